@@ -1,0 +1,34 @@
+# Every target sets up what it needs and nothing more (setup/install.sh), then builds, then runs.
+.PHONY: demo test bench check guests build setup clean-out
+
+demo:
+	@setup/install.sh build
+	@setup/build.sh dev
+	@examples/demo.sh
+
+# TEST='word ...' runs only the tests whose names hold one of the words.
+test:
+	@setup/run-tests.sh test
+
+# BENCH='word ...' likewise.
+bench:
+	@setup/install.sh build kafka
+	@setup/build.sh release
+	@setup/run-bench.sh
+
+check:
+	@setup/run-tests.sh check
+
+guests:
+	@setup/install.sh build
+	@setup/build.sh guests
+
+build:
+	@setup/install.sh build
+	@setup/build.sh dev
+
+setup:
+	@setup/install.sh build java kafka deny
+
+clean-out:
+	rm -rf out

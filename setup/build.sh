@@ -1,0 +1,81 @@
+#!/bin/sh
+# Builds and copies into out/: guests (always), and after them the rest of the workspace.
+# usage: setup/build.sh guests | dev | release
+set -eu
+root=$(cd "$(dirname "$0")/.." && pwd)
+. "$root/setup/env.sh"
+cd "$root"
+
+what=${1:-dev}
+guest_target=$(toolchain_value targets)
+mkdir -p "$CARGO_TARGET_DIR" "$WEIR_GUESTS_DIR"
+
+# Clones share the target directory: until the copy in out/ is made, no other may build there.
+exec 9>"$CARGO_TARGET_DIR/weir.lock"
+flock 9
+"$root/setup/claim.sh"
+
+# copy FROM TO: only when it differs, and never half: a worker may be running from it.
+copy() {
+    cmp -s "$1" "$2" && return
+    cp "$1" "$2.new"
+    mv -f "$2.new" "$2"
+}
+
+# name_in SECTION MANIFEST: the name that section of the manifest gives, if any.
+name_in() {
+    awk -v section="[$1]" '
+        /^\[/ { inside = ($1 == section) }
+        inside && /^name *=/ { split($0, part, "\""); print part[2]; exit }' "$2"
+}
+
+# wasm_file MANIFEST: what cargo calls the component.
+wasm_file() {
+    name=$(name_in lib "$1")
+    [ -n "$name" ] || name=$(name_in package "$1" | tr - _)
+    echo "$name.wasm"
+}
+
+set --
+for manifest in runtime/plugins/*/Cargo.toml examples/*/Cargo.toml tests/guests/*/Cargo.toml; do
+    [ -e "$manifest" ] && set -- "$@" -p "$(name_in package "$manifest")"
+done
+if [ $# -gt 0 ]; then
+    cargo build --profile guest --target "$guest_target" "$@"
+fi
+kept=
+for manifest in runtime/plugins/*/Cargo.toml examples/*/Cargo.toml tests/guests/*/Cargo.toml; do
+    [ -e "$manifest" ] || continue
+    file=$(wasm_file "$manifest")
+    built="$CARGO_TARGET_DIR/$guest_target/guest/$file"
+    [ -e "$built" ] || {
+        echo "weir build: ${manifest%/Cargo.toml} made no $file. Add crate-type = [\"cdylib\", \"rlib\"] to [lib] in $manifest" >&2
+        exit 1
+    }
+    copy "$built" "$WEIR_GUESTS_DIR/$file"
+    kept="$kept $file "
+done
+# A guest that was renamed or removed must not live on in out/.
+for file in "$WEIR_GUESTS_DIR"/*.wasm; do
+    case $kept in
+        *" ${file##*/} "*) ;;
+        *) rm -f "$file" ;;
+    esac
+done
+
+case $what in
+    guests) ;;
+    dev)
+        cargo build --workspace --all-targets
+        copy "$CARGO_TARGET_DIR/debug/weir" out/weir
+        ;;
+    release)
+        cargo build --workspace --all-targets --release
+        mkdir -p out/release
+        copy "$CARGO_TARGET_DIR/release/weir" out/release/weir
+        ;;
+    *)
+        echo "weir build: no such build: $what. Say guests, dev or release" >&2
+        exit 1
+        ;;
+esac

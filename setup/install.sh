@@ -1,0 +1,124 @@
+#!/bin/sh
+# Installs what is missing of the named pieces, or says how to: build, java, kafka, deny.
+# As root on Debian or Ubuntu it installs; elsewhere it names the command and fails. Quick when nothing is missing.
+set -eu
+root=$(cd "$(dirname "$0")/.." && pwd)
+. "$root/setup/env.sh"
+
+fail() {
+    echo "weir set-up: $*" >&2
+    exit 1
+}
+
+have() {
+    command -v "$1" >/dev/null 2>&1
+}
+
+want() {
+    for piece in "$@"; do
+        case " $wanted " in
+            *" $piece "*) return 0 ;;
+        esac
+    done
+    return 1
+}
+
+wanted="$*"
+[ -n "$wanted" ] || fail "name the pieces: build, java, kafka, deny"
+for piece; do
+    case $piece in
+        build | java | kafka | deny) ;;
+        *) fail "no piece is called $piece; there are build, java, kafka, deny" ;;
+    esac
+done
+if want kafka; then wanted="$wanted java"; fi
+if want deny; then wanted="$wanted build"; fi
+
+# System packages: all in one apt-get call, so that a bare system updates its lists once.
+missing=
+lack() { missing="$missing $*"; }
+if want build; then
+    { have cc && have c++ && have make; } || lack build-essential
+    have cmake || lack cmake
+    have perl || lack perl
+    have curl || lack curl
+    have git || lack git
+    have flock || lack util-linux
+    [ -e /etc/ssl/certs/ca-certificates.crt ] || [ -n "${SSL_CERT_FILE:-}" ] || lack ca-certificates
+    if have pkg-config; then
+        pkg-config --exists openssl || lack libssl-dev
+        pkg-config --exists zlib || lack zlib1g-dev
+    else
+        lack pkg-config libssl-dev zlib1g-dev
+    fi
+fi
+if want java; then
+    find_java >/dev/null || lack jdk
+    have mvn || lack maven
+fi
+
+# jdk_package: the oldest packaged JDK that Kafka takes; newer releases of Debian no longer have 17.
+jdk_package() {
+    for version in 17 21 25; do
+        if apt-cache show "openjdk-$version-jdk-headless" >/dev/null 2>&1; then
+            echo "openjdk-$version-jdk-headless"
+            return
+        fi
+    done
+    echo default-jdk-headless
+}
+
+if [ -n "$missing" ]; then
+    if ! have apt-get; then
+        fail "missing:$missing (names of Debian's packages; jdk is a JDK of version $java_least or newer). Install them with your system's package manager, then run make again"
+    fi
+    if [ "$(id -u)" != 0 ]; then
+        packages=$(echo "$missing" | sed "s/ jdk/ $(jdk_package)/")
+        fail "missing:$packages. Install with: sudo apt-get update && sudo apt-get install -y --no-install-recommends$packages"
+    fi
+    echo "weir set-up: installing$missing"
+    DEBIAN_FRONTEND=noninteractive
+    export DEBIAN_FRONTEND
+    apt-get update -q || fail "apt-get update failed. Mend /etc/apt/sources.list or the network, then run make again"
+    # shellcheck disable=SC2046 # one word per package
+    apt-get install -y -q --no-install-recommends $(echo "$missing" | sed "s/ jdk/ $(jdk_package)/") ||
+        fail "apt-get could not install$missing. Run the command above by hand to see why"
+fi
+
+if want build; then
+    installer="curl --proto '=https' --tlsv1.2 -sSf https://sh.rustup.rs | sh -s -- -y --profile minimal --default-toolchain none --no-modify-path"
+    if ! have rustup; then
+        if [ "$(id -u)" != 0 ] || ! have apt-get; then
+            fail "rustup is missing. Install with: $installer"
+        fi
+        echo "weir set-up: installing rustup"
+        { sh -c "$installer" && have rustup; } ||
+            fail "rustup could not be installed. Install it by hand, then run make again: $installer"
+    fi
+
+    channel=$(toolchain_value channel)
+    target=$(toolchain_value targets)
+    ready=
+    for home in "${RUSTUP_HOME:-$HOME/.rustup}/toolchains/$channel"-*; do
+        [ -x "$home/bin/cargo-clippy" ] && [ -x "$home/bin/rustfmt" ] && [ -d "$home/lib/rustlib/$target" ] && ready=1
+    done
+    if [ -z "$ready" ]; then
+        echo "weir set-up: installing Rust $channel"
+        set -- rustup toolchain install "$channel" --no-self-update --profile "$(toolchain_value profile)" \
+            --component "$(toolchain_value components)" --target "$target"
+        "$@" || fail "Rust $channel could not be installed. See the message above; the command was: $*"
+    fi
+fi
+
+if want kafka; then
+    "$root/setup/kafka.sh"
+fi
+
+if want deny && [ ! -e "$tools/cargo-deny-$deny_version" ]; then
+    echo "weir set-up: installing cargo-deny $deny_version (a few minutes, once)"
+    # Its own target directory: its features must not disturb ours.
+    (cd "$root" && CARGO_TARGET_DIR="$tools/target" cargo install --locked --quiet --force --root "$tools" "cargo-deny@$deny_version") ||
+        fail "cargo-deny could not be built. See the message above; the command was: cargo install --locked cargo-deny@$deny_version"
+    rm -rf "$tools/target"
+    touch "$tools/cargo-deny-$deny_version"
+fi

@@ -3,7 +3,7 @@
 set -eu
 root=$(cd "$(dirname "$0")/.." && pwd)
 . "$root/setup/env.sh"
+. "$root/setup/claim.sh"
 cd "$root"
-mkdir -p out
 # shellcheck disable=SC2086 # one word per filter
-cargo bench --workspace --benches -- ${BENCH:-}
+cargo bench --workspace --bench '*' -- ${BENCH:-} 9>&-

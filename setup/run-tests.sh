@@ -23,7 +23,7 @@ say() {
 # run COMMAND...: into the terminal and the log; answers the command's own exit status.
 run() {
     say "--- $*"
-    "$@" </dev/null 2>&1 | tee -a "$log"
+    "$@" </dev/null 2>&1 9>&- | tee -a "$log"
     return "${PIPESTATUS[0]}"
 }
 
@@ -82,19 +82,28 @@ advisories() {
 
 fmt=(cargo fmt --all --check)
 clippy=(cargo clippy --workspace --all-targets --quiet -- -D warnings)
-docs=(env RUSTDOCFLAGS='-D warnings' cargo doc --workspace --no-deps --quiet)
+# Libraries and binaries apart, since a binary may be called like a library. --examples makes cargo choose the same
+# features as for the tests; without it half the dependencies would be checked a second time.
+# shellcheck disable=SC2317 # called through check
+docs() {
+    local -x RUSTDOCFLAGS='-D warnings'
+    cargo doc --workspace --no-deps --quiet --lib --examples &&
+        cargo doc --workspace --no-deps --quiet --bins --examples
+}
 
 case $what in
     check)
         check set-up setup/install.sh build || finish
+        . "$root/setup/claim.sh"
         check guests setup/build.sh guests
         check fmt "${fmt[@]}"
         check clippy "${clippy[@]}"
         suite tidy cargo test --workspace --test tidy
-        check docs "${docs[@]}"
+        check docs docs
         ;;
     test)
         check set-up setup/install.sh build kafka deny || finish
+        . "$root/setup/claim.sh"
         check build setup/build.sh dev
         built=$?
         if [ -z "$filter" ]; then
@@ -109,7 +118,7 @@ case $what in
         else
             say "--- tests: not run, the build failed"
         fi
-        [ -n "$filter" ] || check docs "${docs[@]}"
+        [ -n "$filter" ] || check docs docs
         ;;
     *)
         echo "run-tests: no such run: $what. Say test or check" >&2

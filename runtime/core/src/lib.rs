@@ -1,0 +1,7 @@
+//! The words, the decisions and the loops of a Connect worker. No wasmtime, no Kafka client, no HTTP.
+//!
+//! Layers, bottom up; a file imports its own layer and those before it: `model`, `settings`, `observe`, `port`,
+//! `process`, `task`, `worker`, `store`, `plugin`, `access`, `herder`.
+
+pub mod model;
+pub mod port;

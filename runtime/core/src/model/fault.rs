@@ -1,0 +1,120 @@
+//! Pure. What can go wrong with a guest, by what has to happen next.
+
+use std::fmt;
+use std::time::Duration;
+
+/// One thing wrong in a configuration.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Problem {
+    /// The key it is about.
+    pub key: String,
+    /// What is wrong, with the value, and how to mend it.
+    pub message: String,
+}
+
+/// A limit that ended a guest, with what it was and what was used.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Limit {
+    /// Wall time of a call.
+    Deadline {
+        /// The worker setting that holds the limit.
+        key: &'static str,
+        /// The limit.
+        limit: Duration,
+        /// What the call had used.
+        used: Duration,
+    },
+    /// CPU time of a call.
+    Cpu {
+        /// The worker setting that holds the limit.
+        key: &'static str,
+        /// The limit.
+        limit: Duration,
+        /// What the call had used.
+        used: Duration,
+    },
+    /// Linear memory and tables of an instance.
+    Memory {
+        /// The worker setting that holds the limit.
+        key: &'static str,
+        /// The limit in bytes.
+        limit: u64,
+        /// What the guest asked for, in bytes.
+        asked: u64,
+    },
+}
+
+impl fmt::Display for Limit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let ms = |d: &Duration| d.as_millis();
+        match self {
+            Limit::Deadline { key, limit, used } => {
+                write!(f, "still running after {} ms, {key} allows {} ms", ms(used), ms(limit))
+            }
+            Limit::Cpu { key, limit, used } => write!(f, "used {} ms of CPU, {key} allows {} ms", ms(used), ms(limit)),
+            Limit::Memory { key, limit, asked } => {
+                write!(f, "asked for {asked} bytes of memory, {key} allows {limit} bytes")
+            }
+        }
+    }
+}
+
+/// What a guest, or the host on a guest's behalf, failed with.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Fault {
+    /// The same call may go through later.
+    #[error("{0}")]
+    Retriable(String),
+    /// A record cannot be processed, others can.
+    #[error("{0}")]
+    Data(String),
+    /// The configuration is wrong.
+    #[error("{}", problems(.0))]
+    Config(Vec<Problem>),
+    /// The guest cannot go on, by its own word.
+    #[error("{0}")]
+    Fatal(String),
+    /// The guest broke down: a trap, with its backtrace, or an answer that breaks the contract.
+    #[error("{0}")]
+    Trapped(String),
+    /// A limit ended the call, and its instance with it.
+    #[error("{call} {limit}")]
+    Limited {
+        /// The call.
+        call: &'static str,
+        /// The limit.
+        limit: Limit,
+    },
+    /// The host does not allow something: key, value and the ceiling it passes.
+    #[error("{0}")]
+    Denied(String),
+    /// The call was dropped because the task had to stop.
+    #[error("{0} was still running when the time to stop gracefully had passed")]
+    Abandoned(&'static str),
+}
+
+fn problems(problems: &[Problem]) -> String {
+    let lines: Vec<String> = problems.iter().map(|p| format!("{}: {}", p.key, p.message)).collect();
+    lines.join("\n")
+}
+
+impl Fault {
+    /// Whether the instance that failed so may not be called again.
+    pub fn ends_instance(&self) -> bool {
+        match self {
+            Fault::Retriable(_) | Fault::Data(_) | Fault::Config(_) | Fault::Fatal(_) | Fault::Denied(_) => false,
+            Fault::Trapped(_) | Fault::Limited { .. } | Fault::Abandoned(_) => true,
+        }
+    }
+}
+
+/// A row that failed on its way.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RowFault {
+    /// Position of the row in the batch that was handed over.
+    pub row: u32,
+    /// Position of the transformation step that failed; 0 elsewhere.
+    pub step: u32,
+    /// Why.
+    pub fault: Fault,
+}

@@ -1,0 +1,24 @@
+//! The words: ids, schemas, records in columns, offsets, configuration definitions, faults.
+
+mod batch;
+mod config_def;
+mod fault;
+mod grant;
+mod ids;
+mod plugin;
+mod schema;
+mod source;
+
+pub use batch::{BatchTables, RawHeaders, RawRecords, Records, TimestampType};
+pub use config_def::{
+    ConfigKey, ConfigType, DefaultValue, EndpointKind, GrantKind, Importance, PathAccess, Validator, Width,
+};
+pub use fault::{Fault, Limit, Problem, RowFault};
+pub use grant::{Endpoint, Grants, PathGrant};
+pub use ids::{Position, TaskId, TopicPartition};
+pub use plugin::{Class, ClassKind, OptionalCalls, Parts, Refusal, StepParts};
+pub use schema::SchemaHandle;
+pub use source::{Acknowledgements, Boundary, BoundaryKind, Polled, SourceOffset};
+
+/// A connector's or task's configuration as text, in the order of its keys.
+pub type Config = std::collections::BTreeMap<String, String>;

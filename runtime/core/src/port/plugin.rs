@@ -1,0 +1,302 @@
+//! Plugins: components, and the instances that run for connectors, tasks and chains.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+use crate::model::{
+    Acknowledgements, Class, Config, Fault, Grants, Polled, Position, Problem, Records, Refusal, RowFault, StepParts,
+    TopicPartition,
+};
+
+/// Runs plugins.
+#[async_trait]
+pub trait Plugins: Send + Sync {
+    /// Compiles a component (or finds it compiled), checks what it imports and exports, and asks it what it is.
+    async fn load(&self, wasm: Bytes) -> Result<Arc<dyn Component>, Refusal>;
+}
+
+/// Which half of a component a connector instance is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ConnectorKind {
+    /// `source-connector`.
+    Source,
+    /// `sink-connector`.
+    Sink,
+}
+
+/// A component that was loaded.
+#[async_trait]
+pub trait Component: Send + Sync {
+    /// SHA-256 of its bytes, in hexadecimal.
+    fn hash(&self) -> &str;
+
+    /// Its size in bytes.
+    fn size(&self) -> u64;
+
+    /// What it imports, by name, in order.
+    fn imports(&self) -> &[String];
+
+    /// Its classes.
+    fn classes(&self) -> &[Class];
+
+    /// An instance for a connector.
+    async fn connector(&self, kind: ConnectorKind, context: Context) -> Result<Box<dyn Instance>, Fault>;
+
+    /// An instance for a source task.
+    async fn source_task(&self, context: Context) -> Result<Box<dyn SourceTask>, Fault>;
+
+    /// An instance for a sink task.
+    async fn sink_task(&self, context: Context) -> Result<Box<dyn SinkTask>, Fault>;
+
+    /// An instance for the steps of one task in this component.
+    async fn transformations(&self, context: Context) -> Result<Box<dyn Transformations>, Fault>;
+}
+
+/// Bounds on one instance, with Connect-style worker keys (see `settings`).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Linear memory and tables, in bytes: `task.memory.max.bytes`.
+    pub memory_bytes: u64,
+    /// CPU time of one call: `task.call.cpu.max.ms`.
+    pub call_cpu: Duration,
+    /// Wall time of `start`: `task.start.timeout.ms`.
+    pub start: Duration,
+    /// Wall time of `poll` beyond its max-wait: `task.poll.timeout.ms`.
+    pub poll_beyond: Duration,
+    /// Wall time of `put` and `pre-commit`: `task.put.timeout.ms`.
+    pub put: Duration,
+    /// Wall time of every other call: `task.call.timeout.ms`.
+    pub other: Duration,
+    /// Log lines kept per second: `task.log.lines.per.second`.
+    pub log_lines_per_second: u32,
+    /// Bytes kept of one log line: `task.log.line.max.bytes`.
+    pub log_line_bytes: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Limits {
+        Limits {
+            memory_bytes: 64 << 20,
+            call_cpu: Duration::from_secs(30),
+            start: Duration::from_secs(60),
+            poll_beyond: Duration::from_secs(5),
+            put: Duration::from_secs(120),
+            other: Duration::from_secs(10),
+            log_lines_per_second: 100,
+            log_line_bytes: 8 << 10,
+        }
+    }
+}
+
+/// Reads the source offsets stored for a connector.
+#[async_trait]
+pub trait OffsetReader: Send + Sync {
+    /// The stored offset of each partition, both as JSON text.
+    async fn read(&self, partitions: Vec<String>) -> Result<Vec<Option<String>>, Fault>;
+}
+
+/// What a guest asks of its worker.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Wish {
+    /// Stop delivery from partitions.
+    Pause(Vec<TopicPartition>),
+    /// Take up delivery from partitions.
+    Resume(Vec<TopicPartition>),
+    /// Deliver from these positions on.
+    Rewind(Vec<Position>),
+    /// Commit offsets early.
+    Commit,
+    /// Make new task configurations.
+    Reconfigure,
+}
+
+/// What an instance has used, counted while it runs. Shared by the instance and whoever shows it.
+#[derive(Debug, Default)]
+pub struct GuestMeter {
+    /// Calls into the guest.
+    pub calls: AtomicU64,
+    /// CPU time inside calls, host functions included, in nanoseconds.
+    pub cpu_nanos: AtomicU64,
+    /// Linear memory and tables now, in bytes.
+    pub memory_bytes: AtomicU64,
+    /// The most of it so far, in bytes.
+    pub memory_peak_bytes: AtomicU64,
+    /// Time calls waited to be admitted, in nanoseconds.
+    pub admission_nanos: AtomicU64,
+    /// Log lines that were dropped.
+    pub log_lines_dropped: AtomicU64,
+}
+
+impl GuestMeter {
+    /// Notes the memory in use now.
+    pub fn memory(&self, bytes: u64) {
+        self.memory_bytes.store(bytes, Ordering::Relaxed);
+        self.memory_peak_bytes.fetch_max(bytes, Ordering::Relaxed);
+    }
+}
+
+/// What an instance is given when it is made.
+#[derive(Clone)]
+pub struct Context {
+    /// Who it runs for, as log lines and statuses name it: `name` or `name|task-0`.
+    pub owner: Arc<str>,
+    /// The class it is.
+    pub class: Arc<str>,
+    /// Its configuration.
+    pub config: Arc<Config>,
+    /// What is opened to it.
+    pub grants: Arc<Grants>,
+    /// Its bounds.
+    pub limits: Arc<Limits>,
+    /// Stored source offsets.
+    pub offsets: Option<Arc<dyn OffsetReader>>,
+    /// Where its wishes go; dropped when full, with a log line.
+    pub wishes: Option<mpsc::Sender<Wish>>,
+    /// Cancelled when the task is asked to stop.
+    pub stopping: CancellationToken,
+    /// What it uses.
+    pub meter: Arc<GuestMeter>,
+}
+
+/// A connector's instance.
+#[async_trait]
+pub trait Instance: Send {
+    /// Problems in its configuration beyond what the definition checks.
+    async fn validate(&mut self) -> Result<Vec<Problem>, Fault>;
+
+    /// Starts it.
+    async fn start(&mut self) -> Result<(), Fault>;
+
+    /// Configurations for at most `max_tasks` tasks.
+    async fn task_configs(&mut self, max_tasks: u32) -> Result<Vec<Config>, Fault>;
+
+    /// Waits for a reason to make new task configurations.
+    async fn watch(&mut self, max_wait: Duration) -> Result<bool, Fault>;
+
+    /// Stops it.
+    async fn stop(&mut self) -> Result<(), Fault>;
+}
+
+/// A source task's instance.
+#[async_trait]
+pub trait SourceTask: Send {
+    /// Starts it.
+    async fn start(&mut self) -> Result<(), Fault>;
+
+    /// The next records.
+    async fn poll(&mut self, max_wait: Duration) -> Result<Polled, Fault>;
+
+    /// Where rows went.
+    async fn acknowledged(&mut self, rows: &Acknowledgements) -> Result<(), Fault>;
+
+    /// Offsets were stored.
+    async fn committed(&mut self) -> Result<(), Fault>;
+
+    /// Stops it.
+    async fn stop(&mut self) -> Result<(), Fault>;
+}
+
+/// Records for a sink.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct SinkRecords {
+    /// The records, offsets included.
+    pub records: Records,
+    /// Topic and partition of each row before transformations, as positions in the records' tables; none when they
+    /// are unchanged.
+    pub original: Option<(Vec<u32>, Vec<u32>)>,
+}
+
+/// Rows to offer again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SinkRetry {
+    /// The first row to offer again; the rows before are delivered.
+    pub from: u32,
+    /// How long to wait; none leaves it to the loop.
+    pub after: Option<Duration>,
+    /// Why.
+    pub reason: String,
+}
+
+/// What became of a batch.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SinkDelivery {
+    /// Rows that failed for good, by rising row.
+    pub faults: Vec<RowFault>,
+    /// Rows to offer again.
+    pub retry: Option<SinkRetry>,
+}
+
+/// A sink task's instance.
+#[async_trait]
+pub trait SinkTask: Send {
+    /// Starts it.
+    async fn start(&mut self) -> Result<(), Fault>;
+
+    /// Partitions that are delivered from now on.
+    async fn open(&mut self, partitions: &[Position]) -> Result<(), Fault>;
+
+    /// Delivers records.
+    async fn put(&mut self, records: &SinkRecords) -> Result<SinkDelivery, Fault>;
+
+    /// Makes what was put last, and answers up to where.
+    async fn pre_commit(&mut self, positions: &[Position]) -> Result<Vec<Position>, Fault>;
+
+    /// Partitions that are no longer delivered.
+    async fn close(&mut self, partitions: &[TopicPartition]) -> Result<(), Fault>;
+
+    /// Stops it.
+    async fn stop(&mut self) -> Result<(), Fault>;
+}
+
+/// The predicate that guards a step.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StepGuard {
+    /// The predicate's class.
+    pub class: String,
+    /// Its configuration.
+    pub config: Config,
+    /// Turns the answer round.
+    pub negate: bool,
+}
+
+/// One step of a chain in one component: a transformation, or a predicate standing alone, which keeps the rows for
+/// which it holds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Step {
+    /// Its class.
+    pub class: String,
+    /// Its configuration.
+    pub config: Config,
+    /// What guards it.
+    pub guard: Option<StepGuard>,
+}
+
+/// Neighbouring steps of a chain in one component.
+pub type ChainSegment = Vec<Step>;
+
+/// What came out of a segment.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Transformed {
+    /// The records that are left.
+    pub records: Records,
+    /// The input row each came from; none when all were kept.
+    pub kept: Option<Vec<u32>>,
+    /// Rows that failed, by rising row of the input.
+    pub failed: Vec<RowFault>,
+}
+
+/// An instance for chain steps.
+#[async_trait]
+pub trait Transformations: Send {
+    /// Sets up a segment and answers what its steps touch.
+    async fn configure(&mut self, segment: u32, steps: &ChainSegment) -> Result<Vec<StepParts>, Fault>;
+
+    /// Runs records through a segment.
+    async fn apply(&mut self, segment: u32, records: Records) -> Result<Transformed, Fault>;
+}

@@ -1,0 +1,14 @@
+//! Pure. Columns, schemas and CBOR cells: the form in which records stand on the host and cross into guests.
+//! No dependencies; native and wasm32.
+
+pub mod cbor;
+mod cbor_copy;
+mod columns;
+mod schema;
+mod value;
+mod value_codec;
+
+pub use columns::{Cells, Column, Headers, Lie, check_positions, select_positions};
+pub use schema::{BadSchema, Field, Node, Schema, Type, limits};
+pub use value::Value;
+pub use value_codec::{BadCell, decode_cell, encode_cell};

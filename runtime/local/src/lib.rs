@@ -1,0 +1,1 @@
+//! Core's broker ports over an embedded store.

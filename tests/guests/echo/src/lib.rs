@@ -1,0 +1,107 @@
+//! A source, a sink and transformations that do next to nothing: what crossing the sandbox costs.
+
+use std::time::Duration;
+
+use weir_sdk::prelude::*;
+
+/// Brings `rows` records of `bytes` each at every poll, without building them anew.
+pub struct EchoSource(Config);
+
+/// Its task.
+pub struct EchoSourceTask {
+    rows: usize,
+    text: String,
+    topic: String,
+}
+
+impl SourceConnector for EchoSource {
+    type Task = EchoSourceTask;
+
+    fn class() -> Class {
+        Class::new("test.EchoSource", "1.0.0")
+            .doc("Brings the same records at every poll.")
+            .key(Key::int("rows").default(500).at_least(0.0))
+            .key(Key::int("bytes").default(100).at_least(0.0))
+            .key(Key::text("topic").default("echo"))
+    }
+
+    fn start(config: Config) -> Result<Self> {
+        Ok(EchoSource(config))
+    }
+
+    fn task_configs(&mut self, max_tasks: u32) -> Result<Vec<Config>> {
+        Ok(vec![self.0.clone(); max_tasks as usize])
+    }
+}
+
+impl SourceTask for EchoSourceTask {
+    fn start(config: Config) -> Result<Self> {
+        Ok(EchoSourceTask {
+            rows: config.parse("rows")?,
+            text: "x".repeat(config.parse("bytes")?),
+            topic: config.text("topic")?.to_owned(),
+        })
+    }
+
+    fn poll(&mut self, _: Duration, batch: &mut SourceBatch) -> Result<()> {
+        for _ in 0..self.rows {
+            batch.push_text("{}", "{\"n\":1}", &self.topic, None, &self.text);
+        }
+        Ok(())
+    }
+}
+
+/// Takes records and looks at none.
+pub struct EchoSink(Config);
+
+/// Its task.
+pub struct EchoSinkTask;
+
+impl SinkConnector for EchoSink {
+    type Task = EchoSinkTask;
+
+    fn class() -> Class {
+        Class::new("test.EchoSink", "1.0.0").doc("Takes records and looks at none.")
+    }
+
+    fn start(config: Config) -> Result<Self> {
+        Ok(EchoSink(config))
+    }
+
+    fn task_configs(&mut self, max_tasks: u32) -> Result<Vec<Config>> {
+        Ok(vec![self.0.clone(); max_tasks as usize])
+    }
+}
+
+impl SinkTask for EchoSinkTask {
+    fn start(_: Config) -> Result<Self> {
+        Ok(EchoSinkTask)
+    }
+
+    fn put(&mut self, _: &SinkBatch) -> Result<Delivery> {
+        Ok(Delivery::all())
+    }
+}
+
+/// Hands every record back as it came, value and all.
+pub struct Echo;
+
+impl Transformation for Echo {
+    fn class() -> Class {
+        Class::new("test.Echo", "1.0.0").doc("Hands every record back as it came.")
+    }
+
+    fn configure(_: &Config) -> Result<Self> {
+        Ok(Echo)
+    }
+
+    fn parts(&self) -> StepParts {
+        StepParts { reads: Parts::VALUE, writes: Parts::VALUE }
+    }
+
+    fn apply(&mut self, _: &mut Record) -> Result<Outcome> {
+        Ok(Outcome::Keep)
+    }
+}
+
+weir_sdk::export!(sources: [EchoSource], sinks: [EchoSink], transformations: [Echo]);

@@ -116,8 +116,10 @@ fi
 
 if want deny && [ ! -e "$tools/cargo-deny-$deny_version" ]; then
     echo "weir set-up: installing cargo-deny $deny_version (a few minutes, once)"
-    # Its own target directory: its features must not disturb ours.
-    (cd "$root" && CARGO_TARGET_DIR="$tools/target" cargo install --locked --quiet --force --root "$tools" "cargo-deny@$deny_version") ||
+    # A target directory of its own, and optimised just enough: it runs for seconds and would build for many minutes.
+    (cd "$root" && export CARGO_TARGET_DIR="$tools/target" CARGO_PROFILE_RELEASE_OPT_LEVEL=1 \
+        CARGO_PROFILE_RELEASE_LTO=off CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16 CARGO_PROFILE_RELEASE_DEBUG=false &&
+        cargo install --locked --quiet --force --root "$tools" "cargo-deny@$deny_version") ||
         fail "cargo-deny could not be built. See the message above; the command was: cargo install --locked cargo-deny@$deny_version"
     rm -rf "$tools/target"
     touch "$tools/cargo-deny-$deny_version"

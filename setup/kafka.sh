@@ -38,9 +38,10 @@ EOF
 } >"$work/pom.xml"
 
 mkdir "$work/home"
-mvn -q -B -Dstyle.color=never -f "$work/pom.xml" org.apache.maven.plugins:maven-dependency-plugin:3.6.1:copy-dependencies \
-    -DincludeScope=runtime -DoutputDirectory="$work/home/libs" || {
-    echo "weir set-up: Maven could not fetch Kafka. Check that 'mvn' reaches its repository (a proxy or mirror belongs in ~/.m2/settings.xml), then run make again" >&2
+mvn -q -B -f "$work/pom.xml" org.apache.maven.plugins:maven-dependency-plugin:3.6.1:copy-dependencies \
+    -DincludeScope=runtime -DoutputDirectory="$work/home/libs" >"$work/mvn.log" 2>&1 || {
+    cat "$work/mvn.log" >&2
+    echo "weir set-up: Maven could not fetch Kafka. Check that mvn reaches its repository (a proxy or mirror belongs in ~/.m2/settings.xml), then run make again" >&2
     exit 1
 }
 

@@ -45,12 +45,11 @@ if want build; then
     have git || lack git
     have flock || lack util-linux
     [ -e /etc/ssl/certs/ca-certificates.crt ] || [ -n "${SSL_CERT_FILE:-}" ] || lack ca-certificates
-    if have pkg-config; then
-        pkg-config --exists openssl || lack libssl-dev
-        pkg-config --exists zlib || lack zlib1g-dev
-    else
-        lack pkg-config libssl-dev zlib1g-dev
-    fi
+    # For librdkafka; it includes libcurl's header even when it is built without it.
+    for library in openssl:libssl-dev zlib:zlib1g-dev libcurl:libcurl4-openssl-dev; do
+        { have pkg-config && pkg-config --exists "${library%:*}"; } || lack "${library#*:}"
+    done
+    have pkg-config || lack pkg-config
 fi
 if want java; then
     find_java >/dev/null || lack jdk

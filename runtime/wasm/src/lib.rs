@@ -1,1 +1,25 @@
-//! Core's plugin ports over wasmtime.
+//! Core's plugin ports over wasmtime: components compiled in a child process, one sandboxed instance for each task.
+
+mod admission;
+mod batch;
+mod bindings;
+mod call;
+mod chain;
+mod compile;
+mod component;
+mod connector;
+mod describe;
+mod engine;
+mod files;
+mod host;
+mod http;
+mod instance;
+mod log_lines;
+mod schema_table;
+mod sink;
+mod source;
+mod state;
+
+pub use compile::{CompileError, Compiler, compile_stdin_to_stdout};
+pub use component::WasmPlugins;
+pub use engine::Engine;

@@ -1,10 +1,18 @@
 //! The seams: what core asks of the crates around it.
 
+mod broker;
 mod converter;
+mod log;
 mod plugin;
 
+pub use broker::{
+    Broker, BrokerError, ClientSettings, Consumer, Created, NewTopic, Polled as ConsumerPolled, Producer, Sent,
+    Subscription, Ticket, TopicDescription,
+};
 pub use converter::{Converted, Converter, Serialized, TopicColumn};
+pub use log::{CompactedLog, LogEntry, LogReader, LogRecord, StoreError};
 pub use plugin::{
-    ChainSegment, Component, ConnectorKind, Context, GuestMeter, Instance, Limits, OffsetReader, Plugins, SinkDelivery,
-    SinkRecords, SinkRetry, SinkTask, SourceTask, Step, StepGuard, Transformations, Transformed, Wish,
+    ChainSegment, Component, ConnectorKind, Context, ErrantReporter, GuestMeter, Instance, Limits, OffsetReader,
+    OwnMetric, OwnMetrics, Plugins, SinkDelivery, SinkRecords, SinkRetry, SinkTask, SourceTask, Step, StepGuard,
+    Transformations, Transformed, Wish,
 };

@@ -1,7 +1,8 @@
 //! Plugins: components, and the instances that run for connectors, tasks and chains.
 
-use std::sync::Arc;
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -101,6 +102,14 @@ pub trait OffsetReader: Send + Sync {
     async fn read(&self, partitions: Vec<String>) -> Result<Vec<Option<String>>, Fault>;
 }
 
+/// Takes reports of rows that a sink took and cannot use (KIP-610).
+#[async_trait]
+pub trait ErrantReporter: Send + Sync {
+    /// Reports the row at an original partition and offset. Returns once the report is on its way; offsets are not
+    /// committed past the row before the report is stored.
+    async fn report(&self, partition: TopicPartition, offset: i64, reason: String) -> Result<(), Fault>;
+}
+
 /// What a guest asks of its worker.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Wish {
@@ -131,6 +140,69 @@ pub struct GuestMeter {
     pub admission_nanos: AtomicU64,
     /// Log lines that were dropped.
     pub log_lines_dropped: AtomicU64,
+    /// The guest's own counters and gauges.
+    pub own: OwnMetrics,
+}
+
+/// A guest's own counters and gauges: as many as [`OwnMetrics::MOST`], under names of `[a-z][a-z0-9_]*`.
+#[derive(Debug, Default)]
+pub struct OwnMetrics(Mutex<BTreeMap<String, OwnMetric>>);
+
+/// One of a guest's own metrics.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum OwnMetric {
+    /// It only grows.
+    Counter(u64),
+    /// It is set.
+    Gauge(f64),
+}
+
+impl OwnMetrics {
+    /// How many there may be.
+    pub const MOST: usize = 50;
+    /// How long a name may be.
+    pub const NAME_MOST: usize = 100;
+
+    /// Adds to a counter; answers whether it was taken.
+    pub fn add(&self, name: &str, amount: u64) -> bool {
+        self.change(name, OwnMetric::Counter(0), |metric| match metric {
+            OwnMetric::Counter(value) => {
+                *value = value.saturating_add(amount);
+                true
+            }
+            OwnMetric::Gauge(_) => false,
+        })
+    }
+
+    /// Sets a gauge; answers whether it was taken.
+    pub fn set(&self, name: &str, value: f64) -> bool {
+        self.change(name, OwnMetric::Gauge(value), |metric| match metric {
+            OwnMetric::Gauge(gauge) => {
+                *gauge = value;
+                true
+            }
+            OwnMetric::Counter(_) => false,
+        })
+    }
+
+    /// All of them, by name.
+    pub fn all(&self) -> BTreeMap<String, OwnMetric> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn change(&self, name: &str, new: OwnMetric, change: impl FnOnce(&mut OwnMetric) -> bool) -> bool {
+        let mut metrics = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if !metrics.contains_key(name) {
+            let well_named = name.len() <= Self::NAME_MOST
+                && name.starts_with(|c: char| c.is_ascii_lowercase())
+                && name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_');
+            if !well_named || metrics.len() >= Self::MOST {
+                return false;
+            }
+            metrics.insert(name.to_owned(), new);
+        }
+        metrics.get_mut(name).is_some_and(change)
+    }
 }
 
 impl GuestMeter {
@@ -156,6 +228,8 @@ pub struct Context {
     pub limits: Arc<Limits>,
     /// Stored source offsets.
     pub offsets: Option<Arc<dyn OffsetReader>>,
+    /// Where errant rows are reported; none where reports go nowhere.
+    pub errants: Option<Arc<dyn ErrantReporter>>,
     /// Where its wishes go; dropped when full, with a log line.
     pub wishes: Option<mpsc::Sender<Wish>>,
     /// Cancelled when the task is asked to stop.

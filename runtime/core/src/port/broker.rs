@@ -1,0 +1,167 @@
+//! Brokers: topics, producers, consumers in groups. Kafka fills these ports, and the embedded store does.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+
+use crate::model::{Position, RawRecords, TopicPartition};
+
+/// What a broker answered, by the caller's next move. Messages are for statuses and logs.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum BrokerError {
+    /// It did not answer, or cannot for now: try again.
+    #[error("{0}")]
+    Unavailable(String),
+    /// It will not take this: trying again does not help.
+    #[error("{0}")]
+    Rejected(String),
+    /// Somebody newer has taken over: stop, write nothing.
+    #[error("{0}")]
+    Fenced(String),
+    /// The principal may not do this.
+    #[error("{0}")]
+    Denied(String),
+}
+
+/// Client settings by their Java names, defaults and overrides merged.
+pub type ClientSettings = std::collections::BTreeMap<String, String>;
+
+/// A topic as it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TopicDescription {
+    /// Its name.
+    pub name: Arc<str>,
+    /// How many partitions it has.
+    pub partitions: i32,
+    /// Its `cleanup.policy`: `delete`, `compact` or both; none when it may not be read.
+    pub cleanup_policy: Option<String>,
+}
+
+/// A topic to be made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewTopic {
+    /// Its name.
+    pub name: String,
+    /// How many partitions; -1 for the broker's default.
+    pub partitions: i32,
+    /// How many replicas; -1 for the broker's default.
+    pub replication_factor: i16,
+    /// Topic configuration by its Kafka names: `cleanup.policy`, `retention.ms`, `retention.bytes`, ...
+    pub config: std::collections::BTreeMap<String, String>,
+}
+
+/// Whether a topic had to be made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Created {
+    /// It was made.
+    New,
+    /// It was there.
+    Existed,
+}
+
+/// What a consumer reads.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Subscription {
+    /// These topics.
+    Topics(Vec<String>),
+    /// Every topic whose whole name matches this Java regular expression, now or later.
+    Pattern(String),
+}
+
+/// A broker or a cluster of them.
+#[async_trait]
+pub trait Broker: Send + Sync {
+    /// The cluster's id.
+    async fn cluster_id(&self) -> Result<String, BrokerError>;
+
+    /// Descriptions of the named topics; none for one that does not exist.
+    async fn describe_topics(&self, names: &[&str]) -> Result<Vec<Option<TopicDescription>>, BrokerError>;
+
+    /// Makes a topic, or finds that it exists.
+    async fn create_topic(&self, topic: &NewTopic) -> Result<Created, BrokerError>;
+
+    /// A producer for one task.
+    async fn producer(&self, settings: &ClientSettings) -> Result<Box<dyn Producer>, BrokerError>;
+
+    /// A consumer that joins `group.id` of its settings and reads a subscription.
+    async fn consumer(
+        &self,
+        subscription: &Subscription,
+        settings: &ClientSettings,
+    ) -> Result<Box<dyn Consumer>, BrokerError>;
+
+    /// The committed offsets of a group, by partition.
+    async fn group_offsets(&self, group: &str) -> Result<Vec<Position>, BrokerError>;
+
+    /// A compacted topic as a log, made when it is missing and may be.
+    async fn compacted_log(&self, topic: &NewTopic) -> Result<Arc<dyn super::CompactedLog>, BrokerError>;
+}
+
+/// A number that a loop gives a record to know its answer by.
+pub type Ticket = u64;
+
+/// What became of one record.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sent {
+    /// The record's ticket.
+    pub ticket: Ticket,
+    /// Its partition and offset, or why it is in no topic.
+    pub outcome: Result<(i32, i64), BrokerError>,
+}
+
+/// Writes records. A dropped producer gives up what is not answered.
+#[async_trait]
+pub trait Producer: Send {
+    /// Takes records with one ticket each. Never waits: what it holds is bounded by the caller, who looks at
+    /// [`Producer::unanswered_bytes`] first. Records of one partition are written in the order in which they were
+    /// taken. Keyed records without partition go where Java's default partitioner puts them (murmur2).
+    fn send(&mut self, records: RawRecords, tickets: &[Ticket]) -> Result<(), BrokerError>;
+
+    /// Bytes of records that were taken and are not answered.
+    fn unanswered_bytes(&self) -> usize;
+
+    /// Answers in the order of arrival, at least one; waits when there is none. Cancel safe.
+    async fn answers(&mut self) -> Vec<Sent>;
+}
+
+/// What a consumer has to say.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Polled {
+    /// Nothing came in time.
+    Nothing,
+    /// Records, at least one.
+    Records(RawRecords),
+    /// Partitions to read from now on, with the position of each.
+    Assigned(Vec<Position>),
+    /// Partitions to give up. Reading stops, and others get them once [`Consumer::release`] was called.
+    Revoked(Vec<TopicPartition>),
+    /// Partitions that others have already: nothing may be committed for them.
+    Lost(Vec<TopicPartition>),
+}
+
+/// Reads records as a member of a group.
+#[async_trait]
+pub trait Consumer: Send {
+    /// What there is, waiting at most `max_wait`. Records come in batches of at most about `max_bytes`, always at
+    /// least one. Cancel safe.
+    async fn poll(&mut self, max_wait: Duration, max_bytes: usize) -> Result<Polled, BrokerError>;
+
+    /// Gives up the partitions that [`Polled::Revoked`] named.
+    async fn release(&mut self) -> Result<(), BrokerError>;
+
+    /// Stops reading partitions; membership stays.
+    fn pause(&mut self, partitions: &[TopicPartition]) -> Result<(), BrokerError>;
+
+    /// Takes up reading partitions.
+    fn resume(&mut self, partitions: &[TopicPartition]) -> Result<(), BrokerError>;
+
+    /// Reads from these positions on.
+    async fn seek(&mut self, positions: &[Position]) -> Result<(), BrokerError>;
+
+    /// Commits positions and waits for the answer.
+    async fn commit(&mut self, positions: &[Position]) -> Result<(), BrokerError>;
+
+    /// Leaves the group.
+    async fn close(self: Box<Self>) -> Result<(), BrokerError>;
+}

@@ -1,0 +1,162 @@
+//! One call into a guest: admitted, metered, bounded, and either it ends or its instance does.
+
+use std::future::Future;
+use std::panic::AssertUnwindSafe;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
+
+use futures::FutureExt;
+use wasmtime::{Store, UpdateDeadline};
+use weir_core::model::{Fault, Limit};
+
+use crate::bindings::weir::connect::errors;
+use crate::state::GuestState;
+
+/// CPU time of the call that an instance is in, by the clock of the thread that polls it.
+#[derive(Debug, Default)]
+pub(crate) struct Slice {
+    began: AtomicU64,
+    used: AtomicU64,
+}
+
+fn thread_nanos() -> u64 {
+    let now = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
+    now.tv_sec as u64 * 1_000_000_000 + now.tv_nsec as u64
+}
+
+impl Slice {
+    /// What the call has used, read from inside a poll.
+    fn used_now(&self) -> Duration {
+        let running = thread_nanos().saturating_sub(self.began.load(Ordering::Relaxed));
+        Duration::from_nanos(self.used.load(Ordering::Relaxed) + running)
+    }
+}
+
+/// A future whose polls are metered.
+struct Metered<'a, F> {
+    future: Pin<&'a mut F>,
+    slice: &'a Slice,
+}
+
+impl<F: Future> Future for Metered<'_, F> {
+    type Output = F::Output;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<F::Output> {
+        let began = thread_nanos();
+        self.slice.began.store(began, Ordering::Relaxed);
+        let polled = self.future.as_mut().poll(context);
+        self.slice.used.fetch_add(thread_nanos().saturating_sub(began), Ordering::Relaxed);
+        polled
+    }
+}
+
+/// How long a call may take, and the worker setting that says so.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Deadline {
+    pub key: &'static str,
+    pub limit: Duration,
+}
+
+/// A live instance's store. Gone once a call trapped, ran out of time or was dropped.
+pub(crate) struct Guest {
+    store: Option<Store<GuestState>>,
+    slice: Arc<Slice>,
+}
+
+impl Guest {
+    pub fn new(engine: &wasmtime::Engine, context: weir_core::port::Context) -> Result<Guest, Fault> {
+        let slice = Arc::new(Slice::default());
+        let hostcall_bytes = usize::try_from(context.limits.memory_bytes).unwrap_or(usize::MAX);
+        let mut store = Store::new(engine, GuestState::new(context, slice.clone())?);
+        store.limiter(|state| &mut state.memory);
+        store.set_hostcall_fuel(hostcall_bytes);
+        store.set_epoch_deadline(1);
+        store.epoch_deadline_callback(|mut store| {
+            let state = store.data_mut();
+            let (used, limit) = (state.slice.used_now(), state.context.limits.call_cpu);
+            if used > limit {
+                let hit = Limit::Cpu { key: "task.call.cpu.max.ms", limit, used };
+                let message = hit.to_string();
+                state.memory.hit = Some(hit);
+                return Err(wasmtime::Error::msg(message));
+            }
+            Ok(UpdateDeadline::YieldCustom(1, state.share.give_way()))
+        });
+        Ok(Guest { store: Some(store), slice })
+    }
+
+    /// Makes one call. While it runs the store is the call's own, so a call that is dropped takes the instance with it.
+    pub async fn call<T, F>(
+        &mut self,
+        name: &'static str,
+        deadline: Deadline,
+        run: impl FnOnce(Store<GuestState>) -> F,
+    ) -> Result<T, Fault>
+    where
+        F: Future<Output = (Store<GuestState>, wasmtime::Result<T>)>,
+    {
+        let gone = || Fault::Trapped(format!("{name} was called on an instance that has ended"));
+        let store = self.store.take().ok_or_else(gone)?;
+        let meter = store.data().context.meter.clone();
+        let waited = store.data().share.admit().await;
+        meter.admission_nanos.fetch_add(waited.as_nanos() as u64, Ordering::Relaxed);
+        meter.calls.fetch_add(1, Ordering::Relaxed);
+        self.slice.used.store(0, Ordering::Relaxed);
+        let began = Instant::now();
+        let future = std::pin::pin!(run(store));
+        let metered = Metered { future, slice: &self.slice };
+        let answer = tokio::time::timeout(deadline.limit, AssertUnwindSafe(metered).catch_unwind()).await;
+        meter.cpu_nanos.fetch_add(self.slice.used.load(Ordering::Relaxed), Ordering::Relaxed);
+        match answer {
+            Ok(Ok((store, Ok(value)))) => {
+                self.store = Some(store);
+                Ok(value)
+            }
+            Ok(Ok((mut store, Err(error)))) => Err(trapped(name, &error, store.data_mut())),
+            Ok(Err(panic)) => Err(Fault::Trapped(format!("{name}: the host panicked: {}", panic_text(&*panic)))),
+            Err(_) => {
+                let limit = Limit::Deadline { key: deadline.key, limit: deadline.limit, used: began.elapsed() };
+                Err(Fault::Limited { call: name, limit })
+            }
+        }
+    }
+}
+
+fn trapped(call: &'static str, error: &wasmtime::Error, state: &mut GuestState) -> Fault {
+    if let Some(limit) = state.memory.hit.take() {
+        return Fault::Limited { call, limit };
+    }
+    let last = state.log.last();
+    let said = if last.is_empty() { String::new() } else { format!("\nlast log line: {last}") };
+    Fault::Trapped(format!("{call} trapped: {error:?}{said}"))
+}
+
+fn panic_text(panic: &(dyn std::any::Any + Send)) -> &str {
+    panic
+        .downcast_ref::<&str>()
+        .copied()
+        .or_else(|| panic.downcast_ref::<String>().map(String::as_str))
+        .unwrap_or("no message")
+}
+
+/// What a guest's own error means.
+pub(crate) fn fault(error: errors::Error) -> Fault {
+    match error {
+        errors::Error::Retriable(reason) => Fault::Retriable(reason),
+        errors::Error::Data(reason) => Fault::Data(reason),
+        errors::Error::Config(problems) => Fault::Config(problems.into_iter().map(problem).collect()),
+        errors::Error::Fatal(reason) => Fault::Fatal(reason),
+    }
+}
+
+pub(crate) fn problem(problem: errors::Problem) -> weir_core::model::Problem {
+    weir_core::model::Problem { key: problem.key, message: problem.message }
+}
+
+/// An answer that breaks the contract.
+pub(crate) fn lie(call: &'static str, what: impl std::fmt::Display) -> Fault {
+    Fault::Trapped(format!("{call} broke the contract: {what}"))
+}

@@ -1,0 +1,166 @@
+//! Compiling, in a child process with an empty environment, a time limit and a memory limit; results are kept by hash.
+
+use std::io::{Read, Write};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::Duration;
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+use crate::engine::{Engine, compiling_engine};
+
+/// Wall time of one compilation.
+const TIMEOUT: Duration = Duration::from_secs(120);
+/// Address space of the compiling process, in bytes.
+const MEMORY: u64 = 4 << 30;
+/// Compiled code that is kept, in bytes.
+const COMPILED_MAX: u64 = 1 << 30;
+
+/// Why there is no compiled code.
+#[derive(Debug, thiserror::Error)]
+pub enum CompileError {
+    /// The bytes are no component that can be compiled.
+    #[error("{0}")]
+    Unfit(String),
+    /// It took longer than allowed.
+    #[error("compiling took longer than {} s", TIMEOUT.as_secs())]
+    TooSlow,
+    /// The worker could not compile.
+    #[error("{0}")]
+    Unavailable(String),
+}
+
+impl From<std::io::Error> for CompileError {
+    fn from(error: std::io::Error) -> CompileError {
+        CompileError::Unavailable(format!("compiling a plugin: {error}"))
+    }
+}
+
+/// Compiles components by running `program compile` and keeps the results in a private directory.
+#[derive(Clone, Debug)]
+pub struct Compiler {
+    program: PathBuf,
+    cache: PathBuf,
+}
+
+impl Compiler {
+    /// A compiler that runs `program compile` (weir itself) and keeps results in `cache`, which is made with access
+    /// for its owner only and refused when others can write to it.
+    pub fn new(program: PathBuf, cache: PathBuf) -> std::io::Result<Compiler> {
+        std::fs::DirBuilder::new().recursive(true).mode(0o700).create(&cache)?;
+        let meta = std::fs::metadata(&cache)?;
+        let own = rustix::process::geteuid().as_raw();
+        if meta.uid() != own || meta.mode() & 0o022 != 0 {
+            let reason = format!(
+                "{} holds compiled code and must belong to user {own} and be writable by nobody else: chmod 700 it",
+                cache.display()
+            );
+            return Err(std::io::Error::new(std::io::ErrorKind::PermissionDenied, reason));
+        }
+        Ok(Compiler { program, cache })
+    }
+
+    /// The component, compiled now or before.
+    pub(crate) async fn component(
+        &self,
+        engine: &Engine,
+        hash: &str,
+        wasm: &[u8],
+    ) -> Result<wasmtime::component::Component, CompileError> {
+        let file = self.cache.join(format!("{hash}-{}.cwasm", engine.fingerprint()));
+        if file.exists() {
+            match load(engine, &file) {
+                Ok(component) => return Ok(component),
+                Err(error) => tracing::warn!(file = %file.display(), %error, "compiled code is made anew"),
+            }
+        }
+        let compiled = self.run(wasm).await?;
+        store(&file, &compiled)?;
+        load(engine, &file).map_err(|error| CompileError::Unavailable(format!("compiled code does not load: {error}")))
+    }
+
+    async fn run(&self, wasm: &[u8]) -> Result<Vec<u8>, CompileError> {
+        let mut child = tokio::process::Command::new(&self.program)
+            .arg("compile")
+            .env_clear()
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()
+            .map_err(|error| CompileError::Unavailable(format!("{} compile: {error}", self.program.display())))?;
+        let (Some(mut stdin), Some(stdout), Some(stderr)) =
+            (child.stdin.take(), child.stdout.take(), child.stderr.take())
+        else {
+            return Err(CompileError::Unavailable("the compiling process has no pipes".into()));
+        };
+        let (mut compiled, mut message) = (Vec::new(), Vec::new());
+        let (mut stdout, mut stderr) = (stdout.take(COMPILED_MAX), stderr.take(16 << 10));
+        let exchange = async {
+            let write = async {
+                // A compiler that refuses early closes its end: its message is what matters then.
+                let _ = stdin.write_all(wasm).await;
+                drop(stdin);
+            };
+            let ((), out, err) =
+                tokio::join!(write, stdout.read_to_end(&mut compiled), stderr.read_to_end(&mut message));
+            out?;
+            err?;
+            child.wait().await
+        };
+        let status = tokio::time::timeout(TIMEOUT, exchange).await.map_err(|_| CompileError::TooSlow)??;
+        if status.success() {
+            return Ok(compiled);
+        }
+        let message = String::from_utf8_lossy(&message).trim().to_owned();
+        Err(match status.code() {
+            Some(1) => CompileError::Unfit(message),
+            _ => CompileError::Unfit(format!("compiling it broke the compiler ({status}) {message}").trim().to_owned()),
+        })
+    }
+}
+
+#[expect(unsafe_code, reason = "compiled code is loaded")]
+fn load(engine: &Engine, file: &Path) -> wasmtime::Result<wasmtime::component::Component> {
+    // SAFETY: the file stands in a directory that only this user can write to, under the hash of its wasm and the
+    // engine's fingerprint, and was written whole by `store` from the output of this program's own compiler.
+    unsafe { wasmtime::component::Component::deserialize_file(engine.wasmtime(), file) }
+}
+
+fn store(file: &Path, compiled: &[u8]) -> std::io::Result<()> {
+    let unfinished = file.with_extension(format!("{}.tmp", std::process::id()));
+    let mut out = std::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&unfinished)?;
+    out.write_all(compiled)?;
+    out.sync_all()?;
+    std::fs::rename(&unfinished, file)
+}
+
+/// What `weir compile` does: reads a component from standard input, writes compiled code to standard output. The exit
+/// code is 1 when the bytes are at fault, with the reason on standard error.
+pub fn compile_stdin_to_stdout() -> std::process::ExitCode {
+    let limit = rustix::process::Rlimit { current: Some(MEMORY), maximum: Some(MEMORY) };
+    let _ = rustix::process::setrlimit(rustix::process::Resource::As, limit);
+    let mut wasm = Vec::new();
+    if let Err(error) = std::io::stdin().lock().read_to_end(&mut wasm) {
+        eprintln!("reading the component: {error}");
+        return std::process::ExitCode::from(2);
+    }
+    let compiled = match compiling_engine() {
+        Ok(engine) => engine.precompile_component(&wasm),
+        Err(error) => {
+            eprintln!("{error:#}");
+            return std::process::ExitCode::from(2);
+        }
+    };
+    match compiled {
+        Ok(compiled) => match std::io::stdout().lock().write_all(&compiled) {
+            Ok(()) => std::process::ExitCode::SUCCESS,
+            Err(_) => std::process::ExitCode::from(2),
+        },
+        Err(error) => {
+            eprintln!("{error:#}");
+            std::process::ExitCode::from(1)
+        }
+    }
+}

@@ -1,0 +1,239 @@
+//! Components: what they import and export is checked, they say what they are, and instances are made of them.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use sha2::{Digest, Sha256};
+use wasmtime::component::{InstancePre, Linker};
+use weir_core::model::{Class, ClassKind, Fault, Grants, Refusal};
+use weir_core::port::{
+    Component, ConnectorKind, Context, GuestMeter, Instance, Limits, Plugins, SinkTask, SourceTask, Transformations,
+};
+
+use crate::bindings::exports::weir::connect as exports;
+use crate::call::Deadline;
+use crate::compile::{CompileError, Compiler};
+use crate::connector::{SinkConnector, SourceConnector};
+use crate::describe;
+use crate::engine::Engine;
+use crate::host;
+use crate::instance::{Live, instantiate};
+use crate::state::GuestState;
+
+/// Runs plugins as WebAssembly components.
+pub struct WasmPlugins {
+    engine: Engine,
+    linker: Linker<GuestState>,
+    compiler: Compiler,
+    limits: Arc<Limits>,
+    size_max: u64,
+}
+
+impl WasmPlugins {
+    /// Plugins that are compiled by `compiler`, asked what they are within `limits`, and have at most `size_max` bytes
+    /// (`plugin.upload.max.bytes`).
+    pub fn new(compiler: Compiler, limits: Limits, size_max: u64) -> wasmtime::Result<WasmPlugins> {
+        let engine = Engine::new()?;
+        let linker = host::linker(engine.wasmtime())?;
+        Ok(WasmPlugins { engine, linker, compiler, limits: Arc::new(limits), size_max })
+    }
+}
+
+/// Which of the contract's interfaces a component exports.
+struct Indices {
+    plugin: exports::plugin::GuestIndices,
+    source: Option<(exports::source_connector::GuestIndices, exports::source_task::GuestIndices)>,
+    sink: Option<(exports::sink_connector::GuestIndices, exports::sink_task::GuestIndices)>,
+    transformations: Option<exports::transformations::GuestIndices>,
+}
+
+/// A component that was loaded.
+pub(crate) struct WasmComponent {
+    engine: Engine,
+    pre: InstancePre<GuestState>,
+    indices: Indices,
+    hash: String,
+    size: u64,
+    imports: Vec<String>,
+    classes: Vec<Class>,
+}
+
+fn unfit(reason: impl std::fmt::Display) -> Refusal {
+    Refusal::Unfit(reason.to_string())
+}
+
+/// Tells components from everything else by their first eight bytes, so that the refusal can name what was sent.
+fn check_preamble(wasm: &[u8]) -> Result<(), Refusal> {
+    match wasm.get(..8) {
+        Some(b"\0asm\x0d\0\x01\0") => Ok(()),
+        Some(b"\0asm\x01\0\0\0") => Err(unfit(
+            "this is a core WebAssembly module, not a component: build it for wasm32-wasip2 (cargo build --target \
+             wasm32-wasip2) or wrap it with wasm-tools component new",
+        )),
+        Some([0, b'a', b's', b'm', ..]) => Err(unfit("this is WebAssembly of a version that weir does not know")),
+        Some([0x7f, b'E', b'L', b'F', ..]) => {
+            Err(unfit("this is native or precompiled code, which is never accepted: send the .wasm component"))
+        }
+        Some(_) => Err(unfit("this is not WebAssembly: it does not begin with \\0asm")),
+        None => Err(unfit(format!("{} bytes are not WebAssembly", wasm.len()))),
+    }
+}
+
+fn exported(pre: &InstancePre<GuestState>) -> Result<Indices, Refusal> {
+    let plugin = exports::plugin::GuestIndices::new(pre).map_err(|error| {
+        unfit(format!("it is a component for another world: it does not export weir:connect/plugin ({error:#})"))
+    })?;
+    let source_connector = exports::source_connector::GuestIndices::new(pre).ok();
+    let source_task = exports::source_task::GuestIndices::new(pre).ok();
+    let sink_connector = exports::sink_connector::GuestIndices::new(pre).ok();
+    let sink_task = exports::sink_task::GuestIndices::new(pre).ok();
+    let half = |half: &str, whole: &str| unfit(format!("it exports {half} without {whole}: a connector needs both"));
+    let source = match (source_connector, source_task) {
+        (Some(connector), Some(task)) => Some((connector, task)),
+        (None, None) => None,
+        (Some(_), None) => return Err(half("source-connector", "source-task")),
+        (None, Some(_)) => return Err(half("source-task", "source-connector")),
+    };
+    let sink = match (sink_connector, sink_task) {
+        (Some(connector), Some(task)) => Some((connector, task)),
+        (None, None) => None,
+        (Some(_), None) => return Err(half("sink-connector", "sink-task")),
+        (None, Some(_)) => return Err(half("sink-task", "sink-connector")),
+    };
+    Ok(Indices { plugin, source, sink, transformations: exports::transformations::GuestIndices::new(pre).ok() })
+}
+
+fn check_kinds(classes: &[Class], indices: &Indices) -> Result<(), Refusal> {
+    for class in classes {
+        let (there, interface) = match class.kind {
+            ClassKind::Source => (indices.source.is_some(), "source-connector and source-task"),
+            ClassKind::Sink => (indices.sink.is_some(), "sink-connector and sink-task"),
+            ClassKind::Transformation | ClassKind::Predicate => (indices.transformations.is_some(), "transformations"),
+        };
+        if !there {
+            return Err(unfit(format!("it describes class {} but does not export {interface}", class.name)));
+        }
+    }
+    Ok(())
+}
+
+#[async_trait]
+impl Plugins for WasmPlugins {
+    async fn load(&self, wasm: Bytes) -> Result<Arc<dyn Component>, Refusal> {
+        let size = wasm.len() as u64;
+        if size > self.size_max {
+            return Err(Refusal::TooLarge { size, limit: self.size_max });
+        }
+        check_preamble(&wasm)?;
+        let hash: String = Sha256::digest(&wasm).iter().map(|byte| format!("{byte:02x}")).collect();
+        let component = self.compiler.component(&self.engine, &hash, &wasm).await.map_err(|error| match error {
+            CompileError::Unfit(reason) => unfit(format!("it does not compile: {reason}")),
+            CompileError::TooSlow => unfit(error),
+            CompileError::Unavailable(reason) => Refusal::Unavailable(reason),
+        })?;
+        let imports: Vec<String> =
+            component.component_type().imports(self.engine.wasmtime()).map(|(name, _)| name.to_owned()).collect();
+        let pre = self.linker.instantiate_pre(&component).map_err(|error| {
+            unfit(format!("it imports what weir does not have (it imports {}): {error:#}", imports.join(", ")))
+        })?;
+        let indices = exported(&pre)?;
+        let classes = self.describe(&pre, &indices, &hash).await?;
+        check_kinds(&classes, &indices)?;
+        Ok(Arc::new(WasmComponent { engine: self.engine.clone(), pre, indices, hash, size, imports, classes }))
+    }
+}
+
+impl WasmPlugins {
+    async fn describe(
+        &self,
+        pre: &InstancePre<GuestState>,
+        indices: &Indices,
+        hash: &str,
+    ) -> Result<Vec<Class>, Refusal> {
+        let context = Context {
+            owner: Arc::from(format!("plugin {}", &hash[..12])),
+            class: Arc::from(""),
+            config: Arc::default(),
+            grants: Arc::new(Grants::default()),
+            limits: self.limits.clone(),
+            offsets: None,
+            errants: None,
+            wishes: None,
+            stopping: Default::default(),
+            meter: Arc::new(GuestMeter::default()),
+        };
+        let broken = |fault: Fault| unfit(format!("it cannot say what it is: {fault}"));
+        let (mut guest, plugin) =
+            instantiate(&self.engine, pre, context, |store, instance| indices.plugin.load(store, instance))
+                .await
+                .map_err(broken)?;
+        let deadline = Deadline { key: "task.call.timeout.ms", limit: self.limits.other };
+        let described = guest
+            .call("describe", deadline, |mut store| async move {
+                let described = plugin.call_describe(&mut store).await;
+                (store, described)
+            })
+            .await
+            .map_err(broken)?;
+        describe::classes(described).map_err(unfit)
+    }
+}
+
+impl WasmComponent {
+    fn missing(&self, interface: &str) -> Fault {
+        Fault::Fatal(format!("component {} does not export {interface}", self.hash))
+    }
+}
+
+#[async_trait]
+impl Component for WasmComponent {
+    fn hash(&self) -> &str {
+        &self.hash
+    }
+
+    fn size(&self) -> u64 {
+        self.size
+    }
+
+    fn imports(&self) -> &[String] {
+        &self.imports
+    }
+
+    fn classes(&self) -> &[Class] {
+        &self.classes
+    }
+
+    async fn connector(&self, kind: ConnectorKind, context: Context) -> Result<Box<dyn Instance>, Fault> {
+        match kind {
+            ConnectorKind::Source => {
+                let (indices, _) = self.indices.source.as_ref().ok_or_else(|| self.missing("source-connector"))?;
+                let load = |store: &mut wasmtime::Store<GuestState>, i: &_| indices.load(store, i);
+                Ok(Box::new(SourceConnector(Live::new(&self.engine, &self.pre, context, load).await?)))
+            }
+            ConnectorKind::Sink => {
+                let (indices, _) = self.indices.sink.as_ref().ok_or_else(|| self.missing("sink-connector"))?;
+                let load = |store: &mut wasmtime::Store<GuestState>, i: &_| indices.load(store, i);
+                Ok(Box::new(SinkConnector(Live::new(&self.engine, &self.pre, context, load).await?)))
+            }
+        }
+    }
+
+    async fn source_task(&self, context: Context) -> Result<Box<dyn SourceTask>, Fault> {
+        let (_, indices) = self.indices.source.as_ref().ok_or_else(|| self.missing("source-task"))?;
+        let load = |store: &mut wasmtime::Store<GuestState>, i: &_| indices.load(store, i);
+        Ok(Box::new(crate::source::Task(Live::new(&self.engine, &self.pre, context, load).await?)))
+    }
+
+    async fn sink_task(&self, context: Context) -> Result<Box<dyn SinkTask>, Fault> {
+        let (_, indices) = self.indices.sink.as_ref().ok_or_else(|| self.missing("sink-task"))?;
+        let load = |store: &mut wasmtime::Store<GuestState>, i: &_| indices.load(store, i);
+        Ok(Box::new(crate::sink::Task(Live::new(&self.engine, &self.pre, context, load).await?)))
+    }
+
+    async fn transformations(&self, context: Context) -> Result<Box<dyn Transformations>, Fault> {
+        let indices = self.indices.transformations.as_ref().ok_or_else(|| self.missing("transformations"))?;
+        let load = |store: &mut wasmtime::Store<GuestState>, i: &_| indices.load(store, i);
+        Ok(Box::new(crate::chain::Chain::new(Live::new(&self.engine, &self.pre, context, load).await?)))
+    }
+}

@@ -1,0 +1,77 @@
+//! The engine: what guests may use of WebAssembly, and the clock by which they are interrupted.
+
+use std::sync::Weak;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+/// How often a running guest is interrupted to look at its limits and to let others run.
+pub const TICK: Duration = Duration::from_millis(10);
+
+/// The settings that compiler and worker must share for compiled code to be accepted.
+fn config() -> wasmtime::Config {
+    let mut config = wasmtime::Config::new();
+    config
+        .epoch_interruption(true)
+        .wasm_backtrace_max_frames(std::num::NonZeroUsize::new(32))
+        .wasm_memory64(false)
+        .concurrency_support(false);
+    config
+}
+
+/// An engine that compiles; only the compiling process has one.
+pub(crate) fn compiling_engine() -> wasmtime::Result<wasmtime::Engine> {
+    wasmtime::Engine::new(&config())
+}
+
+struct Ticker {
+    stop: AtomicBool,
+}
+
+impl Drop for Ticker {
+    fn drop(&mut self) {
+        self.stop.store(true, Ordering::Relaxed);
+    }
+}
+
+/// The engine of a worker: runs compiled code, has no compiler, and ticks.
+#[derive(Clone)]
+pub struct Engine {
+    engine: wasmtime::Engine,
+    _ticker: Arc<Ticker>,
+}
+
+impl Engine {
+    /// An engine with its own ticking thread, which ends with the last clone.
+    pub fn new() -> wasmtime::Result<Engine> {
+        let mut config = config();
+        config.enable_compiler(false);
+        let engine = wasmtime::Engine::new(&config)?;
+        let ticker = Arc::new(Ticker { stop: AtomicBool::new(false) });
+        let (weak, ticked): (Weak<Ticker>, _) = (Arc::downgrade(&ticker), engine.weak());
+        std::thread::Builder::new().name("weir-epoch".into()).spawn(move || {
+            while let (Some(_), Some(engine)) = (weak.upgrade(), ticked.upgrade()) {
+                engine.increment_epoch();
+                drop(engine);
+                std::thread::sleep(TICK);
+            }
+        })?;
+        Ok(Engine { engine, _ticker: ticker })
+    }
+
+    pub(crate) fn wasmtime(&self) -> &wasmtime::Engine {
+        &self.engine
+    }
+
+    /// Tells compiled code of this engine from that of any other version or setting.
+    pub(crate) fn fingerprint(&self) -> &str {
+        static FINGERPRINT: OnceLock<String> = OnceLock::new();
+        FINGERPRINT.get_or_init(|| {
+            use std::hash::{Hash, Hasher};
+            #[expect(deprecated, reason = "the only std hasher whose result is the same in every process")]
+            let mut hasher = std::hash::SipHasher::new();
+            self.engine.precompile_compatibility_hash().hash(&mut hasher);
+            format!("{:016x}", hasher.finish())
+        })
+    }
+}

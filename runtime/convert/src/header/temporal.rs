@@ -1,0 +1,75 @@
+//! Pure. Dates, times and timestamps in ISO 8601 as Connect recognises them in headers, by their length, and as
+//! leniently: 99 minutes are an hour and more.
+
+use weir_data::{Node, Schema, Type, Value};
+
+use super::parse::Parsed;
+use crate::java_text::date;
+use crate::logical;
+
+/// The moment that a text of 10 (date), 13 (time) or 24 (timestamp) characters stands for.
+pub(crate) fn parse(text: &str) -> Option<Parsed> {
+    let text = text.replace("\\:", ":");
+    let mut fields = Fields { text: text.as_bytes(), at: 0 };
+    match text.len() {
+        10 => {
+            let (year, month, day) = fields.date()?;
+            moment(logical::DATE, Type::Int32, date::days(year, month, day))
+        }
+        13 => moment(logical::TIME, Type::Int32, fields.time()?),
+        24 => {
+            let (year, month, day) = fields.date()?;
+            fields.literal(b'T')?;
+            moment(logical::TIMESTAMP, Type::Int64, date::days(year, month, day) * date::DAY + fields.time()?)
+        }
+        _ => None,
+    }
+}
+
+fn moment(name: &str, kind: Type, value: i64) -> Option<Parsed> {
+    let node = Node { version: Some(1), ..Node::new(kind).named(name) };
+    Some(Parsed { schema: Some(Schema::of(node)), value: Value::Integer(value) })
+}
+
+struct Fields<'a> {
+    text: &'a [u8],
+    at: usize,
+}
+
+impl Fields<'_> {
+    fn number(&mut self) -> Option<i64> {
+        let start = self.at;
+        let mut value = 0;
+        while let Some(digit) = self.text.get(self.at).map(|byte| byte.wrapping_sub(b'0')).filter(|&digit| digit < 10) {
+            value = value * 10 + i64::from(digit);
+            self.at += 1;
+        }
+        (self.at > start && self.at - start <= 9).then_some(value)
+    }
+
+    fn literal(&mut self, literal: u8) -> Option<()> {
+        let found = self.text.get(self.at) == Some(&literal);
+        self.at += usize::from(found);
+        found.then_some(())
+    }
+
+    fn date(&mut self) -> Option<(i64, i64, i64)> {
+        let year = self.number()?;
+        self.literal(b'-')?;
+        let month = self.number()?;
+        self.literal(b'-')?;
+        Some((year, month, self.number()?))
+    }
+
+    fn time(&mut self) -> Option<i64> {
+        let hour = self.number()?;
+        self.literal(b':')?;
+        let minute = self.number()?;
+        self.literal(b':')?;
+        let second = self.number()?;
+        self.literal(b'.')?;
+        let millis = self.number()?;
+        self.literal(b'Z')?;
+        Some(((hour * 60 + minute) * 60 + second) * 1_000 + millis)
+    }
+}

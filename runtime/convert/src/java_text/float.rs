@@ -1,0 +1,114 @@
+//! Pure. Floats as Java prints them (`Double.toString`, `Float.toString`): the shortest digits that read back as the
+//! same value, at least one digit behind the point, an exponent outside 10^-3 to 10^7.
+
+/// Appends a double.
+#[inline]
+pub fn double(value: f64, out: &mut Vec<u8>) {
+    let magnitude = value.abs();
+    if (1e-3..1e7).contains(&magnitude) {
+        out.extend_from_slice(ryu::Buffer::new().format_finite(value).as_bytes());
+    } else if !value.is_finite() {
+        not_finite(value, out);
+    } else if magnitude == 0.0 || magnitude >= 1e-320 {
+        exponential(ryu::Buffer::new().format_finite(value), out);
+    } else {
+        tiny(ryu::Buffer::new().format_finite(value), format!("{value:.1e}"), out);
+    }
+}
+
+/// Appends a single-precision float.
+#[inline]
+pub fn single(value: f32, out: &mut Vec<u8>) {
+    let magnitude = value.abs();
+    if (1e-3..1e7).contains(&magnitude) {
+        out.extend_from_slice(ryu::Buffer::new().format_finite(value).as_bytes());
+    } else if !value.is_finite() {
+        not_finite(value.into(), out);
+    } else if magnitude == 0.0 || magnitude >= 1e-43 {
+        exponential(ryu::Buffer::new().format_finite(value), out);
+    } else {
+        tiny(ryu::Buffer::new().format_finite(value), format!("{value:.1e}"), out);
+    }
+}
+
+fn not_finite(value: f64, out: &mut Vec<u8>) {
+    out.extend_from_slice(if value.is_nan() {
+        b"NaN"
+    } else if value > 0.0 {
+        b"Infinity"
+    } else {
+        b"-Infinity"
+    });
+}
+
+/// Of values so small that one digit tells them apart, Java prints the nearest two digits.
+#[cold]
+fn tiny(shortest: &str, two_digits: String, out: &mut Vec<u8>) {
+    let one_digit = shortest.bytes().take_while(|byte| *byte != b'e').filter(u8::is_ascii_digit).count() == 1;
+    exponential(if one_digit { &two_digits } else { shortest }, out);
+}
+
+/// Lays the digits of a decimal text out as Java does for very large and very small values.
+fn exponential(text: &str, out: &mut Vec<u8>) {
+    let text = text.as_bytes();
+    let (negative, text) = if text[0] == b'-' { (true, &text[1..]) } else { (false, text) };
+    let mark = text.iter().position(|&byte| byte == b'e').unwrap_or(text.len());
+    let given =
+        std::str::from_utf8(&text[(mark + 1).min(text.len())..]).ok().and_then(|exponent| exponent.parse().ok());
+    let (mut digits, mut count, mut point, mut leading) = ([0u8; 24], 0, None, 0i32);
+    for &byte in &text[..mark] {
+        match byte {
+            b'.' => point = Some(count as i32 + leading),
+            b'0' if count == 0 => leading += 1,
+            digit => {
+                digits[count.min(23)] = digit;
+                count += 1;
+            }
+        }
+    }
+    let whole = point.unwrap_or(count as i32 + leading);
+    let exponent = given.unwrap_or(0) + whole - leading - 1;
+    while count > 1 && digits[count - 1] == b'0' {
+        count -= 1;
+    }
+    if negative {
+        out.push(b'-');
+    }
+    if count == 0 {
+        out.extend_from_slice(b"0.0");
+        return;
+    }
+    out.extend_from_slice(&[digits[0], b'.']);
+    out.extend_from_slice(if count > 1 { &digits[1..count] } else { b"0" });
+    out.push(b'E');
+    out.extend_from_slice(itoa::Buffer::new().format(exponent).as_bytes());
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn floats_are_laid_out_as_in_java() {
+        for (value, expected) in [
+            (0.0, "0.0"),
+            (-0.0, "-0.0"),
+            (1.0, "1.0"),
+            (1e7, "1.0E7"),
+            (9_999_999.0, "9999999.0"),
+            (0.001, "0.001"),
+            (0.0001, "1.0E-4"),
+            (1.25e-5, "1.25E-5"),
+            (-123_456_789.125, "-1.23456789125E8"),
+            (f64::MAX, "1.7976931348623157E308"),
+            (5e-324, "4.9E-324"),
+            (1e-323, "9.9E-324"),
+            (f64::NAN, "NaN"),
+            (f64::NEG_INFINITY, "-Infinity"),
+        ] {
+            let mut out = vec![];
+            double(value, &mut out);
+            assert_eq!(String::from_utf8(out).unwrap(), expected);
+        }
+    }
+}

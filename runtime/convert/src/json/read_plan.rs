@@ -1,0 +1,130 @@
+//! Pure. What reading JSON by a schema needs to know of each node, prepared once a schema.
+
+use std::collections::HashMap;
+
+use weir_data::cbor;
+use weir_data::{Schema, Type};
+
+use crate::logical::{self, Logical};
+
+/// Fields from which on names are looked up in a map.
+const MANY_FIELDS: usize = 16;
+
+/// A schema prepared for reading.
+pub(crate) struct ReadPlan {
+    /// By the positions of the schema's nodes.
+    pub(crate) nodes: Vec<ReadNode>,
+}
+
+/// A node prepared for reading.
+pub(crate) struct ReadNode {
+    /// Its layout.
+    pub(crate) kind: ReadKind,
+    /// Connect's name of its type.
+    pub(crate) type_name: &'static str,
+    /// What it means.
+    pub(crate) logical: Logical,
+    /// What null becomes; none where null is not allowed.
+    pub(crate) null: Option<Vec<u8>>,
+    /// Whether null is a value.
+    pub(crate) optional: bool,
+}
+
+/// The layout of a node.
+pub(crate) enum ReadKind {
+    /// An integer of so many bits.
+    Integer(u32),
+    Float32,
+    Float64,
+    Boolean,
+    String,
+    Bytes,
+    /// With the position of the elements' node.
+    Array(usize),
+    /// A map, and whether its keys are strings.
+    Map {
+        key: usize,
+        value: usize,
+        text_keys: bool,
+    },
+    Struct(ReadFields),
+}
+
+/// The fields of a struct prepared for reading.
+pub(crate) struct ReadFields {
+    /// In order.
+    pub(crate) list: Vec<ReadField>,
+    by_name: Option<HashMap<Box<[u8]>, usize>>,
+}
+
+/// A field prepared for reading.
+pub(crate) struct ReadField {
+    /// Its name with quotes, as it stands in JSON; empty where it never stands so.
+    pub(crate) quoted: Vec<u8>,
+    /// Its name.
+    pub(crate) name: String,
+    /// The position of its node.
+    pub(crate) node: usize,
+}
+
+impl ReadFields {
+    /// The position of a field.
+    pub(crate) fn find(&self, name: &[u8]) -> Option<usize> {
+        match &self.by_name {
+            Some(by_name) => by_name.get(name).copied(),
+            None => self.list.iter().position(|field| cbor::same(field.name.as_bytes(), name)),
+        }
+    }
+}
+
+impl ReadPlan {
+    /// Prepares a schema.
+    pub(crate) fn new(schema: &Schema, replace_null_with_default: bool) -> ReadPlan {
+        let nodes = schema.nodes().iter().map(|node| ReadNode {
+            kind: kind(schema, &node.kind),
+            type_name: logical::type_name(&node.kind),
+            logical: logical::of(node),
+            null: match &node.default {
+                Some(default) if replace_null_with_default => Some(default.clone()),
+                _ => node.optional.then(|| vec![cbor::NULL]),
+            },
+            optional: node.optional,
+        });
+        ReadPlan { nodes: nodes.collect() }
+    }
+}
+
+fn kind(schema: &Schema, kind: &Type) -> ReadKind {
+    match kind {
+        Type::Int8 => ReadKind::Integer(8),
+        Type::Int16 => ReadKind::Integer(16),
+        Type::Int32 => ReadKind::Integer(32),
+        Type::Int64 => ReadKind::Integer(64),
+        Type::Float32 => ReadKind::Float32,
+        Type::Float64 => ReadKind::Float64,
+        Type::Boolean => ReadKind::Boolean,
+        Type::String => ReadKind::String,
+        Type::Bytes => ReadKind::Bytes,
+        Type::Array(element) => ReadKind::Array(*element as usize),
+        Type::Map { key, value } => ReadKind::Map {
+            key: *key as usize,
+            value: *value as usize,
+            text_keys: schema.node(*key).kind == Type::String,
+        },
+        Type::Struct(fields) => {
+            let list: Vec<ReadField> = fields
+                .iter()
+                .map(|field| {
+                    let plain = field.name.bytes().all(|byte| byte >= b' ' && byte != b'"' && byte != b'\\');
+                    let quoted = if plain { format!("\"{}\"", field.name).into_bytes() } else { Vec::new() };
+                    ReadField { quoted, name: field.name.clone(), node: field.node as usize }
+                })
+                .collect();
+            let by_name = (list.len() >= MANY_FIELDS).then(|| {
+                let names = list.iter().enumerate();
+                names.map(|(at, field)| (field.name.clone().into_bytes().into_boxed_slice(), at)).collect()
+            });
+            ReadKind::Struct(ReadFields { list, by_name })
+        }
+    }
+}

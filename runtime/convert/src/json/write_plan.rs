@@ -1,0 +1,293 @@
+//! Pure. CBOR laid out by a schema to JSON, with what can be rendered once a schema rendered once: keys, defaults and
+//! the envelope.
+
+use weir_data::cbor::{self, major};
+use weir_data::{Schema, Type};
+
+use super::flaw::{DEFAULT_MAX, EXPANDED_MAX, Outcome, TOO_LARGE, data};
+use super::schema_writer;
+use super::writer;
+use crate::decimal;
+use crate::logical::{self, Logical};
+
+/// How values become JSON.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct WriteSettings {
+    /// Whether values stand in an envelope with their schema.
+    pub(crate) envelope: bool,
+    /// Whether decimals are numbers instead of base64.
+    pub(crate) numeric_decimals: bool,
+    /// Whether null becomes the default where there is one.
+    pub(crate) replace_null_with_default: bool,
+}
+
+/// A schema prepared for writing.
+pub(crate) struct WritePlan {
+    nodes: Vec<WriteNode>,
+    /// What stands before the payload; empty without envelope.
+    before: Vec<u8>,
+    /// What stands behind it.
+    after: &'static [u8],
+}
+
+struct WriteNode {
+    kind: WriteKind,
+    type_name: &'static str,
+    logical: Logical,
+    /// What null is written as; none where it is not allowed.
+    null: Option<Vec<u8>>,
+}
+
+enum WriteKind {
+    /// An integer that fits so many bits.
+    Integer(u32),
+    Float32,
+    Float64,
+    Boolean,
+    String,
+    Bytes,
+    Array(usize),
+    Map {
+        key: usize,
+        value: usize,
+        text_keys: bool,
+    },
+    /// What stands before each field's value, and the field's node.
+    Struct(Vec<(Vec<u8>, usize)>),
+}
+
+impl WritePlan {
+    /// Prepares a schema.
+    pub(crate) fn new(schema: &Schema, settings: WriteSettings) -> Outcome<WritePlan> {
+        let mut nodes: Vec<WriteNode> = schema
+            .nodes()
+            .iter()
+            .map(|node| WriteNode {
+                kind: kind(schema, &node.kind),
+                type_name: logical::type_name(&node.kind),
+                logical: match logical::of(node) {
+                    Logical::Decimal(_) if !settings.numeric_decimals => Logical::Decimal(None),
+                    logical => logical,
+                },
+                null: node.optional.then(|| b"null".to_vec()),
+            })
+            .collect();
+        let mut plan = WritePlan { nodes: Vec::new(), before: Vec::new(), after: b"" };
+        // Children stand behind the nodes that hold them, and defaults may need the defaults of children.
+        let mut defaults = vec![None; nodes.len()];
+        for at in (0..nodes.len()).rev() {
+            if let Some(default) = &schema.nodes()[at].default {
+                let mut rendered = Vec::new();
+                std::mem::swap(&mut plan.nodes, &mut nodes);
+                let written = plan.value(default, 0, at, &mut rendered);
+                std::mem::swap(&mut plan.nodes, &mut nodes);
+                if written? != default.len() || rendered.len() > DEFAULT_MAX {
+                    return data("Invalid default value");
+                }
+                if settings.replace_null_with_default {
+                    nodes[at].null = Some(rendered.clone());
+                }
+                defaults[at] = Some(rendered);
+            }
+        }
+        plan.nodes = nodes;
+        if settings.envelope {
+            plan.before = b"{\"schema\":".to_vec();
+            schema_writer::write(schema, &defaults, &mut plan.before);
+            plan.before.extend_from_slice(b",\"payload\":");
+            plan.after = b"}";
+        }
+        Ok(plan)
+    }
+
+    /// Appends the JSON of a cell, or of null.
+    #[inline]
+    pub(crate) fn cell(&self, cell: Option<&[u8]>, out: &mut Vec<u8>) -> Outcome<()> {
+        out.extend_from_slice(&self.before);
+        match cell {
+            None => self.null(&self.nodes[0], out)?,
+            Some(cell) => self.root(cell, out)?,
+        }
+        cbor::put(out, self.after);
+        Ok(())
+    }
+
+    fn root(&self, cell: &[u8], out: &mut Vec<u8>) -> Outcome<()> {
+        let root = &self.nodes[0];
+        match (&root.kind, root.logical) {
+            (WriteKind::String, _) => writer::string(out, cell),
+            (WriteKind::Bytes, _) => bytes(root, cell, out),
+            _ => {
+                if self.value(cell, 0, 0, out)? != cell.len() {
+                    return writer::bad_cell(cbor::Malformed::Trailing);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    #[inline]
+    fn null(&self, node: &WriteNode, out: &mut Vec<u8>) -> Outcome<()> {
+        let Some(null) = &node.null else {
+            return data("Conversion error: null value for field that is required and has no default value");
+        };
+        if out.len() > EXPANDED_MAX {
+            return data(TOO_LARGE);
+        }
+        cbor::put(out, null);
+        Ok(())
+    }
+
+    fn value(&self, cell: &[u8], at: usize, node: usize, out: &mut Vec<u8>) -> Outcome<usize> {
+        let node = &self.nodes[node];
+        let head = writer::head(cell, at)?;
+        match (&node.kind, head.major) {
+            (_, major::SIMPLE) if head.first == cbor::NULL => {
+                self.null(node, out)?;
+                return Ok(head.end);
+            }
+            (WriteKind::String, major::TEXT) => {
+                let (text, end) = cbor::string_body(cell, &head).or_else(writer::bad_cell)?;
+                writer::string(out, text);
+                return Ok(end);
+            }
+            (WriteKind::Integer(bits), major::UNSIGNED | major::NEGATIVE) => {
+                let value = writer::integer_of(&head)?;
+                if value << (64 - bits) >> (64 - bits) != value {
+                    return mismatch(node);
+                }
+                if node.logical == Logical::Time && !(0..=86_400_000).contains(&value) {
+                    return data("Kafka Connect Time type should not have any date fields set to non-zero values.");
+                }
+                writer::integer(out, value);
+                return Ok(head.end);
+            }
+            (WriteKind::Struct(fields), major::ARRAY) if head.argument == fields.len() as u64 => {
+                return self.structure(cell, head.end, fields, out);
+            }
+            (WriteKind::Float64, _) if head.first == cbor::FLOAT64 => {
+                writer::float64(out, f64::from_bits(head.argument));
+            }
+            (WriteKind::Float32, _) if head.first == cbor::FLOAT32 => {
+                writer::float32(out, f32::from_bits(head.argument as u32));
+            }
+            (WriteKind::Boolean, _) if head.first == cbor::TRUE => out.extend_from_slice(b"true"),
+            (WriteKind::Boolean, _) if head.first == cbor::FALSE => out.extend_from_slice(b"false"),
+            (WriteKind::Bytes, major::BYTES) => {
+                let (body, end) = cbor::string_body(cell, &head).or_else(writer::bad_cell)?;
+                bytes(node, body, out);
+                return Ok(end);
+            }
+            (WriteKind::Array(element), major::ARRAY) => {
+                out.push(b'[');
+                let mut at = head.end;
+                for entry in 0..head.argument {
+                    if entry > 0 {
+                        out.push(b',');
+                    }
+                    at = self.value(cell, at, *element, out)?;
+                }
+                out.push(b']');
+                return Ok(at);
+            }
+            (WriteKind::Map { key, value, text_keys }, major::MAP) => {
+                return self.map(cell, &head, (*key, *value, *text_keys), out);
+            }
+            _ => return mismatch(node),
+        }
+        Ok(head.end)
+    }
+
+    #[inline]
+    fn structure(&self, cell: &[u8], at: usize, fields: &[(Vec<u8>, usize)], out: &mut Vec<u8>) -> Outcome<usize> {
+        let mut at = at;
+        for (before, node) in fields {
+            cbor::put(out, before);
+            at = self.value(cell, at, *node, out)?;
+        }
+        out.extend_from_slice(if fields.is_empty() { b"{}" } else { b"}" });
+        Ok(at)
+    }
+
+    fn map(
+        &self,
+        cell: &[u8],
+        head: &cbor::Head,
+        (key, value, text_keys): (usize, usize, bool),
+        out: &mut Vec<u8>,
+    ) -> Outcome<usize> {
+        out.push(if text_keys { b'{' } else { b'[' });
+        let mut at = head.end;
+        for entry in 0..head.argument {
+            if entry > 0 {
+                out.push(b',');
+            }
+            if text_keys {
+                at = self.text_key(cell, at, key, out)?;
+                out.push(b':');
+                at = self.value(cell, at, value, out)?;
+            } else {
+                out.push(b'[');
+                at = self.value(cell, at, key, out)?;
+                out.push(b',');
+                at = self.value(cell, at, value, out)?;
+                out.push(b']');
+            }
+        }
+        out.push(if text_keys { b'}' } else { b']' });
+        Ok(at)
+    }
+
+    /// A key of an object; null becomes the text `null`.
+    fn text_key(&self, cell: &[u8], at: usize, key: usize, out: &mut Vec<u8>) -> Outcome<usize> {
+        let start = out.len();
+        let end = self.value(cell, at, key, out)?;
+        if out[start] != b'"' {
+            out.push(b'"');
+            out.insert(start, b'"');
+        }
+        Ok(end)
+    }
+}
+
+fn bytes(node: &WriteNode, body: &[u8], out: &mut Vec<u8>) {
+    match node.logical {
+        Logical::Decimal(Some(scale)) => decimal::print(body, scale, out),
+        Logical::Decimal(None) => writer::bytes(out, decimal::shortest(body)),
+        _ => writer::bytes(out, body),
+    }
+}
+
+#[cold]
+fn mismatch<T>(node: &WriteNode) -> Outcome<T> {
+    data(format!("Invalid type for {}: the cell holds another", node.type_name))
+}
+
+fn kind(schema: &Schema, kind: &Type) -> WriteKind {
+    match kind {
+        Type::Int8 => WriteKind::Integer(8),
+        Type::Int16 => WriteKind::Integer(16),
+        Type::Int32 => WriteKind::Integer(32),
+        Type::Int64 => WriteKind::Integer(64),
+        Type::Float32 => WriteKind::Float32,
+        Type::Float64 => WriteKind::Float64,
+        Type::Boolean => WriteKind::Boolean,
+        Type::String => WriteKind::String,
+        Type::Bytes => WriteKind::Bytes,
+        Type::Array(element) => WriteKind::Array(*element as usize),
+        Type::Map { key, value } => WriteKind::Map {
+            key: *key as usize,
+            value: *value as usize,
+            text_keys: schema.node(*key).kind == Type::String,
+        },
+        Type::Struct(fields) => {
+            let fields = fields.iter().enumerate().map(|(at, field)| {
+                let mut before = vec![if at == 0 { b'{' } else { b',' }];
+                writer::string(&mut before, field.name.as_bytes());
+                before.push(b':');
+                (before, field.node as usize)
+            });
+            WriteKind::Struct(fields.collect())
+        }
+    }
+}

@@ -1,0 +1,125 @@
+//! The converters by their class names, and what each is configured with.
+
+use weir_core::model::{Config, ConfigKey, Problem};
+use weir_core::port::Converter;
+
+use crate::byte_array::ByteArrayConverter;
+use crate::header::SimpleHeaderConverter;
+use crate::json::JsonConverter;
+use crate::settings::{self, JsonSettings};
+use crate::string::StringConverter;
+
+/// Which part of records a converter is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// Keys.
+    Key,
+    /// Values.
+    Value,
+    /// Header values.
+    Header,
+}
+
+impl Role {
+    /// The configuration key that names the converter's class.
+    pub fn property(self) -> &'static str {
+        match self {
+            Role::Key => "key.converter",
+            Role::Value => "value.converter",
+            Role::Header => "header.converter",
+        }
+    }
+}
+
+/// A converter class.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ConverterClass {
+    /// Its full name, as Connect lists it.
+    pub name: &'static str,
+    /// The short names it answers to as well.
+    pub aliases: &'static [&'static str],
+    /// Whether it converts keys and values.
+    pub converts_records: bool,
+    /// Whether it converts headers.
+    pub converts_headers: bool,
+    kind: Kind,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    Json,
+    String,
+    ByteArray,
+    SimpleHeader,
+}
+
+/// All converter classes, by name.
+pub const CLASSES: &[ConverterClass] = &[
+    ConverterClass {
+        name: "org.apache.kafka.connect.converters.ByteArrayConverter",
+        aliases: &["ByteArrayConverter", "ByteArray"],
+        converts_records: true,
+        converts_headers: true,
+        kind: Kind::ByteArray,
+    },
+    ConverterClass {
+        name: "org.apache.kafka.connect.json.JsonConverter",
+        aliases: &["JsonConverter", "Json"],
+        converts_records: true,
+        converts_headers: true,
+        kind: Kind::Json,
+    },
+    ConverterClass {
+        name: "org.apache.kafka.connect.storage.SimpleHeaderConverter",
+        aliases: &["SimpleHeaderConverter", "Simple"],
+        converts_records: false,
+        converts_headers: true,
+        kind: Kind::SimpleHeader,
+    },
+    ConverterClass {
+        name: "org.apache.kafka.connect.storage.StringConverter",
+        aliases: &["StringConverter", "String"],
+        converts_records: true,
+        converts_headers: true,
+        kind: Kind::String,
+    },
+];
+
+impl ConverterClass {
+    /// The class that answers to a name.
+    pub fn find(name: &str) -> Option<&'static ConverterClass> {
+        CLASSES.iter().find(|class| class.name == name || class.aliases.contains(&name))
+    }
+
+    /// Its configuration keys, without prefix, in Connect's order.
+    pub fn definition(&self) -> Vec<ConfigKey> {
+        match self.kind {
+            Kind::Json => settings::json_keys(),
+            Kind::String => settings::string_keys(),
+            Kind::ByteArray => vec![settings::converter_type()],
+            Kind::SimpleHeader => Vec::new(),
+        }
+    }
+}
+
+/// Makes the converter that answers to `class`. The keys of `config` and of problems stand without prefix; a problem
+/// with the class itself has the key of [`Role::property`].
+pub fn converter(class: &str, config: &Config, role: Role) -> Result<Box<dyn Converter>, Vec<Problem>> {
+    let refuse = |message: String| Err(vec![Problem { key: role.property().into(), message }]);
+    let Some(class) = ConverterClass::find(class) else {
+        let known: Vec<&str> = CLASSES.iter().map(|class| class.name).collect();
+        return refuse(format!("Class {class} could not be found; known converters: {}", known.join(", ")));
+    };
+    if role != Role::Header && !class.converts_records {
+        return refuse(format!("Not a Converter: {} converts headers only", class.name));
+    }
+    Ok(match class.kind {
+        Kind::Json => Box::new(JsonConverter::new(&JsonSettings::parse(config)?)?),
+        Kind::String => {
+            settings::check_encoding(config)?;
+            Box::new(StringConverter)
+        }
+        Kind::ByteArray => Box::new(ByteArrayConverter),
+        Kind::SimpleHeader => Box::new(SimpleHeaderConverter::new()),
+    })
+}

@@ -1,5 +1,7 @@
 //! Pure. What a header's text stands for, as Connect's `Values.parseString` decides.
 
+use std::collections::HashMap;
+
 use weir_data::{Node, Schema, Type, Value, limits};
 
 use super::temporal;
@@ -224,6 +226,7 @@ fn array(tokens: &mut Tokens<'_>, depth: usize) -> Result<Parsed, NotSo> {
 fn map(tokens: &mut Tokens<'_>, depth: usize) -> Result<Parsed, NotSo> {
     let depth = depth.checked_sub(1).ok_or(NotSo)?;
     let mut entries: Vec<(Parsed, Option<Parsed>)> = Vec::new();
+    let mut places: HashMap<String, usize> = HashMap::new();
     let (mut keys, mut values) = (Common::default(), Common::default());
     while tokens.has_next() {
         if tokens.take_if("}") {
@@ -251,7 +254,8 @@ fn map(tokens: &mut Tokens<'_>, depth: usize) -> Result<Parsed, NotSo> {
         tokens.take_if(",");
         keys.add(Some(&key));
         values.add(entry.as_ref());
-        match entries.iter_mut().find(|(known, _)| *known == key) {
+        let place = *places.entry(format!("{key:?}")).or_insert(entries.len());
+        match entries.get_mut(place) {
             Some((_, known)) => *known = entry,
             None => entries.push((key, entry)),
         }

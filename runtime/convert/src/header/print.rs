@@ -3,12 +3,13 @@
 use weir_data::cbor::{self, Malformed, major};
 use weir_data::{Schema, Type, limits};
 
-use crate::java_text::{self, date};
+use crate::java_text::{self, Unprintable, date};
 use crate::logical::{self, Logical};
 use crate::{base64, decimal};
 
 /// Appends a cell as text.
-pub(crate) fn print(schema: Option<&Schema>, cell: &[u8], out: &mut Vec<u8>) -> Result<(), Malformed> {
+pub(crate) fn print(schema: Option<&Schema>, cell: &[u8], out: &mut Vec<u8>) -> Result<(), Unprintable> {
+    java_text::room(out)?;
     let mut printer = Printer { cell, out };
     let end = match schema {
         None => printer.free(0, false, limits::DEPTH)?,
@@ -24,7 +25,7 @@ pub(crate) fn print(schema: Option<&Schema>, cell: &[u8], out: &mut Vec<u8>) -> 
             _ => printer.by_schema(schema, 0, 0, false)?,
         },
     };
-    if end == cell.len() { Ok(()) } else { Err(Malformed::Trailing) }
+    if end == cell.len() { Ok(()) } else { Err(Malformed::Trailing.into()) }
 }
 
 struct Printer<'a> {
@@ -39,7 +40,7 @@ impl Printer<'_> {
         }
     }
 
-    fn free(&mut self, at: usize, embedded: bool, depth: usize) -> Result<usize, Malformed> {
+    fn free(&mut self, at: usize, embedded: bool, depth: usize) -> Result<usize, Unprintable> {
         let head = cbor::read_head(self.cell, at)?;
         let mut at = head.end;
         match head.major {
@@ -69,7 +70,7 @@ impl Printer<'_> {
         }
     }
 
-    fn by_schema(&mut self, schema: &Schema, node: u32, at: usize, embedded: bool) -> Result<usize, Malformed> {
+    fn by_schema(&mut self, schema: &Schema, node: u32, at: usize, embedded: bool) -> Result<usize, Unprintable> {
         let node = schema.node(node);
         let head = cbor::read_head(self.cell, at)?;
         let mut at = head.end;
@@ -95,6 +96,7 @@ impl Printer<'_> {
                 Ok(at)
             }
             (Type::Struct(fields), major::ARRAY) if head.argument == fields.len() as u64 => {
+                java_text::room(self.out)?;
                 self.out.push(b'{');
                 for (position, field) in fields.iter().enumerate() {
                     self.separate(position as u64);
@@ -105,23 +107,23 @@ impl Printer<'_> {
                 self.out.push(b'}');
                 Ok(at)
             }
-            (_, major::ARRAY | major::MAP) => Err(Malformed::Unsupported),
+            (_, major::ARRAY | major::MAP) => Err(Malformed::Unsupported.into()),
             _ => self.scalar(&head, logical::of(node), embedded),
         }
     }
 
     /// A field of a struct: its default where it is null and has one.
-    fn field(&mut self, schema: &Schema, node: u32, at: usize) -> Result<usize, Malformed> {
+    fn field(&mut self, schema: &Schema, node: u32, at: usize) -> Result<usize, Unprintable> {
         if let (Some(&cbor::NULL), Some(default)) = (self.cell.get(at), &schema.node(node).default) {
+            java_text::room(self.out)?;
             let mut inner = Printer { cell: default, out: self.out };
-            // A default may not reach for defaults again: its own nulls are nulls.
             inner.by_schema(schema, node, 0, true)?;
             return Ok(at + 1);
         }
         self.by_schema(schema, node, at, true)
     }
 
-    fn scalar(&mut self, head: &cbor::Head, logical: Logical, embedded: bool) -> Result<usize, Malformed> {
+    fn scalar(&mut self, head: &cbor::Head, logical: Logical, embedded: bool) -> Result<usize, Unprintable> {
         match (head.major, head.first) {
             (major::TEXT, _) => {
                 let (text, end) = cbor::string_body(self.cell, head)?;
@@ -147,7 +149,7 @@ impl Printer<'_> {
             (_, cbor::NULL) => self.out.extend_from_slice(b"null"),
             (_, cbor::FLOAT32) => java_text::single(f32::from_bits(head.argument as u32), self.out),
             (_, cbor::FLOAT64) => java_text::double(f64::from_bits(head.argument), self.out),
-            _ => return Err(Malformed::Unsupported),
+            _ => return Err(Malformed::Unsupported.into()),
         }
         Ok(head.end)
     }

@@ -1,12 +1,20 @@
 //! Pure. Floats as Java prints them (`Double.toString`, `Float.toString`): the shortest digits that read back as the
 //! same value, at least one digit behind the point, an exponent outside 10^-3 to 10^7.
 
+use weir_data::cbor;
+
 /// Appends a double.
 #[inline]
 pub fn double(value: f64, out: &mut Vec<u8>) {
     let magnitude = value.abs();
     if (1e-3..1e7).contains(&magnitude) {
-        out.extend_from_slice(ryu::Buffer::new().format_finite(value).as_bytes());
+        // Ten thousandths that read back as the value are its digits: no two decimals of 15 digits are one double.
+        let scaled = (magnitude * 1e4).round();
+        if scaled / 1e4 == magnitude {
+            fixed(value < 0.0, scaled as u64, out);
+        } else {
+            out.extend_from_slice(ryu::Buffer::new().format_finite(value).as_bytes());
+        }
     } else if !value.is_finite() {
         not_finite(value, out);
     } else if magnitude == 0.0 || magnitude >= 1e-320 {
@@ -14,6 +22,28 @@ pub fn double(value: f64, out: &mut Vec<u8>) {
     } else {
         tiny(ryu::Buffer::new().format_finite(value), format!("{value:.1e}"), out);
     }
+}
+
+/// Appends so many ten thousandths.
+#[inline]
+fn fixed(negative: bool, scaled: u64, out: &mut Vec<u8>) {
+    let (whole, fraction) = ((scaled / 10_000) as u32, (scaled % 10_000) as u32);
+    let digit = |unit: u32| b'0' + (fraction / unit % 10) as u8;
+    let text = [b'.', digit(1_000), digit(100), digit(10), digit(1)];
+    let length = if fraction % 1_000 == 0 {
+        2
+    } else if fraction % 100 == 0 {
+        3
+    } else if fraction % 10 == 0 {
+        4
+    } else {
+        5
+    };
+    if negative {
+        out.push(b'-');
+    }
+    cbor::put(out, itoa::Buffer::new().format(whole).as_bytes());
+    cbor::put(out, &text[..length]);
 }
 
 /// Appends a single-precision float.
@@ -94,6 +124,13 @@ mod tests {
             (0.0, "0.0"),
             (-0.0, "-0.0"),
             (1.0, "1.0"),
+            (123.25, "123.25"),
+            (-0.5, "-0.5"),
+            (0.1, "0.1"),
+            (9_999_999.999_9, "9999999.9999"),
+            (0.0011, "0.0011"),
+            (0.30000000000000004, "0.30000000000000004"),
+            (1.00001, "1.00001"),
             (1e7, "1.0E7"),
             (9_999_999.0, "9999999.0"),
             (0.001, "0.001"),

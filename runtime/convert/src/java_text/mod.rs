@@ -13,8 +13,43 @@ use weir_data::{Schema, Type, limits};
 use crate::decimal;
 use crate::logical::{self, Logical};
 
+/// Bytes of text from which on no struct is added: its fields' names could fill the memory.
+const TEXT_MAX: usize = 1 << 30;
+
+/// Why a cell cannot be printed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unprintable {
+    /// It is not what its schema or the contract says.
+    Malformed(Malformed),
+    /// The text would take more than 1 GiB.
+    TooLarge,
+}
+
+impl From<Malformed> for Unprintable {
+    fn from(malformed: Malformed) -> Unprintable {
+        Unprintable::Malformed(malformed)
+    }
+}
+
+impl std::fmt::Display for Unprintable {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Unprintable::Malformed(malformed) => malformed.fmt(f),
+            Unprintable::TooLarge => f.write_str("the text would take more than 1 GiB"),
+        }
+    }
+}
+
+impl std::error::Error for Unprintable {}
+
+/// That there is room for another struct.
+pub(crate) fn room(out: &[u8]) -> Result<(), Unprintable> {
+    if out.len() > TEXT_MAX { Err(Unprintable::TooLarge) } else { Ok(()) }
+}
+
 /// Appends a cell as Java prints its value; `schema` none means without schema.
-pub fn append(schema: Option<&Schema>, cell: &[u8], out: &mut Vec<u8>) -> Result<(), Malformed> {
+pub fn append(schema: Option<&Schema>, cell: &[u8], out: &mut Vec<u8>) -> Result<(), Unprintable> {
+    room(out)?;
     let end = match schema {
         None => free(cell, 0, out, limits::DEPTH)?,
         Some(schema) => match schema.root().kind {
@@ -29,10 +64,10 @@ pub fn append(schema: Option<&Schema>, cell: &[u8], out: &mut Vec<u8>) -> Result
             _ => by_schema(schema, 0, cell, 0, out)?,
         },
     };
-    if end == cell.len() { Ok(()) } else { Err(Malformed::Trailing) }
+    if end == cell.len() { Ok(()) } else { Err(Malformed::Trailing.into()) }
 }
 
-fn free(cell: &[u8], at: usize, out: &mut Vec<u8>, depth: usize) -> Result<usize, Malformed> {
+fn free(cell: &[u8], at: usize, out: &mut Vec<u8>, depth: usize) -> Result<usize, Unprintable> {
     let head = cbor::read_head(cell, at)?;
     let mut at = head.end;
     match head.major {
@@ -42,7 +77,7 @@ fn free(cell: &[u8], at: usize, out: &mut Vec<u8>, depth: usize) -> Result<usize
             for entry in 0..head.argument {
                 separate(entry, out);
                 if cbor::read_head(cell, at)?.major != major::TEXT {
-                    return Err(Malformed::KeyNotText);
+                    return Err(Malformed::KeyNotText.into());
                 }
                 at = scalar(cell, &cbor::read_head(cell, at)?, Logical::Plain, out)?;
                 out.push(b'=');
@@ -71,12 +106,13 @@ fn separate(entry: u64, out: &mut Vec<u8>) {
     }
 }
 
-fn by_schema(schema: &Schema, node: u32, cell: &[u8], at: usize, out: &mut Vec<u8>) -> Result<usize, Malformed> {
+fn by_schema(schema: &Schema, node: u32, cell: &[u8], at: usize, out: &mut Vec<u8>) -> Result<usize, Unprintable> {
     let node = schema.node(node);
     let head = cbor::read_head(cell, at)?;
     let mut at = head.end;
     match (&node.kind, head.major) {
         (Type::Struct(fields), major::ARRAY) if head.argument == fields.len() as u64 => {
+            room(out)?;
             out.extend_from_slice(b"Struct{");
             let mut first = true;
             for field in fields {
@@ -115,12 +151,12 @@ fn by_schema(schema: &Schema, node: u32, cell: &[u8], at: usize, out: &mut Vec<u
             out.push(b']');
             Ok(at)
         }
-        (_, major::ARRAY | major::MAP) => Err(Malformed::Unsupported),
+        (_, major::ARRAY | major::MAP) => Err(Malformed::Unsupported.into()),
         _ => scalar(cell, &head, logical::of(node), out),
     }
 }
 
-fn scalar(cell: &[u8], head: &cbor::Head, logical: Logical, out: &mut Vec<u8>) -> Result<usize, Malformed> {
+fn scalar(cell: &[u8], head: &cbor::Head, logical: Logical, out: &mut Vec<u8>) -> Result<usize, Unprintable> {
     match (head.major, head.first) {
         (major::TEXT, _) => {
             let (text, end) = cbor::string_body(cell, head)?;
@@ -148,7 +184,7 @@ fn scalar(cell: &[u8], head: &cbor::Head, logical: Logical, out: &mut Vec<u8>) -
         (_, cbor::NULL) => out.extend_from_slice(b"null"),
         (_, cbor::FLOAT32) => single(f32::from_bits(head.argument as u32), out),
         (_, cbor::FLOAT64) => double(f64::from_bits(head.argument), out),
-        _ => return Err(Malformed::Unsupported),
+        _ => return Err(Malformed::Unsupported.into()),
     }
     Ok(head.end)
 }

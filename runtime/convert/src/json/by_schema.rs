@@ -346,12 +346,12 @@ fn structure(reader: &mut Reader<'_>, plan: &ReadPlan, fields: &ReadFields, out:
     let mut in_order = 0;
     for field in &fields.list {
         reader.key()?;
-        let quoted = &field.quoted;
-        if quoted.is_empty() || !reader.text[reader.at..].starts_with(quoted) {
+        let length = field.quoted.len();
+        let found = reader.text.get(reader.at..reader.at + length);
+        if length == 0 || !found.is_some_and(|found| cbor::same(found, &field.quoted)) {
             return scattered(reader, plan, fields, (body, in_order), out);
         }
-        reader.at += quoted.len();
-        reader.colon()?;
+        reader.at += length;
         transcode(reader, plan, field.node, out).map_err(|flaw| flaw.in_field(&field.name))?;
         in_order += 1;
         if !reader.more(b'}')? {

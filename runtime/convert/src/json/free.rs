@@ -94,8 +94,8 @@ fn object(reader: &mut Reader<'_>, shapes: &mut Shapes, start: u32, out: &mut Ve
             } else {
                 shape = new_key(reader, shapes, shape, out)?;
                 unproven |= shape == NONE;
+                reader.colon()?;
             }
-            reader.colon()?;
             value(reader, shapes, shape, out, depth)?;
             count += 1;
             if !reader.more(b'}')? {
@@ -127,6 +127,9 @@ fn new_key(reader: &mut Reader<'_>, shapes: &mut Shapes, after: u32, out: &mut V
 /// Leaves the last value of each key, at the place of the key's first, as Jackson's object nodes do. The entries
 /// stand in `out` from `start` on; answers how many are left.
 pub(crate) fn keep_last(out: &mut Vec<u8>, start: usize, count: u64) -> u64 {
+    if count as usize <= FEW && few_differ(out, start, count as usize) {
+        return count;
+    }
     let mut entries: Vec<[usize; 3]> = Vec::with_capacity(count as usize);
     let mut at = start;
     for _ in 0..count {
@@ -155,4 +158,23 @@ pub(crate) fn keep_last(out: &mut Vec<u8>, start: usize, count: u64) -> u64 {
         out.extend_from_slice(&rewritten);
     }
     left
+}
+
+/// Entries up to which keys are compared one by one.
+const FEW: usize = 12;
+
+/// Whether the keys of a few entries are all different.
+fn few_differ(out: &[u8], start: usize, count: usize) -> bool {
+    let mut keys: [&[u8]; FEW] = [&[]; FEW];
+    let mut at = start;
+    for entry in 0..count {
+        let value = cbor::skip(out, at).expect("a key that was just written");
+        let key = &out[at..value];
+        if keys[..entry].iter().any(|known| cbor::same(known, key)) {
+            return false;
+        }
+        keys[entry] = key;
+        at = cbor::skip(out, value).expect("a value that was just written");
+    }
+    true
 }

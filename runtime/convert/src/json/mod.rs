@@ -8,6 +8,7 @@ mod free;
 mod number;
 mod read_plan;
 mod reader;
+mod rendered;
 mod schema_reader;
 mod schema_writer;
 mod shapes;
@@ -27,6 +28,7 @@ use crate::settings::JsonSettings;
 use envelope::{Known, Schemas};
 use flaw::{EXPANDED_MAX, Flaw, Outcome, TOO_LARGE, data};
 use reader::Reader;
+use rendered::RenderedKeys;
 use shapes::Shapes;
 use write_plan::{WritePlan, WriteSettings};
 
@@ -37,6 +39,7 @@ pub(crate) struct JsonConverter {
     fixed: Option<Known>,
     schemas: Schemas,
     shapes: Shapes,
+    keys: RenderedKeys,
     write: WriteSettings,
     cache_size: usize,
     /// By the numbers of schema handles.
@@ -60,6 +63,7 @@ impl JsonConverter {
             fixed,
             schemas,
             shapes: Shapes::new(),
+            keys: RenderedKeys::new(),
             write: WriteSettings {
                 envelope: settings.schemas_enable,
                 numeric_decimals: settings.numeric_decimals,
@@ -107,14 +111,14 @@ impl JsonConverter {
 
     /// Appends the JSON of a cell without schema.
     #[inline(always)]
-    fn write_free(&self, cell: &[u8], out: &mut Vec<u8>) -> Outcome<()> {
+    fn write_free(&mut self, cell: &[u8], out: &mut Vec<u8>) -> Outcome<()> {
         if self.write.envelope {
             out.extend_from_slice(b"{\"schema\":null,\"payload\":");
-            writer::cell(cell, out)?;
+            writer::cell(cell, &mut self.keys, out)?;
             out.push(b'}');
             return Ok(());
         }
-        writer::cell(cell, out)
+        writer::cell(cell, &mut self.keys, out)
     }
 }
 
@@ -133,7 +137,8 @@ fn bare(reader: &mut Reader<'_>, read: impl FnOnce(&mut Reader<'_>) -> Outcome<b
 impl Converter for JsonConverter {
     async fn to_connect(&mut self, _: TopicColumn<'_>, bytes: Column, tables: &mut BatchTables) -> Converted {
         let rows = bytes.ends.len();
-        let mut column = Column::with_capacity(rows, bytes.data.len() + bytes.data.len() / 8);
+        let mut column =
+            Column::with_capacity(rows, if self.schemas_enable { bytes.data.len() / 4 } else { bytes.data.len() });
         let mut schemas = Positions::new(rows);
         let mut faults = Vec::new();
         let utf8 = rows::Utf8::of(&bytes);
@@ -168,9 +173,8 @@ impl Converter for JsonConverter {
         let rows = rows::count(&cells);
         let mut bytes = Column::with_capacity(rows, cells.column.data.len() * 3 / 2);
         let mut faults = Vec::new();
-        let plans: Vec<_> =
+        let mut plans: Vec<_> =
             tables.schemas.iter().map(|schema| schema.as_ref().map(|schema| (schema, None::<Result<_, _>>))).collect();
-        let mut plans = plans;
         for row in 0..rows {
             let start = bytes.data.len();
             let cell = cells.column.get(row);

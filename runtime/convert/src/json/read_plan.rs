@@ -59,7 +59,7 @@ pub(crate) struct ReadFields {
 
 /// A field prepared for reading.
 pub(crate) struct ReadField {
-    /// Its name with quotes, as it stands in JSON; empty where it never stands so.
+    /// Its name with quotes and the colon behind it, as they mostly stand in JSON; empty where they never do.
     pub(crate) quoted: Vec<u8>,
     /// Its name.
     pub(crate) name: String,
@@ -116,7 +116,7 @@ fn kind(schema: &Schema, kind: &Type) -> ReadKind {
                 .iter()
                 .map(|field| {
                     let plain = field.name.bytes().all(|byte| byte >= b' ' && byte != b'"' && byte != b'\\');
-                    let quoted = if plain { format!("\"{}\"", field.name).into_bytes() } else { Vec::new() };
+                    let quoted = if plain { format!("\"{}\":", field.name).into_bytes() } else { Vec::new() };
                     ReadField { quoted, name: field.name.clone(), node: field.node as usize }
                 })
                 .collect();

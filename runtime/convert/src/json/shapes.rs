@@ -12,7 +12,7 @@ const KEY_MAX: usize = 64;
 
 /// A key after those before it.
 struct Shape {
-    /// The key with its quotes, as it stands in JSON.
+    /// The key with its quotes and the colon behind it, as they mostly stand in JSON.
     quoted: Box<[u8]>,
     /// The key as CBOR text.
     cbor: Box<[u8]>,
@@ -24,6 +24,12 @@ struct Shape {
     sibling: u32,
     /// The start of objects that are its value.
     inner: u32,
+}
+
+impl Shape {
+    fn key(&self) -> &[u8] {
+        &self.quoted[1..self.quoted.len() - 2]
+    }
 }
 
 /// Key sequences, as a tree. Position 0 is the start of a record's outermost object.
@@ -42,7 +48,7 @@ impl Shapes {
     fn push(&mut self, key: &[u8], parent: u32) -> u32 {
         let mut as_cbor = Vec::new();
         cbor::text(&mut as_cbor, key);
-        let quoted = [b"\"", key, b"\""].concat().into();
+        let quoted = [b"\"", key, b"\":"].concat().into();
         self.shapes.push(Shape { quoted, cbor: as_cbor.into(), parent, next: NONE, sibling: NONE, inner: NONE });
         (self.shapes.len() - 1) as u32
     }
@@ -54,8 +60,8 @@ impl Shapes {
         }
     }
 
-    /// The key that stands at the beginning of `text`, if it was seen after `after` before: its position, the length
-    /// of its text, its CBOR.
+    /// The key that stands with its colon at the beginning of `text`, if it was seen after `after` before: its
+    /// position, the length of its text, its CBOR.
     #[inline(always)]
     pub(crate) fn predict(&self, after: u32, text: &[u8]) -> Option<(u32, usize, &[u8])> {
         let mut at = self.shapes.get(after as usize)?.next;
@@ -79,7 +85,7 @@ impl Shapes {
         let mut before = after;
         while self.shapes[before as usize].parent != NONE {
             let shape = &self.shapes[before as usize];
-            if &shape.quoted[1..shape.quoted.len() - 1] == key {
+            if shape.key() == key {
                 return NONE;
             }
             before = shape.parent;
@@ -88,6 +94,9 @@ impl Shapes {
         let mut last = NONE;
         let mut at = self.shapes[after as usize].next;
         while at != NONE {
+            if self.shapes[at as usize].key() == key {
+                return at;
+            }
             (siblings, last, at) = (siblings + 1, at, self.shapes[at as usize].sibling);
         }
         if siblings >= SIBLINGS_MAX {

@@ -200,6 +200,9 @@ impl WritePlan {
 
     #[inline]
     fn structure(&self, cell: &[u8], at: usize, fields: &[(Vec<u8>, usize)], out: &mut Vec<u8>) -> Outcome<usize> {
+        if out.len() > EXPANDED_MAX {
+            return data(TOO_LARGE);
+        }
         let mut at = at;
         for (before, node) in fields {
             cbor::put(out, before);

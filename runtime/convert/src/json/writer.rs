@@ -4,6 +4,7 @@ use weir_data::cbor::{self, major};
 use weir_data::limits;
 
 use super::flaw::{Outcome, data};
+use super::rendered::RenderedKeys;
 use crate::{base64, java_text};
 
 const ONES: u64 = 0x0101_0101_0101_0101;
@@ -136,7 +137,7 @@ pub(crate) fn integer_of(head: &cbor::Head) -> Outcome<i64> {
 }
 
 /// Appends the JSON of the self-describing value at `at`, and answers where it ends.
-pub(crate) fn free(cell: &[u8], at: usize, out: &mut Vec<u8>, depth: usize) -> Outcome<usize> {
+pub(crate) fn free(cell: &[u8], at: usize, keys: &mut RenderedKeys, out: &mut Vec<u8>, depth: usize) -> Outcome<usize> {
     let head = head(cell, at)?;
     match head.major {
         major::TEXT => {
@@ -148,8 +149,8 @@ pub(crate) fn free(cell: &[u8], at: usize, out: &mut Vec<u8>, depth: usize) -> O
             integer(out, integer_of(&head)?);
             Ok(head.end)
         }
-        major::MAP => free_map(cell, &head, out, depth),
-        major::ARRAY => free_array(cell, &head, out, depth),
+        major::MAP => free_map(cell, &head, keys, out, depth),
+        major::ARRAY => free_array(cell, &head, keys, out, depth),
         major::BYTES => {
             let (body, end) = cbor::string_body(cell, &head).or_else(bad_cell)?;
             bytes(out, body);
@@ -169,30 +170,46 @@ pub(crate) fn free(cell: &[u8], at: usize, out: &mut Vec<u8>, depth: usize) -> O
     }
 }
 
-fn free_map(cell: &[u8], map: &cbor::Head, out: &mut Vec<u8>, depth: usize) -> Outcome<usize> {
+fn free_map(cell: &[u8], map: &cbor::Head, keys: &mut RenderedKeys, out: &mut Vec<u8>, depth: usize) -> Outcome<usize> {
     let Some(depth) = depth.checked_sub(1) else {
         return bad_cell(cbor::Malformed::TooDeep);
     };
     let mut at = map.end;
     out.push(b'{');
     for entry in 0..map.argument {
-        if entry > 0 {
-            out.push(b',');
-        }
-        let key = head(cell, at)?;
-        if key.major != major::TEXT {
-            return bad_cell(cbor::Malformed::KeyNotText);
-        }
-        let (text, end) = cbor::string_body(cell, &key).or_else(bad_cell)?;
-        string(out, text);
-        out.push(b':');
-        at = free(cell, end, out, depth)?;
+        let end = match keys.write(cell, at, entry == 0, out) {
+            Some(end) => end,
+            None => new_key(cell, at, entry == 0, keys, out)?,
+        };
+        at = free(cell, end, keys, out, depth)?;
     }
     out.push(b'}');
     Ok(at)
 }
 
-fn free_array(cell: &[u8], array: &cbor::Head, out: &mut Vec<u8>, depth: usize) -> Outcome<usize> {
+#[inline(never)]
+fn new_key(cell: &[u8], at: usize, first: bool, keys: &mut RenderedKeys, out: &mut Vec<u8>) -> Outcome<usize> {
+    let key = head(cell, at)?;
+    if key.major != major::TEXT {
+        return bad_cell(cbor::Malformed::KeyNotText);
+    }
+    let (text, end) = cbor::string_body(cell, &key).or_else(bad_cell)?;
+    if !first {
+        out.push(b',');
+    }
+    string(out, text);
+    out.push(b':');
+    keys.learn(&cell[at..end], text);
+    Ok(end)
+}
+
+fn free_array(
+    cell: &[u8],
+    array: &cbor::Head,
+    keys: &mut RenderedKeys,
+    out: &mut Vec<u8>,
+    depth: usize,
+) -> Outcome<usize> {
     let Some(depth) = depth.checked_sub(1) else {
         return bad_cell(cbor::Malformed::TooDeep);
     };
@@ -202,7 +219,7 @@ fn free_array(cell: &[u8], array: &cbor::Head, out: &mut Vec<u8>, depth: usize) 
         if element > 0 {
             out.push(b',');
         }
-        at = free(cell, at, out, depth)?;
+        at = free(cell, at, keys, out, depth)?;
     }
     out.push(b']');
     Ok(at)
@@ -210,7 +227,7 @@ fn free_array(cell: &[u8], array: &cbor::Head, out: &mut Vec<u8>, depth: usize) 
 
 /// Appends the JSON of a whole cell without schema.
 #[inline(always)]
-pub(crate) fn cell(cell: &[u8], out: &mut Vec<u8>) -> Outcome<()> {
-    let end = free(cell, 0, out, limits::DEPTH)?;
+pub(crate) fn cell(cell: &[u8], keys: &mut RenderedKeys, out: &mut Vec<u8>) -> Outcome<()> {
+    let end = free(cell, 0, keys, out, limits::DEPTH)?;
     if end == cell.len() { Ok(()) } else { bad_cell(cbor::Malformed::Trailing) }
 }

@@ -1,1 +1,3 @@
-//! Whole-system tests, hostile guests and benchmarks.
+//! What whole-system tests stand on: what was built, and waiting with a deadline.
+
+pub mod harness;

@@ -1,2 +1,11 @@
-//! The weir binary.
-fn main() {}
+//! The weir binary: the command line.
+
+mod command;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+fn main() -> ExitCode {
+    command::Command::parse().run()
+}

@@ -130,7 +130,7 @@ fn trapped(call: &'static str, error: &wasmtime::Error, state: &mut GuestState) 
         return Fault::Limited { call, limit };
     }
     let last = state.log.last();
-    let said = if last.is_empty() { String::new() } else { format!("\nlast log line: {last}") };
+    let said = if last.is_empty() { String::new() } else { format!("\nlast log lines:\n{}", last.join("\n")) };
     Fault::Trapped(format!("{call} trapped: {error:?}{said}"))
 }
 

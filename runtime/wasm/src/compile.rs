@@ -4,6 +4,7 @@ use std::io::{Read, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -129,7 +130,9 @@ fn load(engine: &Engine, file: &Path) -> wasmtime::Result<wasmtime::component::C
 }
 
 fn store(file: &Path, compiled: &[u8]) -> std::io::Result<()> {
-    let unfinished = file.with_extension(format!("{}.tmp", std::process::id()));
+    static STORED: AtomicU64 = AtomicU64::new(0);
+    let number = STORED.fetch_add(1, Ordering::Relaxed);
+    let unfinished = file.with_extension(format!("{}-{number}.tmp", std::process::id()));
     let mut out = std::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&unfinished)?;
     out.write_all(compiled)?;
     out.sync_all()?;

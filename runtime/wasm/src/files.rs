@@ -222,6 +222,17 @@ impl HostDescriptor for FilesView<'_> {
         open: types::OpenFlags,
         access: types::DescriptorFlags,
     ) -> FsResult<Fd> {
+        if matches!(path.as_str(), "." | "./" | "")
+            && !open.intersects(types::OpenFlags::CREATE | types::OpenFlags::TRUNCATE)
+        {
+            // The directory itself, to list it: seen through the same names.
+            let names = self.names.handles.get(&fd.rep()).cloned();
+            let again = self.wasi.open_at(fd, flags, ".".into(), open, access).await?;
+            if let Some(names) = names {
+                self.names.handles.insert(again.rep(), names);
+            }
+            return Ok(again);
+        }
         let changes = open.intersects(types::OpenFlags::CREATE | types::OpenFlags::TRUNCATE)
             || access.intersects(types::DescriptorFlags::WRITE | types::DescriptorFlags::MUTATE_DIRECTORY);
         if changes {

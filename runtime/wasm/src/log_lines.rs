@@ -1,6 +1,7 @@
 //! Lines that guests write, by `log` or to standard output and error: bounded in length and number, and marked with
 //! whom they come from.
 
+use std::collections::VecDeque;
 use std::pin::Pin;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -19,8 +20,12 @@ struct Window {
     dropped: u64,
     /// What standard output or error has of a line that is not ended yet.
     pending: Vec<u8>,
-    last: String,
+    /// The last few lines, dropped ones included.
+    last: VecDeque<String>,
 }
+
+/// How many lines a trap's trace shows.
+const LAST: usize = 6;
 
 /// The lines of one instance.
 #[derive(Clone)]
@@ -34,7 +39,7 @@ pub(crate) struct LogLines {
 
 impl LogLines {
     pub fn new(owner: Arc<str>, limits: &Limits, meter: Arc<GuestMeter>) -> LogLines {
-        let window = Window { began: Instant::now(), lines: 0, dropped: 0, pending: Vec::new(), last: String::new() };
+        let window = Window { began: Instant::now(), lines: 0, dropped: 0, pending: Vec::new(), last: VecDeque::new() };
         LogLines {
             owner,
             per_second: limits.log_lines_per_second,
@@ -66,7 +71,10 @@ impl LogLines {
 
     fn write_in(&self, window: &mut Window, level: Level, line: &str) {
         let line = shorten(line, self.line_bytes);
-        window.last.clone_from(&line);
+        if window.last.len() == LAST {
+            window.last.pop_front();
+        }
+        window.last.push_back(line.clone());
         if window.began.elapsed() >= Duration::from_secs(1) {
             if window.dropped > 0 {
                 tracing::warn!(target: "guest", owner = %self.owner, lines = window.dropped,
@@ -90,9 +98,9 @@ impl LogLines {
         }
     }
 
-    /// The line written last: what a guest says before it breaks down.
-    pub fn last(&self) -> String {
-        self.window().last.clone()
+    /// The lines written last: what a guest says before it breaks down.
+    pub fn last(&self) -> Vec<String> {
+        self.window().last.iter().cloned().collect()
     }
 
     fn take_bytes(&self, bytes: &[u8]) {
@@ -163,7 +171,7 @@ mod tests {
         let (lines, meter) = lines(10, 100);
         (0..1000).for_each(|i| lines.write(Level::Info, &format!("line {i}")));
         assert!(meter.log_lines_dropped.load(Ordering::Relaxed) >= 980);
-        assert_eq!(lines.last(), "line 999");
+        assert_eq!(lines.last().last().unwrap(), "line 999");
     }
 
     #[test]
@@ -172,7 +180,7 @@ mod tests {
         (0..1000).for_each(|_| lines.take_bytes(&[b'x'; 1000]));
         assert_eq!(lines.window().pending.len(), 100);
         lines.take_bytes(b"\n");
-        assert_eq!(lines.last(), "x".repeat(100));
+        assert_eq!(lines.last(), ["x".repeat(100)]);
     }
 
     #[test]

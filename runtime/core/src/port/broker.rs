@@ -127,6 +127,7 @@ pub trait Producer: Send {
 
 /// What a consumer has to say.
 #[derive(Clone, Debug, PartialEq)]
+#[expect(clippy::large_enum_variant, reason = "it is moved once a batch, and records are the common answer")]
 pub enum Polled {
     /// Nothing came in time.
     Nothing,

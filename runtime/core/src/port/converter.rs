@@ -42,5 +42,6 @@ pub trait Converter: Send {
     async fn to_connect(&mut self, topics: TopicColumn<'_>, bytes: Column, tables: &mut BatchTables) -> Converted;
 
     /// A topic's bytes out of cells, whose schemas stand in `tables`.
+    #[expect(clippy::wrong_self_convention, reason = "Connect's names: toConnectData and fromConnectData")]
     async fn from_connect(&mut self, topics: TopicColumn<'_>, cells: Cells, tables: &BatchTables) -> Serialized;
 }

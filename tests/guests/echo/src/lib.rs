@@ -104,4 +104,26 @@ impl Transformation for Echo {
     }
 }
 
-weir_sdk::export!(sources: [EchoSource], sinks: [EchoSink], transformations: [Echo]);
+/// Looks at every record's value and changes nothing.
+pub struct Look;
+
+impl Transformation for Look {
+    fn class() -> Class {
+        Class::new("test.Look", "1.0.0").doc("Looks at every record's value and changes nothing.")
+    }
+
+    fn configure(_: &Config) -> Result<Self> {
+        Ok(Look)
+    }
+
+    fn parts(&self) -> StepParts {
+        StepParts { reads: Parts::VALUE, writes: Parts::empty() }
+    }
+
+    fn apply(&mut self, record: &mut Record) -> Result<Outcome> {
+        std::hint::black_box(record.value_cell());
+        Ok(Outcome::Keep)
+    }
+}
+
+weir_sdk::export!(sources: [EchoSource], sinks: [EchoSink], transformations: [Echo, Look]);

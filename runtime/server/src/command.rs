@@ -1,0 +1,83 @@
+//! What `weir` can be asked on the command line.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use weir_core::port::{Limits, Plugins};
+use weir_wasm::{Compiler, WasmPlugins};
+
+/// Bytes that a plugin may have (`plugin.upload.max.bytes`).
+const PLUGIN_BYTES_MAX: u64 = 64 << 20;
+
+/// A connector runtime: Kafka Connect's control plane, every plugin a WebAssembly component in a sandbox of its own.
+#[derive(clap::Parser)]
+#[command(name = "weir", version)]
+pub enum Command {
+    /// Look at plugins without a worker.
+    #[command(subcommand)]
+    Plugin(PluginCommand),
+    /// Compile a component from standard input to standard output: what the worker runs in a process of its own.
+    #[command(hide = true)]
+    Compile,
+}
+
+/// What can be asked about plugins.
+#[derive(clap::Subcommand)]
+pub enum PluginCommand {
+    /// Say what an upload of FILE would say.
+    Check {
+        /// A WebAssembly component.
+        file: PathBuf,
+    },
+}
+
+impl Command {
+    /// Does what was asked.
+    pub fn run(self) -> ExitCode {
+        match self {
+            Command::Compile => weir_wasm::compile_stdin_to_stdout(),
+            Command::Plugin(PluginCommand::Check { file }) => report(check(&file)),
+        }
+    }
+}
+
+fn report(outcome: Result<String, String>) -> ExitCode {
+    match outcome {
+        Ok(text) => {
+            println!("{text}");
+            ExitCode::SUCCESS
+        }
+        Err(reason) => {
+            eprintln!("weir: {reason}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn check(file: &std::path::Path) -> Result<String, String> {
+    let wasm = std::fs::read(file).map_err(|error| format!("{}: {error}", file.display()))?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.map_err(|error| format!("no runtime: {error}"))?;
+    let own = std::env::current_exe().map_err(|error| format!("where weir is: {error}"))?;
+    let cache = crate::command::compile_cache()?;
+    let compiler = Compiler::new(own, cache).map_err(|error| error.to_string())?;
+    let plugins =
+        WasmPlugins::new(compiler, Limits::default(), PLUGIN_BYTES_MAX).map_err(|error| format!("{error:#}"))?;
+    let component = runtime
+        .block_on(plugins.load(wasm.into()))
+        .map_err(|refusal| format!("{} would be refused: {refusal}", file.display()))?;
+    let mut lines = vec![format!("{}: {} bytes, sha256 {}", file.display(), component.size(), component.hash())];
+    for class in component.classes() {
+        lines.push(format!("{:?} {} {}: {}", class.kind, class.name, class.version, class.documentation));
+    }
+    lines.push(format!("imports: {}", component.imports().join(", ")));
+    Ok(lines.join("\n"))
+}
+
+/// Where compiled code is kept: `$XDG_CACHE_HOME/weir/compiled`, else `~/.cache/weir/compiled`.
+fn compile_cache() -> Result<PathBuf, String> {
+    let home = || std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".cache"));
+    let base = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from).or_else(home);
+    let base = base.ok_or("neither XDG_CACHE_HOME nor HOME is set: set one, compiled plugins are kept below it")?;
+    Ok(base.join("weir").join("compiled"))
+}

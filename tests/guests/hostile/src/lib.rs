@@ -1,0 +1,165 @@
+//! Guests that misbehave, each in the one way that its configuration's `behaviour` names.
+
+use std::time::Duration;
+
+use weir_sdk::prelude::*;
+
+/// Misbehaves.
+fn misbehave(behaviour: &str, path: &str) -> Result<()> {
+    match behaviour {
+        "behave" => Ok(()),
+        "trap" => std::process::abort(),
+        "panic" => panic!("I was told to panic"),
+        "exit" => std::process::exit(3),
+        "loop" => loop {
+            std::hint::black_box(0);
+        },
+        "hoard" => {
+            let mut hoard: Vec<Vec<u8>> = Vec::new();
+            loop {
+                hoard.push(vec![1; 1 << 20]);
+                std::hint::black_box(&hoard);
+            }
+        }
+        "recurse" => {
+            std::hint::black_box(recurse(u64::MAX));
+            Ok(())
+        }
+        "flood" => {
+            for line in 0..100_000 {
+                weir_sdk::info!("flood {line}");
+                println!("flood {line}");
+            }
+            Ok(())
+        }
+        "dawdle" => {
+            std::thread::sleep(Duration::from_secs(3600));
+            Ok(())
+        }
+        "read" => read(path),
+        "write" => std::fs::write(path, "reached").map_err(Error::fatal),
+        "list" => list(path),
+        "environment" => {
+            let found: Vec<String> = std::env::vars().map(|(name, _)| name).chain(std::env::args()).collect();
+            if found.is_empty() { Ok(()) } else { Err(Error::fatal(format!("found {found:?}"))) }
+        }
+        "connect" => match std::net::TcpStream::connect(path) {
+            Ok(_) => Err(Error::fatal(format!("connected to {path}"))),
+            Err(error) => Err(Error::retriable(format!("could not connect: {error}"))),
+        },
+        "listen" => match std::net::TcpListener::bind(path) {
+            Ok(_) => Err(Error::fatal(format!("listens on {path}"))),
+            Err(error) => Err(Error::retriable(format!("could not listen: {error}"))),
+        },
+        other => Err(Error::config("behaviour", format!("{other:?} is none that there is"))),
+    }
+}
+
+#[expect(unconditional_recursion, reason = "it is what this guest is for")]
+fn recurse(depth: u64) -> u64 {
+    std::hint::black_box(recurse(std::hint::black_box(depth - 1)) + 1)
+}
+
+fn read(path: &str) -> Result<()> {
+    let text = std::fs::read_to_string(path).map_err(|e| Error::retriable(format!("could not read: {e}")))?;
+    Err(Error::fatal(format!("read {text}")))
+}
+
+fn list(path: &str) -> Result<()> {
+    let entries = std::fs::read_dir(path).map_err(|e| Error::retriable(format!("could not list: {e}")))?;
+    let mut names: Vec<String> = entries.flatten().map(|e| e.file_name().to_string_lossy().into_owned()).collect();
+    names.sort();
+    Err(Error::fatal(format!("listed {}", names.join(" "))))
+}
+
+/// A source that misbehaves in `start`, `poll` or `stop`, as the key `call` says.
+pub struct HostileSource(Config);
+
+/// Its task.
+pub struct HostileTask(Config);
+
+fn class(name: &str) -> Class {
+    Class::new(name, "1.0.0")
+        .doc("Misbehaves in the way it is told.")
+        .key(Key::text("behaviour").default("behave"))
+        .key(Key::text("call").default("poll"))
+        .key(Key::text("path").default(""))
+        .key(Key::text("granted.path").optional().path(Access::Read))
+        .key(Key::text("granted.file").optional().path(Access::Write))
+}
+
+fn in_call(config: &Config, call: &str) -> Result<()> {
+    if config.text("call")? != call {
+        return Ok(());
+    }
+    misbehave(config.text("behaviour")?, config.text("path")?)
+}
+
+impl SourceConnector for HostileSource {
+    type Task = HostileTask;
+
+    fn class() -> Class {
+        class("test.HostileSource")
+    }
+
+    fn start(config: Config) -> Result<Self> {
+        Ok(HostileSource(config))
+    }
+
+    fn task_configs(&mut self, _: u32) -> Result<Vec<Config>> {
+        in_call(&self.0, "task-configs")?;
+        Ok(vec![self.0.clone()])
+    }
+}
+
+impl SourceTask for HostileTask {
+    fn start(config: Config) -> Result<Self> {
+        in_call(&config, "start")?;
+        Ok(HostileTask(config))
+    }
+
+    fn poll(&mut self, _: Duration, batch: &mut SourceBatch) -> Result<()> {
+        in_call(&self.0, "poll")?;
+        batch.push_text("{}", "{}", "well-behaved", None, "still here");
+        Ok(())
+    }
+
+    fn stop(&mut self) -> Result<()> {
+        in_call(&self.0, "stop")
+    }
+}
+
+/// A sink that misbehaves in `put`.
+pub struct HostileSink(Config);
+
+/// Its task.
+pub struct HostileSinkTask(Config);
+
+impl SinkConnector for HostileSink {
+    type Task = HostileSinkTask;
+
+    fn class() -> Class {
+        class("test.HostileSink")
+    }
+
+    fn start(config: Config) -> Result<Self> {
+        Ok(HostileSink(config))
+    }
+
+    fn task_configs(&mut self, _: u32) -> Result<Vec<Config>> {
+        Ok(vec![self.0.clone()])
+    }
+}
+
+impl SinkTask for HostileSinkTask {
+    fn start(config: Config) -> Result<Self> {
+        Ok(HostileSinkTask(config))
+    }
+
+    fn put(&mut self, _: &SinkBatch) -> Result<Delivery> {
+        in_call(&self.0, "put")?;
+        Ok(Delivery::all())
+    }
+}
+
+weir_sdk::export!(sources: [HostileSource], sinks: [HostileSink]);

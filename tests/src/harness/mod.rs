@@ -1,0 +1,53 @@
+//! What was built, instances of guests, and waiting with a deadline.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use weir_core::model::{Config, Grants};
+use weir_core::port::{Component, Context, GuestMeter, Limits, Plugins};
+use weir_wasm::{Compiler, WasmPlugins};
+
+/// A file below the clone's `out/`, where make puts what it builds.
+pub fn built(path: &str) -> PathBuf {
+    let file = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../out").join(path);
+    assert!(file.exists(), "{} is missing: run make build", file.display());
+    file
+}
+
+/// The bytes of a guest.
+pub fn guest(name: &str) -> Vec<u8> {
+    std::fs::read(built(&format!("guests/{name}.wasm"))).expect("a guest that was built can be read")
+}
+
+/// Plugins, compiled by the built weir into a directory that all tests share, as workers do.
+pub fn plugins(limits: Limits) -> WasmPlugins {
+    let cache = std::env::temp_dir().join(format!("weir-tests-compiled-{}", rustix::process::geteuid().as_raw()));
+    let compiler = Compiler::new(built("weir"), cache).expect("the directory for compiled code can be made");
+    WasmPlugins::new(compiler, limits, 64 << 20).expect("an engine")
+}
+
+/// A guest, loaded.
+pub async fn component(plugins: &WasmPlugins, name: &str) -> Arc<dyn Component> {
+    plugins.load(guest(name).into()).await.expect("a guest of ours loads")
+}
+
+/// A configuration.
+pub fn config(entries: &[(&str, &str)]) -> Config {
+    entries.iter().map(|(key, value)| (key.to_string(), value.to_string())).collect()
+}
+
+/// The context of an instance of `class`.
+pub fn context(class: &str, entries: &[(&str, &str)], limits: &Limits) -> Context {
+    Context {
+        owner: "test|task-0".into(),
+        class: class.into(),
+        config: Arc::new(config(entries)),
+        grants: Arc::new(Grants::default()),
+        limits: Arc::new(limits.clone()),
+        offsets: None,
+        errants: None,
+        wishes: None,
+        stopping: Default::default(),
+        meter: Arc::new(GuestMeter::default()),
+    }
+}

@@ -163,6 +163,6 @@ pub trait Consumer: Send {
     /// Commits positions and waits for the answer.
     async fn commit(&mut self, positions: &[Position]) -> Result<(), BrokerError>;
 
-    /// Leaves the group.
-    async fn close(self: Box<Self>) -> Result<(), BrokerError>;
+    /// Leaves the group. The last call.
+    async fn close(&mut self) -> Result<(), BrokerError>;
 }

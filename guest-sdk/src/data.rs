@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use weir_data::{Node, Schema, Type, Value, decode_cell, encode_cell};
+use weir_data::{Node, Schema, Type, Value, decode_cell, encode_cell, java_text};
 
 use crate::error::{Error, Result};
 
@@ -94,6 +94,11 @@ impl<'a> Cell<'a> {
         decode_cell(self.schema.map(|schema| &**schema), self.bytes).map_err(Error::data)
     }
 
+    /// Appends the value as Java prints it (`toString`): text as it is, `{a=1}` for maps, `Struct{a=1}` for structs.
+    pub fn java_text(&self, out: &mut Vec<u8>) -> Result<()> {
+        java_text::append(self.schema.map(|schema| &**schema), self.bytes, out).map_err(Error::data)
+    }
+
     /// The value with its schema.
     pub fn data(&self) -> Result<Data> {
         Ok(Data { schema: self.schema.cloned(), value: self.value()? })
@@ -105,5 +110,24 @@ pub(crate) fn same_schema(a: Option<&Rc<Schema>>, b: Option<&Rc<Schema>>) -> boo
     match (a, b) {
         (Some(a), Some(b)) => Rc::ptr_eq(a, b),
         (a, b) => a.is_none() && b.is_none(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cells_print_as_in_java() {
+        let text = |data: Data| {
+            let (mut bytes, mut out) = (vec![], b"> ".to_vec());
+            data.write(&mut bytes).unwrap();
+            Cell { bytes: &bytes, schema: data.schema.as_ref() }.java_text(&mut out).unwrap();
+            String::from_utf8(out).unwrap()
+        };
+        let schema = Rc::new(Schema::record([("a", Schema::of(Node::new(Type::Int64)))]));
+        assert_eq!(text(Data::text("plain")), "> plain");
+        assert_eq!(text(Data::under(&schema, Value::Struct(vec![Value::from(7)]))), "> Struct{a=7}");
+        assert_eq!(text(Data::free(1.5)), "> 1.5");
     }
 }

@@ -2,16 +2,16 @@
 
 mod base64;
 mod byte_array;
-mod decimal;
 mod header;
-pub mod java_text;
 mod json;
-mod logical;
 mod plain;
 mod registry;
 mod rows;
 mod settings;
 mod string;
 
+use weir_data::{decimal, logical};
+
 pub use plain::plain_schema;
 pub use registry::{CLASSES, ConverterClass, Role, converter};
+pub use weir_data::java_text;

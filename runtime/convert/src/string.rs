@@ -19,27 +19,13 @@ fn valid_text(bytes: Column) -> Column {
     for row in 0..bytes.ends.len() {
         match bytes.get(row) {
             Some(cell) => {
-                push_replaced(cell, &mut text.data);
+                java_text::replaced(cell, &mut text.data);
                 text.end_cell();
             }
             None => text.push_absent(),
         }
     }
     text
-}
-
-/// Appends text in which every maximal part of a broken character became one U+FFFD; Java takes the three bytes of a
-/// surrogate for one such part.
-pub(crate) fn push_replaced(mut bytes: &[u8], out: &mut Vec<u8>) {
-    while let Err(error) = std::str::from_utf8(bytes) {
-        let (valid, rest) = bytes.split_at(error.valid_up_to());
-        out.extend_from_slice(valid);
-        out.extend_from_slice("\u{fffd}".as_bytes());
-        let surrogate = matches!(rest, [0xed, 0xa0..=0xbf, 0x80..=0xbf, ..]);
-        let broken = if surrogate { 3 } else { error.error_len().unwrap_or(rest.len()) };
-        bytes = &rest[broken..];
-    }
-    out.extend_from_slice(bytes);
 }
 
 #[async_trait]

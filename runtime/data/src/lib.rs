@@ -4,6 +4,9 @@
 pub mod cbor;
 mod cbor_copy;
 mod columns;
+pub mod decimal;
+pub mod java_text;
+pub mod logical;
 mod schema;
 mod value;
 mod value_codec;

@@ -13,7 +13,7 @@ use weir_core::port::{Converted, Converter, Serialized, TopicColumn};
 use weir_data::{Cells, Column, Schema, Type};
 
 use crate::rows::Positions;
-use crate::{plain, rows, string};
+use crate::{java_text, plain, rows};
 
 /// Schemas that are kept, so that equal ones share a handle.
 const SCHEMAS_MAX: usize = 1_000;
@@ -46,7 +46,7 @@ impl SimpleHeaderConverter {
         let first = text.first().copied().unwrap_or(b'"');
         let is_text = first > b' ' && !matches!(first, b'0'..=b'9' | b'+' | b'-' | b'[' | b'{' | b'n' | b't' | b'f');
         let start = out.len();
-        string::push_replaced(text, out);
+        java_text::replaced(text, out);
         if is_text {
             return Some(Some(self.text.clone()));
         }

@@ -1,8 +1,10 @@
 //! Pure. Decimals as Connect's logical type holds them (an unscaled two's complement integer and a scale) to digits
 //! and back, and as Java's `BigDecimal.toString` prints them.
 
+use crate::java_text;
+
 /// The shortest two's complement form, which is what Java writes.
-pub(crate) fn shortest(mut bytes: &[u8]) -> &[u8] {
+pub fn shortest(mut bytes: &[u8]) -> &[u8] {
     while let [first, second, ..] = bytes {
         let redundant = (*first == 0 && *second < 0x80) || (*first == 0xff && *second >= 0x80);
         if !redundant {
@@ -55,7 +57,7 @@ fn small(unscaled: &[u8], negative: bool) -> Option<i128> {
 }
 
 /// Appends the shortest two's complement form of a number given by its digits.
-pub(crate) fn from_digits(negative: bool, digits: impl IntoIterator<Item = u8>, out: &mut Vec<u8>) {
+pub fn from_digits(negative: bool, digits: impl IntoIterator<Item = u8>, out: &mut Vec<u8>) {
     // Base 2^32, least significant first.
     let mut limbs: Vec<u32> = vec![0];
     for digit in digits {
@@ -82,7 +84,7 @@ pub(crate) fn from_digits(negative: bool, digits: impl IntoIterator<Item = u8>, 
 }
 
 /// Appends a decimal as `BigDecimal.toString` prints it.
-pub(crate) fn print(unscaled: &[u8], scale: i32, out: &mut Vec<u8>) {
+pub fn print(unscaled: &[u8], scale: i32, out: &mut Vec<u8>) {
     let (negative, digits) = digits(unscaled);
     if negative {
         out.push(b'-');
@@ -109,7 +111,7 @@ pub(crate) fn print(unscaled: &[u8], scale: i32, out: &mut Vec<u8>) {
         }
         if adjusted != 0 {
             out.extend_from_slice(if adjusted > 0 { b"E+" } else { b"E" });
-            out.extend_from_slice(itoa::Buffer::new().format(adjusted).as_bytes());
+            java_text::integer(adjusted, out);
         }
     }
 }

@@ -1,7 +1,37 @@
 //! Pure. Floats as Java prints them (`Double.toString`, `Float.toString`): the shortest digits that read back as the
 //! same value, at least one digit behind the point, an exponent outside 10^-3 to 10^7.
 
-use weir_data::cbor;
+use std::fmt::Write;
+
+use super::integer;
+use crate::cbor;
+
+/// A number's text, which is short: nothing is allocated.
+struct Text {
+    bytes: [u8; 32],
+    length: usize,
+}
+
+impl Text {
+    fn bytes(&self) -> &[u8] {
+        &self.bytes[..self.length]
+    }
+}
+
+impl Write for Text {
+    fn write_str(&mut self, text: &str) -> std::fmt::Result {
+        let end = self.length + text.len();
+        self.bytes.get_mut(self.length..end).ok_or(std::fmt::Error)?.copy_from_slice(text.as_bytes());
+        self.length = end;
+        Ok(())
+    }
+}
+
+fn digits(number: std::fmt::Arguments<'_>) -> Text {
+    let mut text = Text { bytes: [0; 32], length: 0 };
+    text.write_fmt(number).expect("a float's shortest digits with an exponent take less than 32 bytes");
+    text
+}
 
 /// Appends a double.
 #[inline]
@@ -13,14 +43,14 @@ pub fn double(value: f64, out: &mut Vec<u8>) {
         if scaled / 1e4 == magnitude {
             fixed(value < 0.0, scaled as u64, out);
         } else {
-            out.extend_from_slice(ryu::Buffer::new().format_finite(value).as_bytes());
+            out.extend_from_slice(digits(format_args!("{value:?}")).bytes());
         }
     } else if !value.is_finite() {
         not_finite(value, out);
     } else if magnitude == 0.0 || magnitude >= 1e-320 {
-        exponential(ryu::Buffer::new().format_finite(value), out);
+        exponential(digits(format_args!("{value:e}")).bytes(), out);
     } else {
-        tiny(ryu::Buffer::new().format_finite(value), format!("{value:.1e}"), out);
+        tiny(digits(format_args!("{value:e}")).bytes(), digits(format_args!("{value:.1e}")).bytes(), out);
     }
 }
 
@@ -42,7 +72,7 @@ fn fixed(negative: bool, scaled: u64, out: &mut Vec<u8>) {
     if negative {
         out.push(b'-');
     }
-    cbor::put(out, itoa::Buffer::new().format(whole).as_bytes());
+    integer(whole.into(), out);
     cbor::put(out, &text[..length]);
 }
 
@@ -51,13 +81,13 @@ fn fixed(negative: bool, scaled: u64, out: &mut Vec<u8>) {
 pub fn single(value: f32, out: &mut Vec<u8>) {
     let magnitude = value.abs();
     if (1e-3..1e7).contains(&magnitude) {
-        out.extend_from_slice(ryu::Buffer::new().format_finite(value).as_bytes());
+        out.extend_from_slice(digits(format_args!("{value:?}")).bytes());
     } else if !value.is_finite() {
         not_finite(value.into(), out);
     } else if magnitude == 0.0 || magnitude >= 1e-43 {
-        exponential(ryu::Buffer::new().format_finite(value), out);
+        exponential(digits(format_args!("{value:e}")).bytes(), out);
     } else {
-        tiny(ryu::Buffer::new().format_finite(value), format!("{value:.1e}"), out);
+        tiny(digits(format_args!("{value:e}")).bytes(), digits(format_args!("{value:.1e}")).bytes(), out);
     }
 }
 
@@ -73,14 +103,13 @@ fn not_finite(value: f64, out: &mut Vec<u8>) {
 
 /// Of values so small that one digit tells them apart, Java prints the nearest two digits.
 #[cold]
-fn tiny(shortest: &str, two_digits: String, out: &mut Vec<u8>) {
-    let one_digit = shortest.bytes().take_while(|byte| *byte != b'e').filter(u8::is_ascii_digit).count() == 1;
-    exponential(if one_digit { &two_digits } else { shortest }, out);
+fn tiny(shortest: &[u8], two_digits: &[u8], out: &mut Vec<u8>) {
+    let digits = shortest.iter().take_while(|byte| **byte != b'e').filter(|byte| byte.is_ascii_digit());
+    exponential(if digits.count() == 1 { two_digits } else { shortest }, out);
 }
 
 /// Lays the digits of a decimal text out as Java does for very large and very small values.
-fn exponential(text: &str, out: &mut Vec<u8>) {
-    let text = text.as_bytes();
+fn exponential(text: &[u8], out: &mut Vec<u8>) {
     let (negative, text) = if text[0] == b'-' { (true, &text[1..]) } else { (false, text) };
     let mark = text.iter().position(|&byte| byte == b'e').unwrap_or(text.len());
     let given =
@@ -111,7 +140,7 @@ fn exponential(text: &str, out: &mut Vec<u8>) {
     out.extend_from_slice(&[digits[0], b'.']);
     out.extend_from_slice(if count > 1 { &digits[1..count] } else { b"0" });
     out.push(b'E');
-    out.extend_from_slice(itoa::Buffer::new().format(exponent).as_bytes());
+    integer(exponent.into(), out);
 }
 
 #[cfg(test)]

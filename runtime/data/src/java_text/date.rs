@@ -1,26 +1,26 @@
 //! Pure. Moments as Java prints them in UTC: the Gregorian calendar from 15 October 1582 on, the Julian before.
 
 /// Milliseconds of a day.
-pub(crate) const DAY: i64 = 86_400_000;
+pub const DAY: i64 = 86_400_000;
 /// The first day of the Gregorian calendar, in days since 1970.
 const GREGORIAN: i64 = -141_427;
 
 /// A moment in UTC.
-pub(crate) struct Moment {
+pub struct Moment {
     /// The year in its era.
-    pub(crate) year: i64,
+    pub year: i64,
     /// 1 to 12.
-    pub(crate) month: usize,
+    pub month: usize,
     /// 1 to 31.
-    pub(crate) day: i64,
+    pub day: i64,
     /// 0 for Thursday, the weekday of 1 January 1970.
     weekday: usize,
     /// Milliseconds since midnight.
-    pub(crate) time: i64,
+    pub time: i64,
 }
 
 /// The moment so many milliseconds after 1970.
-pub(crate) fn moment(millis: i64) -> Moment {
+pub fn moment(millis: i64) -> Moment {
     let days = millis.div_euclid(DAY);
     // Both calendars in years that begin in March; then leap days stand at the end.
     let (year, of_year) = if days >= GREGORIAN {
@@ -47,7 +47,7 @@ pub(crate) fn moment(millis: i64) -> Moment {
 }
 
 /// Days from 1970 to a date; a month past the last is one of the next year, a day past the last one of the next month.
-pub(crate) fn days(year: i64, month: i64, day: i64) -> i64 {
+pub fn days(year: i64, month: i64, day: i64) -> i64 {
     let (year, month) = (year + (month - 1).div_euclid(12), (month - 1).rem_euclid(12) + 1);
     let (year, march) = if month > 2 { (year, month - 3) } else { (year - 1, month + 9) };
     let of_year = (153 * march + 2) / 5 + day - 1;
@@ -56,7 +56,7 @@ pub(crate) fn days(year: i64, month: i64, day: i64) -> i64 {
 }
 
 /// Appends a moment as `java.util.Date.toString` prints it in UTC.
-pub(crate) fn print(millis: i64, out: &mut Vec<u8>) {
+pub fn print(millis: i64, out: &mut Vec<u8>) {
     const WEEKDAYS: [&str; 7] = ["Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed"];
     const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
     let Moment { year, month, day, weekday, time } = moment(millis);
@@ -67,13 +67,13 @@ pub(crate) fn print(millis: i64, out: &mut Vec<u8>) {
 }
 
 /// Appends a date, `yyyy-MM-dd`.
-pub(crate) fn iso_date(millis: i64, out: &mut Vec<u8>) {
+pub fn iso_date(millis: i64, out: &mut Vec<u8>) {
     let Moment { year, month, day, .. } = moment(millis);
     out.extend_from_slice(format!("{year:04}-{month:02}-{day:02}").as_bytes());
 }
 
 /// Appends a time of day, `HH:mm:ss.SSS'Z'`.
-pub(crate) fn iso_time(millis: i64, out: &mut Vec<u8>) {
+pub fn iso_time(millis: i64, out: &mut Vec<u8>) {
     let time = millis.rem_euclid(DAY);
     let (hour, minute, second) = (time / 3_600_000, time / 60_000 % 60, time / 1_000 % 60);
     out.extend_from_slice(format!("{hour:02}:{minute:02}:{second:02}.{:03}Z", time % 1_000).as_bytes());

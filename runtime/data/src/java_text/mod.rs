@@ -2,16 +2,17 @@
 //! writes that prints its records. Maps are printed as `{a=1, b=2}`, arrays as `[1, 2]`, structs as
 //! `Struct{a=1,b=2}` without their null fields.
 
-pub(crate) mod date;
+pub mod date;
 mod float;
+mod text;
 
 pub use float::{double, single};
+pub use text::{integer, replaced};
 
-use weir_data::cbor::{self, Malformed, major};
-use weir_data::{Schema, Type, limits};
-
+use crate::cbor::{self, Malformed, major};
 use crate::decimal;
 use crate::logical::{self, Logical};
+use crate::{Schema, Type, limits};
 
 /// Bytes of text from which on no struct is added: its fields' names could fill the memory.
 const TEXT_MAX: usize = 1 << 30;
@@ -43,7 +44,7 @@ impl std::fmt::Display for Unprintable {
 impl std::error::Error for Unprintable {}
 
 /// That there is room for another struct.
-pub(crate) fn room(out: &[u8]) -> Result<(), Unprintable> {
+pub fn room(out: &[u8]) -> Result<(), Unprintable> {
     if out.len() > TEXT_MAX { Err(Unprintable::TooLarge) } else { Ok(()) }
 }
 
@@ -175,7 +176,7 @@ fn scalar(cell: &[u8], head: &cbor::Head, logical: Logical, out: &mut Vec<u8>) -
                 Logical::Date => date::print(value.saturating_mul(date::DAY), out),
                 Logical::Time | Logical::Timestamp => date::print(value, out),
                 Logical::Plain | Logical::Decimal(_) => {
-                    out.extend_from_slice(itoa::Buffer::new().format(value).as_bytes());
+                    integer(value, out);
                 }
             }
         }

@@ -1,10 +1,10 @@
 //! Pure. Connect's logical types, and Connect's names of the plain ones.
 
-use weir_data::{Node, Type};
+use crate::{Node, Type};
 
 /// What values of a node mean beyond their type.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Logical {
+pub enum Logical {
     /// Nothing more.
     Plain,
     /// A decimal; none where the schema does not say its scale.
@@ -17,13 +17,17 @@ pub(crate) enum Logical {
     Timestamp,
 }
 
-pub(crate) const DECIMAL: &str = "org.apache.kafka.connect.data.Decimal";
-pub(crate) const DATE: &str = "org.apache.kafka.connect.data.Date";
-pub(crate) const TIME: &str = "org.apache.kafka.connect.data.Time";
-pub(crate) const TIMESTAMP: &str = "org.apache.kafka.connect.data.Timestamp";
+/// The name of decimals.
+pub const DECIMAL: &str = "org.apache.kafka.connect.data.Decimal";
+/// The name of dates.
+pub const DATE: &str = "org.apache.kafka.connect.data.Date";
+/// The name of times of day.
+pub const TIME: &str = "org.apache.kafka.connect.data.Time";
+/// The name of moments.
+pub const TIMESTAMP: &str = "org.apache.kafka.connect.data.Timestamp";
 
 /// The logical type of a node: named so, and laid out so.
-pub(crate) fn of(node: &Node) -> Logical {
+pub fn of(node: &Node) -> Logical {
     match (node.name.as_deref(), &node.kind) {
         (Some(DECIMAL), Type::Bytes) => {
             let scale = node.parameters.iter().find(|(key, _)| key == "scale");
@@ -37,7 +41,7 @@ pub(crate) fn of(node: &Node) -> Logical {
 }
 
 /// A type's name in Connect's messages.
-pub(crate) fn type_name(kind: &Type) -> &'static str {
+pub fn type_name(kind: &Type) -> &'static str {
     match kind {
         Type::Int8 => "INT8",
         Type::Int16 => "INT16",

@@ -3,5 +3,13 @@
 //! Layers, bottom up; a file imports its own layer and those before it: `model`, `settings`, `observe`, `port`,
 //! `process`, `task`, `worker`, `store`, `plugin`, `access`, `herder`.
 
+pub mod herder;
 pub mod model;
+pub mod observe;
+pub mod plugin;
 pub mod port;
+pub mod process;
+pub mod settings;
+pub mod store;
+pub mod task;
+pub mod worker;

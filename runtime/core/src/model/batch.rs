@@ -90,6 +90,34 @@ impl RawRecords {
         self.timestamp.get(row).copied().filter(|&timestamp| timestamp >= 0)
     }
 
+    /// The given rows, in the given order, over the same tables.
+    pub fn select(&self, rows: &[u32]) -> RawRecords {
+        let headers = weir_data::Headers {
+            ends: self.headers.ends.clone(),
+            name: self.headers.name.clone(),
+            value: Cells { column: self.headers.value.clone(), schema: Vec::new() },
+        };
+        let headers = headers.select(rows);
+        RawRecords {
+            rows: rows.len(),
+            topics: self.topics.clone(),
+            topic: select_positions(&self.topic, rows),
+            partitions: self.partitions.clone(),
+            partition: select_positions(&self.partition, rows),
+            offset: select_numbers(&self.offset, rows),
+            timestamp: select_numbers(&self.timestamp, rows),
+            timestamp_type: self.timestamp_type,
+            key: self.key.select(rows),
+            value: self.value.select(rows),
+            headers: RawHeaders {
+                names: self.headers.names.clone(),
+                ends: headers.ends,
+                name: headers.name,
+                value: headers.value.column,
+            },
+        }
+    }
+
     /// Bytes these records hold in memory.
     pub fn bytes(&self) -> usize {
         let rows = (self.topic.len() + self.partition.len() + self.headers.ends.len() + self.headers.name.len()) * 4;
@@ -167,16 +195,13 @@ impl Records {
 
     /// The given rows, in the given order, over the same tables.
     pub fn select(&self, rows: &[u32]) -> Records {
-        let pick = |values: &[i64]| {
-            if values.is_empty() { Vec::new() } else { rows.iter().map(|&row| values[row as usize]).collect() }
-        };
         Records {
             rows: rows.len(),
             tables: self.tables.clone(),
             topic: select_positions(&self.topic, rows),
             partition: select_positions(&self.partition, rows),
-            offset: pick(&self.offset),
-            timestamp: pick(&self.timestamp),
+            offset: select_numbers(&self.offset, rows),
+            timestamp: select_numbers(&self.timestamp, rows),
             timestamp_type: self.timestamp_type,
             key: self.key.select(rows),
             value: self.value.select(rows),
@@ -210,6 +235,10 @@ impl Records {
 
 fn entry(positions: &[u32], row: usize) -> usize {
     positions.get(row).map_or(0, |&position| position as usize)
+}
+
+fn select_numbers(values: &[i64], rows: &[u32]) -> Vec<i64> {
+    if values.is_empty() { Vec::new() } else { rows.iter().map(|&row| values[row as usize]).collect() }
 }
 
 fn check_length(values: &[i64], rows: usize, what: &str) -> Result<(), Lie> {

@@ -78,6 +78,12 @@ pub trait Broker: Send + Sync {
     /// Descriptions of the named topics; none for one that does not exist.
     async fn describe_topics(&self, names: &[&str]) -> Result<Vec<Option<TopicDescription>>, BrokerError>;
 
+    /// Whether a topic that a producer writes to has to be made by the worker. A broker that makes them by itself, or
+    /// refuses to, as it is configured, answers false.
+    fn makes_missing_topics(&self) -> bool {
+        true
+    }
+
     /// Makes a topic, or finds that it exists.
     async fn create_topic(&self, topic: &NewTopic) -> Result<Created, BrokerError>;
 

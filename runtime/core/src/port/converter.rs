@@ -45,3 +45,36 @@ pub trait Converter: Send {
     #[expect(clippy::wrong_self_convention, reason = "Connect's names: toConnectData and fromConnectData")]
     async fn from_connect(&mut self, topics: TopicColumn<'_>, cells: Cells, tables: &BatchTables) -> Serialized;
 }
+
+/// Which part of a record a converter is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ConverterRole {
+    /// Keys: `key.converter`.
+    Key,
+    /// Values: `value.converter`.
+    Value,
+    /// Header values: `header.converter`.
+    Header,
+}
+
+impl ConverterRole {
+    /// The property that names the converter, and with a dot the prefix of its settings.
+    pub fn property(self) -> &'static str {
+        match self {
+            ConverterRole::Key => "key.converter",
+            ConverterRole::Value => "value.converter",
+            ConverterRole::Header => "header.converter",
+        }
+    }
+}
+
+/// Makes converters by class name.
+pub trait ConverterFactory: Send + Sync {
+    /// A converter with its settings, prefix taken off; or every problem with them.
+    fn converter(
+        &self,
+        class: &str,
+        settings: &crate::model::Config,
+        role: ConverterRole,
+    ) -> Result<Box<dyn Converter>, Vec<crate::model::Problem>>;
+}

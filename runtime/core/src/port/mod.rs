@@ -9,7 +9,7 @@ pub use broker::{
     Broker, BrokerError, ClientSettings, Consumer, Created, NewTopic, Polled as ConsumerPolled, Producer, Sent,
     Subscription, Ticket, TopicDescription,
 };
-pub use converter::{Converted, Converter, Serialized, TopicColumn};
+pub use converter::{Converted, Converter, ConverterFactory, ConverterRole, Serialized, TopicColumn};
 pub use log::{CompactedLog, LogEntry, LogReader, LogRecord, StoreError};
 pub use plugin::{
     ChainSegment, Component, ConnectorKind, Context, ErrantReporter, GuestMeter, Instance, Limits, OffsetReader,

@@ -1,0 +1,206 @@
+//! The transformation chain of one task: neighbouring steps of one component are one call; a predicate of another
+//! component than its step's is a call of its own, after which the batch is split and put together again.
+
+use crate::model::{Fault, Records};
+use crate::port::Transformations;
+
+use super::interleave::interleave;
+use super::stage::{Stage, StageFault};
+
+/// A predicate that stands in another component than the step it guards.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Gate {
+    /// Which of the chain's instances has it.
+    pub instance: usize,
+    /// Its segment there.
+    pub segment: u32,
+    /// Turns its answer round.
+    pub negate: bool,
+}
+
+/// A segment of the chain.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ChainSegmentPlace {
+    /// Which of the chain's instances has it.
+    pub instance: usize,
+    /// Its number there.
+    pub segment: u32,
+    /// Which rows go through it.
+    pub gate: Option<Gate>,
+    /// The classes of its steps, for messages.
+    pub classes: Vec<String>,
+}
+
+/// The chain of one task.
+#[derive(Default)]
+pub struct Chain {
+    /// One instance for each component.
+    pub instances: Vec<Box<dyn Transformations>>,
+    /// Its segments, in order.
+    pub segments: Vec<ChainSegmentPlace>,
+}
+
+/// What came out of the chain.
+#[derive(Debug, Default)]
+pub struct Chained {
+    /// The records that are left.
+    pub records: Records,
+    /// The row that each came from; none when all are left.
+    pub kept: Option<Vec<u32>>,
+    /// The rows that failed.
+    pub faults: Vec<StageFault>,
+}
+
+impl Chained {
+    /// The row that a record came from.
+    pub fn origin(&self, row: usize) -> u32 {
+        self.kept.as_ref().map_or(row as u32, |kept| kept[row])
+    }
+}
+
+/// Rows of an earlier batch, by rows of a later one.
+fn compose(earlier: Option<&[u32]>, later: Option<Vec<u32>>) -> Option<Vec<u32>> {
+    match (earlier, later) {
+        (None, later) => later,
+        (Some(earlier), None) => Some(earlier.to_vec()),
+        (Some(earlier), Some(later)) => Some(later.into_iter().map(|row| earlier[row as usize]).collect()),
+    }
+}
+
+impl Chain {
+    /// Whether there is nothing to do.
+    pub fn is_empty(&self) -> bool {
+        self.segments.is_empty()
+    }
+
+    /// Runs records through the chain. The error is a fault that ends the task whatever is tolerated.
+    pub async fn apply(&mut self, records: Records) -> Result<Chained, (String, Fault)> {
+        let mut so_far = Chained { records, kept: None, faults: Vec::new() };
+        for place in &self.segments {
+            if so_far.records.rows == 0 {
+                break;
+            }
+            let class = || place.classes.join(", ");
+            let records = std::mem::take(&mut so_far.records);
+            let (inside, inside_rows, outside) = match &place.gate {
+                None => (records, None, None),
+                Some(gate) => {
+                    let instance = &mut self.instances[gate.instance];
+                    let holds = instance.apply(gate.segment, records.clone()).await.map_err(|f| (class(), f))?;
+                    for failed in holds.failed {
+                        so_far.faults.push(fault(&so_far.kept, failed.row, class(), failed.fault));
+                    }
+                    let failed: Vec<u32> = so_far.faults.iter().map(|fault| fault.row).collect();
+                    let all: Vec<u32> = (0..records.rows as u32).collect();
+                    let passed = holds.kept.unwrap_or_else(|| all.clone());
+                    let goes_in = |row: &u32| passed.binary_search(row).is_ok() != gate.negate;
+                    let origin = |row: u32| so_far.kept.as_ref().map_or(row, |kept| kept[row as usize]);
+                    let (into, past): (Vec<u32>, Vec<u32>) =
+                        all.into_iter().filter(|&row| !failed.contains(&origin(row))).partition(goes_in);
+                    (records.select(&into), Some(into), Some((records.select(&past), past)))
+                }
+            };
+            let transformed =
+                self.instances[place.instance].apply(place.segment, inside).await.map_err(|f| (class(), f))?;
+            for failed in transformed.failed {
+                let row = inside_rows.as_ref().map_or(failed.row, |rows| rows[failed.row as usize]);
+                let class = place.classes.get(failed.step as usize).cloned().unwrap_or_default();
+                so_far.faults.push(fault(&so_far.kept, row, class, failed.fault));
+            }
+            let kept = compose(inside_rows.as_deref(), transformed.kept);
+            let (records, kept) = match outside {
+                None => (transformed.records, kept),
+                Some((outside, past)) => {
+                    let kept = kept.unwrap_or_default();
+                    let (whole, rows) = interleave(&transformed.records, &kept, &outside, &past);
+                    (whole, Some(rows))
+                }
+            };
+            so_far.kept = compose(so_far.kept.as_deref(), kept);
+            so_far.records = records;
+        }
+        Ok(so_far)
+    }
+}
+
+fn fault(kept: &Option<Vec<u32>>, row: u32, class: String, fault: Fault) -> StageFault {
+    let row = kept.as_ref().map_or(row, |kept| kept[row as usize]);
+    StageFault { row, stage: Stage::Transformation, class, fault }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{RowFault, StepParts};
+    use crate::port::{ChainSegment, Transformed};
+    use async_trait::async_trait;
+    use weir_data::Column;
+
+    /// Segment 0 keeps values that have an `a`; segment 1 fails values that have an `f` and drops those with a `d`;
+    /// segment 2 sends everything to the topic `marked`.
+    struct Letters;
+
+    #[async_trait]
+    impl Transformations for Letters {
+        async fn configure(&mut self, _: u32, _: &ChainSegment) -> Result<Vec<StepParts>, Fault> {
+            Ok(vec![])
+        }
+
+        async fn apply(&mut self, segment: u32, mut records: Records) -> Result<Transformed, Fault> {
+            let has = |row: usize, letter: u8| records.value.column.get(row).unwrap_or(b"").contains(&letter);
+            let mut failed = vec![];
+            let mut kept = vec![];
+            for row in 0..records.rows {
+                match segment {
+                    0 if !has(row, b'a') => {}
+                    1 if has(row, b'f') => {
+                        failed.push(RowFault { row: row as u32, step: 0, fault: Fault::Data("f".into()) })
+                    }
+                    1 if has(row, b'd') => {}
+                    _ => kept.push(row as u32),
+                }
+            }
+            if segment == 2 {
+                records.tables.topics = vec!["marked".into()];
+                records.topic.clear();
+            }
+            Ok(Transformed { records: records.select(&kept), kept: Some(kept), failed })
+        }
+    }
+
+    fn records(values: &[&str]) -> Records {
+        let mut column = Column::default();
+        values.iter().for_each(|value| column.push(value.as_bytes()));
+        let mut records = Records { rows: values.len(), ..Records::default() };
+        records.tables.topics.push("plain".into());
+        records.tables.schemas.push(None);
+        records.value.column = column;
+        records
+    }
+
+    fn place(segment: u32, gate: Option<Gate>) -> ChainSegmentPlace {
+        ChainSegmentPlace { instance: 0, segment, gate, classes: vec![format!("Segment{segment}")] }
+    }
+
+    #[tokio::test]
+    async fn rows_are_known_by_where_they_came_from_through_drops_and_failures() {
+        let mut chain = Chain { instances: vec![Box::new(Letters)], segments: vec![place(1, None), place(1, None)] };
+        let out = chain.apply(records(&["x", "d", "f", "y"])).await.unwrap();
+        assert_eq!(out.kept, Some(vec![0, 3]));
+        assert_eq!(out.faults.iter().map(|f| (f.row, f.class.as_str())).collect::<Vec<_>>(), [(2, "Segment1")]);
+    }
+
+    #[tokio::test]
+    async fn a_predicate_of_another_component_lets_rows_pass_by_in_order() {
+        for negate in [false, true] {
+            let gate = Some(Gate { instance: 0, segment: 0, negate });
+            let mut chain =
+                Chain { instances: vec![Box::new(Letters)], segments: vec![place(1, None), place(2, gate)] };
+            let out = chain.apply(records(&["xa", "d", "y", "za", "f"])).await.unwrap();
+            assert_eq!(out.kept, Some(vec![0, 2, 3]));
+            let topics: Vec<&str> = (0..3).map(|row| &**out.records.topic_of(row)).collect();
+            let (marked, plain) = if negate { ("plain", "marked") } else { ("marked", "plain") };
+            assert_eq!(topics, [marked, plain, marked]);
+        }
+    }
+}

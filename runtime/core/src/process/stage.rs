@@ -1,0 +1,62 @@
+//! Pure. Where on its way a row failed, in Connect's words.
+
+use crate::model::Fault;
+
+/// A stage of a record's way (Connect's `Stage`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stage {
+    /// In a transformation or predicate.
+    Transformation,
+    /// In the key's converter.
+    KeyConverter,
+    /// In the value's converter.
+    ValueConverter,
+    /// In the header converter.
+    HeaderConverter,
+    /// In a sink task's put.
+    TaskPut,
+    /// On its way into a topic.
+    KafkaProduce,
+}
+
+impl Stage {
+    /// The name that Connect writes into logs and dead letters.
+    pub fn name(self) -> &'static str {
+        match self {
+            Stage::Transformation => "TRANSFORMATION",
+            Stage::KeyConverter => "KEY_CONVERTER",
+            Stage::ValueConverter => "VALUE_CONVERTER",
+            Stage::HeaderConverter => "HEADER_CONVERTER",
+            Stage::TaskPut => "TASK_PUT",
+            Stage::KafkaProduce => "KAFKA_PRODUCE",
+        }
+    }
+}
+
+/// A row that failed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StageFault {
+    /// Position of the row in the batch as it came.
+    pub row: u32,
+    /// Where it failed.
+    pub stage: Stage,
+    /// The class that failed it.
+    pub class: String,
+    /// Why.
+    pub fault: Fault,
+}
+
+/// The first failed row of a batch.
+pub fn first_failed(faults: &[StageFault]) -> Option<&StageFault> {
+    faults.iter().min_by_key(|fault| fault.row)
+}
+
+/// What a failed row is to its task under `errors.tolerance=none`.
+pub fn failure(fault: &StageFault) -> String {
+    format!(
+        "Tolerance exceeded in error handler\nCaused by: error in stage {} with class {}: {}",
+        fault.stage.name(),
+        fault.class,
+        fault.fault
+    )
+}

@@ -1,0 +1,205 @@
+//! Pure. A connector's settings: what the worker itself reads of a connector's configuration.
+
+use crate::model::{Config, Problem};
+use crate::port::{ConverterRole, Subscription};
+
+use super::reader::Reader;
+
+/// A converter's class and settings.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConverterSettings {
+    /// The class.
+    pub class: String,
+    /// Its settings, prefix taken off.
+    pub settings: Config,
+}
+
+/// A step of the transformation chain.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StepSettings {
+    /// Its alias.
+    pub alias: String,
+    /// Its class.
+    pub class: String,
+    /// Its configuration.
+    pub config: Config,
+    /// The predicate that guards it: alias, class, configuration, and whether its answer is turned round.
+    pub guard: Option<(String, String, Config, bool)>,
+}
+
+/// What the worker reads of a connector's configuration.
+#[derive(Clone, Debug)]
+pub struct ConnectorSettings {
+    /// `name`
+    pub name: String,
+    /// `connector.class`
+    pub class: String,
+    /// `tasks.max`
+    pub tasks_max: u32,
+    /// The connector's own converters; none where the worker's hold.
+    pub converters: [Option<ConverterSettings>; 3],
+    /// `transforms` and `predicates`
+    pub steps: Vec<StepSettings>,
+    /// `topics` or `topics.regex`; sinks only.
+    pub subscription: Option<Subscription>,
+    /// Settings below `producer.override.`.
+    pub producer: Config,
+    /// Settings below `consumer.override.`.
+    pub consumer: Config,
+    /// Everything.
+    pub config: Config,
+}
+
+impl ConnectorSettings {
+    /// Reads a connector's settings, or says everything that is wrong with them.
+    pub fn parse(config: &Config) -> Result<ConnectorSettings, Vec<Problem>> {
+        let mut reader = Reader::new(config);
+        let name = reader.required("name");
+        if name.chars().any(char::is_control) {
+            reader.problem("name", "Invalid value for configuration name: it has control characters");
+        }
+        let class = reader.required("connector.class");
+        let tasks_max: i64 = reader.number("tasks.max", 1);
+        if tasks_max < 1 {
+            let message = format!("Invalid value {tasks_max} for configuration tasks.max: Value must be at least 1");
+            reader.problem("tasks.max", message);
+        }
+        let converter = |role: ConverterRole| {
+            let key = role.property();
+            let class = reader.get(key).filter(|class| !class.is_empty())?.to_owned();
+            Some(ConverterSettings { class, settings: reader.below(&format!("{key}.")) })
+        };
+        let converters =
+            [converter(ConverterRole::Key), converter(ConverterRole::Value), converter(ConverterRole::Header)];
+        let steps = steps(&mut reader);
+        let topics = reader.list("topics");
+        let pattern = reader.get("topics.regex").filter(|pattern| !pattern.is_empty()).map(str::to_owned);
+        let subscription = match (topics.is_empty(), pattern) {
+            (false, None) => Some(Subscription::Topics(topics)),
+            (true, Some(pattern)) => Some(Subscription::Pattern(pattern)),
+            (true, None) => None,
+            (false, Some(_)) => {
+                for key in ["topics", "topics.regex"] {
+                    reader.problem(key, "topics and topics.regex are mutually exclusive options, but both are set.");
+                }
+                None
+            }
+        };
+        let settings = ConnectorSettings {
+            name,
+            class,
+            tasks_max: u32::try_from(tasks_max).unwrap_or(1),
+            converters,
+            steps,
+            subscription,
+            producer: reader.below("producer.override."),
+            consumer: reader.below("consumer.override."),
+            config: config.clone(),
+        };
+        reader.finish().map(|()| settings)
+    }
+}
+
+fn aliases(reader: &mut Reader, key: &str) -> Vec<String> {
+    let aliases = reader.list(key);
+    let mut seen = std::collections::BTreeSet::new();
+    for alias in &aliases {
+        if alias.is_empty() || !seen.insert(alias) {
+            reader.problem(key, format!("Invalid value for configuration {key}: duplicate or empty alias {alias:?}"));
+        }
+    }
+    aliases
+}
+
+fn steps(reader: &mut Reader) -> Vec<StepSettings> {
+    let predicates = aliases(reader, "predicates");
+    let mut steps = Vec::new();
+    for alias in aliases(reader, "transforms") {
+        let prefix = format!("transforms.{alias}.");
+        let class = reader.required(&format!("{prefix}type"));
+        let negate = reader.boolean(&format!("{prefix}negate"), false);
+        let guard_key = format!("{prefix}predicate");
+        let guard = reader.get(&guard_key).filter(|guard| !guard.is_empty()).map(str::to_owned);
+        let mut config = reader.below(&prefix);
+        ["type", "negate", "predicate"].iter().for_each(|key| {
+            config.remove(*key);
+        });
+        let guard = match guard {
+            None if reader.get(&format!("{prefix}negate")).is_some() => {
+                let key = format!("{prefix}negate");
+                reader.problem(&key, format!("there is no config '{guard_key}' defining a predicate to be negated"));
+                None
+            }
+            None => None,
+            Some(guard) if !predicates.contains(&guard) => {
+                reader.problem(&guard_key, format!("{guard:?} is no alias of predicates"));
+                None
+            }
+            Some(guard) => {
+                let prefix = format!("predicates.{guard}.");
+                let class = reader.required(&format!("{prefix}type"));
+                let mut config = reader.below(&prefix);
+                config.remove("type");
+                Some((guard, class, config, negate))
+            }
+        };
+        steps.push(StepSettings { alias, class, config, guard });
+    }
+    steps
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn config(entries: &[(&str, &str)]) -> Config {
+        entries.iter().map(|(key, value)| (key.to_string(), value.to_string())).collect()
+    }
+
+    #[test]
+    fn a_chain_is_read_with_its_predicates() {
+        let settings = ConnectorSettings::parse(&config(&[
+            ("name", "c"),
+            ("connector.class", "X"),
+            ("transforms", "a, b"),
+            ("transforms.a.type", "A"),
+            ("transforms.a.field", "f"),
+            ("transforms.a.predicate", "p"),
+            ("transforms.a.negate", "true"),
+            ("transforms.b.type", "B"),
+            ("predicates", "p"),
+            ("predicates.p.type", "P"),
+            ("predicates.p.pattern", "x"),
+        ]))
+        .unwrap();
+        let guard = Some(("p".into(), "P".into(), config(&[("pattern", "x")]), true));
+        let a = StepSettings { alias: "a".into(), class: "A".into(), config: config(&[("field", "f")]), guard };
+        let b = StepSettings { alias: "b".into(), class: "B".into(), config: config(&[]), guard: None };
+        assert_eq!(settings.steps, [a, b]);
+    }
+
+    #[test]
+    fn every_problem_is_said_at_once() {
+        let problems = ConnectorSettings::parse(&config(&[
+            ("connector.class", ""),
+            ("tasks.max", "0"),
+            ("transforms", "a,a"),
+            ("transforms.a.negate", "true"),
+            ("topics", "t"),
+            ("topics.regex", "t.*"),
+        ]))
+        .unwrap_err();
+        let keys: std::collections::BTreeSet<&str> = problems.iter().map(|problem| problem.key.as_str()).collect();
+        let expected = [
+            "connector.class",
+            "name",
+            "tasks.max",
+            "topics",
+            "topics.regex",
+            "transforms",
+            "transforms.a.negate",
+            "transforms.a.type",
+        ];
+        assert_eq!(keys.into_iter().collect::<Vec<_>>(), expected);
+    }
+}

@@ -1,0 +1,99 @@
+//! Pure. Reads values of their types out of text, and collects what is wrong.
+
+use std::str::FromStr;
+use std::time::Duration;
+
+use crate::model::{Config, Problem};
+
+/// Reads one configuration.
+#[derive(Debug)]
+pub struct Reader<'a> {
+    config: &'a Config,
+    problems: Vec<Problem>,
+}
+
+impl<'a> Reader<'a> {
+    /// A reader of a configuration.
+    pub fn new(config: &'a Config) -> Reader<'a> {
+        Reader { config, problems: Vec::new() }
+    }
+
+    /// What was wrong; nothing when all was right.
+    pub fn finish(self) -> Result<(), Vec<Problem>> {
+        if self.problems.is_empty() { Ok(()) } else { Err(self.problems) }
+    }
+
+    /// Notes a problem.
+    pub fn problem(&mut self, key: &str, message: impl Into<String>) {
+        self.problems.push(Problem { key: key.to_owned(), message: message.into() });
+    }
+
+    /// Notes problems.
+    pub fn problems(&mut self, problems: Vec<Problem>) {
+        self.problems.extend(problems);
+    }
+
+    /// Text, when it is given.
+    pub fn get(&self, key: &str) -> Option<&'a str> {
+        self.config.get(key).map(|text| text.trim())
+    }
+
+    /// Text that must be given and not be blank.
+    pub fn required(&mut self, key: &str) -> String {
+        match self.get(key) {
+            Some(text) if !text.is_empty() => text.to_owned(),
+            Some(_) => {
+                self.problem(key, format!("Invalid value for configuration {key}: it is empty. Give it a value."));
+                String::new()
+            }
+            None => {
+                self.problem(key, format!("Missing required configuration \"{key}\" which has no default value."));
+                String::new()
+            }
+        }
+    }
+
+    /// A number, or its default.
+    pub fn number<T: FromStr + Copy>(&mut self, key: &str, default: T) -> T {
+        let Some(text) = self.get(key) else { return default };
+        text.parse().unwrap_or_else(|_| {
+            self.problem(key, format!("Invalid value {text} for configuration {key}: Not a number of its type."));
+            default
+        })
+    }
+
+    /// Milliseconds, or their default.
+    pub fn millis(&mut self, key: &str, default: Duration) -> Duration {
+        Duration::from_millis(self.number(key, default.as_millis() as u64))
+    }
+
+    /// `true` or `false` in any case, or the default.
+    pub fn boolean(&mut self, key: &str, default: bool) -> bool {
+        match self.get(key).map(str::to_ascii_lowercase).as_deref() {
+            None => default,
+            Some("true") => true,
+            Some("false") => false,
+            Some(other) => {
+                let message =
+                    format!("Invalid value {other} for configuration {key}: Expected value to be either true or false");
+                self.problem(key, message);
+                default
+            }
+        }
+    }
+
+    /// A comma-separated list; nothing is the empty list.
+    pub fn list(&self, key: &str) -> Vec<String> {
+        match self.get(key) {
+            None | Some("") => Vec::new(),
+            Some(text) => text.split(',').map(|entry| entry.trim().to_owned()).collect(),
+        }
+    }
+
+    /// The entries below a prefix, which is taken off.
+    pub fn below(&self, prefix: &str) -> Config {
+        let entries =
+            self.config.iter().filter_map(|(key, value)| Some((key.strip_prefix(prefix)?.to_owned(), value.clone())));
+        entries.collect()
+    }
+}

@@ -1,0 +1,76 @@
+//! Pure. Records of the offsets topic as Connect writes them: key `["connector",{partition}]`, value `{offset}`.
+
+use serde_json::Value;
+
+/// The key of a stored offset. Keys are compared by meaning: neither blanks nor the order of members matter.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct OffsetKey {
+    /// The connector.
+    pub connector: String,
+    /// The source partition, as JSON text with its members in order of their names.
+    pub partition: String,
+}
+
+/// JSON text of one object with its members in order of their names; none when it is no such text.
+pub fn canonical(partition: &str) -> Option<String> {
+    match serde_json::from_str(partition).ok()? {
+        Value::Object(members) => {
+            let sorted: std::collections::BTreeMap<String, Value> = members.into_iter().collect();
+            serde_json::to_string(&sorted).ok()
+        }
+        _ => None,
+    }
+}
+
+/// JSON text without blanks, members as they stand.
+fn compact(object: &str) -> Option<String> {
+    let value: Value = serde_json::from_str(object).ok()?;
+    value.is_object().then(|| value.to_string())
+}
+
+/// The key's bytes; none when the partition is not the JSON text of an object.
+pub fn encode_key(connector: &str, partition: &str) -> Option<Vec<u8>> {
+    let name = Value::String(connector.to_owned());
+    Some(format!("[{name},{}]", compact(partition)?).into_bytes())
+}
+
+/// The value's bytes; none when the offset is not the JSON text of an object.
+pub fn encode_value(offset: &str) -> Option<Vec<u8>> {
+    compact(offset).map(String::into_bytes)
+}
+
+/// What a key stands for; none when it is not one of ours.
+pub fn decode_key(key: &[u8]) -> Option<OffsetKey> {
+    let Value::Array(pair) = serde_json::from_slice(key).ok()? else { return None };
+    let [Value::String(connector), partition @ Value::Object(_)] = &pair[..] else { return None };
+    Some(OffsetKey { connector: connector.clone(), partition: canonical(&partition.to_string())? })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_are_written_as_connect_writes_them() {
+        let key = encode_key("a \"b\"", r#"{ "filename" : "/x" }"#).unwrap();
+        assert_eq!(key, br#"["a \"b\"",{"filename":"/x"}]"#);
+        assert_eq!(encode_value(r#"{"position": 12}"#).unwrap(), br#"{"position":12}"#);
+    }
+
+    #[test]
+    fn keys_are_compared_by_meaning() {
+        let one = decode_key(br#"["c",{"b":1,"a":"x"}]"#).unwrap();
+        assert_eq!(decode_key(br#" [ "c" , { "a" : "x" , "b" : 1 } ] "#).unwrap(), one);
+        assert_ne!(decode_key(br#"["c",{"b":2,"a":"x"}]"#).unwrap(), one);
+        assert_eq!(canonical(r#"{"b":1,"a":"x"}"#).unwrap(), one.partition);
+    }
+
+    #[test]
+    fn what_is_no_key_is_none() {
+        for bad in ["", "{}", "[]", r#"["c"]"#, r#"["c",1]"#, r#"[1,{}]"#, r#"["c",{},1]"#, "\u{0}"] {
+            assert_eq!(decode_key(bad.as_bytes()), None, "{bad}");
+        }
+        assert_eq!(encode_key("c", "[]"), None);
+        assert_eq!(encode_value("7"), None);
+    }
+}

@@ -1,0 +1,51 @@
+//! One task's life: what it may do when (pure), its loops, and which offsets may be committed (pure).
+
+mod guest_calls;
+mod lifecycle;
+mod sink_commits;
+mod sink_loop;
+mod source_loop;
+mod submitted;
+
+pub use guest_calls::Grace;
+pub use lifecycle::{Effect, Event, Exit, Lifecycle, TaskState};
+pub use sink_commits::SinkCommits;
+pub use sink_loop::{SinkParts, run_sink};
+pub use source_loop::{SourceParts, run_source};
+pub use submitted::{Committable, SubmittedRecords};
+
+use crate::model::Fault;
+
+/// Why a task ended, with the trace that its status shows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TaskFailure {
+    /// What happened, causes below.
+    pub trace: String,
+}
+
+impl TaskFailure {
+    /// A failure and what caused it.
+    pub fn new(what: impl Into<String>, cause: impl std::fmt::Display) -> TaskFailure {
+        TaskFailure { trace: format!("{}\nCaused by: {cause}", what.into()) }
+    }
+
+    /// The failure of one of the guest's calls.
+    pub fn of_call(class: &str, call: &str, fault: &Fault) -> TaskFailure {
+        TaskFailure::new(format!("{class} failed in {call}"), fault)
+    }
+}
+
+impl std::fmt::Display for TaskFailure {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.trace)
+    }
+}
+
+/// What the owner of a task tells it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Command {
+    /// Stop polling or delivering, stay ready.
+    Pause,
+    /// Go on.
+    Resume,
+}

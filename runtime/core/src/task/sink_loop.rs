@@ -1,0 +1,513 @@
+//! The loop of a sink task: read, convert, transform, put; commit what was delivered.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+use tokio::time::Instant;
+
+use crate::model::{Fault, OptionalCalls, Position, RawRecords, TaskId, TopicPartition};
+use crate::observe::SinkTaskCounts;
+use crate::port::{Consumer, ConsumerPolled, SinkRecords, SinkTask, Wish};
+use crate::process::{Chain, Converters, failure, first_failed};
+
+use super::guest_calls::Grace;
+use super::lifecycle::{Effect, Event, Lifecycle, TaskState};
+use super::sink_commits::SinkCommits;
+use super::{Command, TaskFailure};
+
+/// The wait before a batch is offered again when the task names none.
+const RETRY: Duration = Duration::from_secs(1);
+/// How long the consumer is asked to wait at most, so that a quiet task is still told that there is nothing.
+const MAX_WAIT: Duration = Duration::from_secs(5);
+
+/// What a sink task is made of.
+pub struct SinkParts {
+    /// Which task it is.
+    pub id: TaskId,
+    /// The class, for messages.
+    pub class: String,
+    /// Its instance.
+    pub guest: Box<dyn SinkTask>,
+    /// The optional calls it wants.
+    pub wants: OptionalCalls,
+    /// Its transformations.
+    pub chain: Chain,
+    /// Its converters.
+    pub converters: Converters,
+    /// Where records come from.
+    pub consumer: Box<dyn Consumer>,
+    /// `offset.flush.interval.ms`
+    pub flush_interval: Duration,
+    /// `batch.bytes.max`
+    pub batch_bytes: usize,
+    /// How it ends.
+    pub grace: Grace,
+    /// What its owner tells it.
+    pub commands: mpsc::Receiver<Command>,
+    /// What its guest asks for.
+    pub wishes: mpsc::Receiver<Wish>,
+    /// Whom its state is told.
+    pub report: Arc<dyn Fn(TaskState) + Send + Sync>,
+    /// Whether its connector is paused.
+    pub paused: bool,
+    /// What it counts.
+    pub counts: Arc<SinkTaskCounts>,
+}
+
+/// A batch on its way into the guest.
+struct Batch {
+    records: SinkRecords,
+    /// The row of the consumed batch that each record came from.
+    origin: Option<Vec<u32>>,
+    /// Partition and offset of every consumed row.
+    consumed: Vec<(TopicPartition, i64)>,
+    /// Consumed rows from here on have not been delivered, and end the task.
+    failed: Option<(u32, TaskFailure)>,
+}
+
+struct Sink {
+    parts: SinkParts,
+    life: Lifecycle,
+    guest_started: bool,
+    commits: SinkCommits,
+    /// A batch that the guest wants offered again, and when.
+    pending: Option<(Batch, Instant)>,
+    /// Partitions that the guest has paused.
+    paused_by_guest: Vec<TopicPartition>,
+    next_commit: Instant,
+}
+
+/// Runs a sink task to its end.
+pub async fn run_sink(parts: SinkParts) {
+    let paused = parts.paused;
+    let mut sink = Sink {
+        life: Lifecycle::default(),
+        guest_started: false,
+        commits: SinkCommits::default(),
+        pending: None,
+        paused_by_guest: Vec::new(),
+        next_commit: Instant::now() + parts.flush_interval,
+        parts,
+    };
+    sink.happen(Event::Begin { paused }).await;
+    while !sink.life.is_over() {
+        let event = sink.next().await;
+        sink.happen(event).await;
+    }
+}
+
+type Step = Result<(), Event>;
+
+impl Sink {
+    async fn happen(&mut self, event: Event) {
+        let mut events = VecDeque::from([event]);
+        while let Some(event) = events.pop_front() {
+            for effect in self.life.on(event) {
+                match effect {
+                    Effect::StartGuest => events.push_back(self.start().await),
+                    Effect::Report(state) => (self.parts.report)(state),
+                    Effect::Hold => {
+                        let held = self.hold().await;
+                        events.extend(held.err());
+                    }
+                    Effect::Work => {
+                        let taken_up = self.read_again();
+                        events.extend(taken_up.err());
+                    }
+                    Effect::FinishUp => events.push_back(self.finish().await),
+                }
+            }
+        }
+    }
+
+    async fn start(&mut self) -> Event {
+        self.guest_started = true;
+        match self.parts.grace.call("start", self.parts.guest.start()).await {
+            Ok(()) => Event::Started,
+            Err(fault) => self.failed("start", &fault),
+        }
+    }
+
+    fn failed(&self, call: &str, fault: &Fault) -> Event {
+        Event::Failed(TaskFailure::of_call(&self.parts.class, call, fault))
+    }
+
+    /// Reading stops while the task is paused, and what was delivered is committed.
+    async fn hold(&mut self) -> Step {
+        self.pause_all()?;
+        self.commit(None).await
+    }
+
+    fn pause_all(&mut self) -> Step {
+        let partitions = self.commits.partitions();
+        self.parts.consumer.pause(&partitions).map_err(consumer_failed)
+    }
+
+    /// Reads on: all partitions but those that the guest has paused, unless a batch waits to be offered again.
+    fn read_again(&mut self) -> Step {
+        if self.pending.is_some() || !self.life.works() {
+            return Ok(());
+        }
+        let mut partitions = self.commits.partitions();
+        partitions.retain(|partition| !self.paused_by_guest.contains(partition));
+        self.parts.consumer.resume(&partitions).map_err(consumer_failed)
+    }
+
+    /// Goes on with the work until something happens to the task.
+    async fn next(&mut self) -> Event {
+        loop {
+            if let Err(event) = self.turn().await {
+                return event;
+            }
+        }
+    }
+
+    async fn turn(&mut self) -> Step {
+        let now = Instant::now();
+        if self.next_commit <= now {
+            return self.commit(None).await;
+        }
+        if self.life.works() && self.pending.as_ref().is_some_and(|(_, due)| *due <= now) {
+            return self.offer_again().await;
+        }
+        let due = self.pending.as_ref().filter(|_| self.life.works()).map_or(self.next_commit, |(_, due)| *due);
+        let wait = due.min(self.next_commit).saturating_duration_since(now).min(MAX_WAIT);
+        let polled = tokio::select! {
+            biased;
+            () = self.parts.grace.stopping.cancelled() => return Err(Event::Stop),
+            command = self.parts.commands.recv() => return Err(event_of(command)),
+            Some(wish) = self.parts.wishes.recv() => return self.grant(wish).await,
+            polled = self.parts.consumer.poll(wait, self.parts.batch_bytes) => polled.map_err(consumer_failed)?,
+        };
+        match polled {
+            ConsumerPolled::Nothing if self.life.works() && self.pending.is_none() => {
+                self.put(Batch { records: SinkRecords::default(), origin: None, consumed: Vec::new(), failed: None })
+                    .await
+            }
+            ConsumerPolled::Nothing => Ok(()),
+            ConsumerPolled::Records(raw) => self.take(raw).await,
+            ConsumerPolled::Assigned(positions) => self.open(positions).await,
+            ConsumerPolled::Revoked(partitions) => self.revoked(partitions).await,
+            ConsumerPolled::Lost(partitions) => self.close(&partitions).await,
+        }
+    }
+
+    async fn take(&mut self, raw: RawRecords) -> Step {
+        self.parts.counts.read.add(raw.rows as u64);
+        let consumed = consumed(&raw);
+        let (topic, partition) = (raw.topic.clone(), raw.partition.clone());
+        let (records, mut faults) = self.parts.converters.to_connect(raw).await;
+        let original_topics = records.tables.topics.clone();
+        let original_partitions = records.tables.partitions.clone();
+        let chained = if self.parts.chain.is_empty() {
+            crate::process::Chained { records, ..Default::default() }
+        } else {
+            self.parts
+                .chain
+                .apply(records)
+                .await
+                .map_err(|(class, fault)| Event::Failed(TaskFailure::of_call(&class, "apply", &fault)))?
+        };
+        faults.extend(chained.faults);
+        let failed = first_failed(&faults).map(|first| (first.row, TaskFailure { trace: failure(first) }));
+        let (mut records, mut origin) = (chained.records, chained.kept);
+        if let Some((row, _)) = &failed {
+            let rows: Vec<u32> = (0..records.rows as u32)
+                .filter(|&at| origin.as_ref().map_or(at, |origin| origin[at as usize]) < *row)
+                .collect();
+            records = records.select(&rows);
+            origin = Some(match origin {
+                Some(origin) => rows.iter().map(|&at| origin[at as usize]).collect(),
+                None => rows,
+            });
+        }
+        let original =
+            original(&mut records, &topic, &partition, origin.as_deref(), original_topics, original_partitions);
+        self.put(Batch { records: SinkRecords { records, original }, origin, consumed, failed }).await
+    }
+
+    /// Offers a batch to the guest.
+    async fn put(&mut self, batch: Batch) -> Step {
+        let rows = batch.records.records.rows;
+        // A batch of which nothing is left need not cross; an empty one tells the guest that there is nothing.
+        let crosses = rows > 0 || batch.consumed.is_empty();
+        let delivery = if crosses {
+            let put = self.parts.guest.put(&batch.records);
+            match self.parts.grace.call("put", put).await {
+                Ok(delivery) => delivery,
+                Err(Fault::Retriable(reason)) => return self.keep(batch, 0, None, &reason),
+                Err(fault) => return Err(self.unrecoverable(&fault)),
+            }
+        } else {
+            Default::default()
+        };
+        if let Some(first) = delivery.faults.first() {
+            self.delivered(&batch, first.row as usize);
+            return Err(self.unrecoverable(&first.fault));
+        }
+        if let Some(retry) = delivery.retry {
+            self.parts.counts.sent.add(u64::from(retry.from));
+            return self.keep(batch, retry.from as usize, retry.after, &retry.reason);
+        }
+        self.parts.counts.sent.add(rows as u64);
+        self.delivered(&batch, rows);
+        match batch.failed {
+            Some((_, failure)) => Err(Event::Failed(failure)),
+            None => Ok(()),
+        }
+    }
+
+    fn unrecoverable(&self, fault: &Fault) -> Event {
+        let what = format!(
+            "Exiting WorkerSinkTask due to unrecoverable exception.\nCaused by: {} failed in put",
+            self.parts.class
+        );
+        Event::Failed(TaskFailure::new(what, fault))
+    }
+
+    /// The rows of a batch before `row` are delivered, and with them every consumed row before theirs.
+    fn delivered(&mut self, batch: &Batch, row: usize) {
+        let whole = row >= batch.records.records.rows;
+        let until = if whole {
+            batch.failed.as_ref().map_or(batch.consumed.len(), |(row, _)| *row as usize)
+        } else {
+            batch.origin.as_ref().map_or(row, |origin| origin[row] as usize)
+        };
+        let mut last: Option<&(TopicPartition, i64)> = None;
+        for consumed in &batch.consumed[..until] {
+            if let Some((partition, offset)) = last.filter(|(partition, _)| *partition != consumed.0) {
+                self.commits.delivered(partition, offset + 1);
+            }
+            last = Some(consumed);
+        }
+        if let Some((partition, offset)) = last {
+            self.commits.delivered(partition, offset + 1);
+        }
+    }
+
+    /// Keeps the rows from `from` on, to be offered again. Until then nothing more is read.
+    fn keep(&mut self, batch: Batch, from: usize, after: Option<Duration>, reason: &str) -> Step {
+        self.parts.counts.retried.add(1);
+        tracing::warn!(task = %self.parts.id, reason, rows = batch.records.records.rows - from, "a batch is offered again");
+        self.delivered(&batch, from);
+        let rows: Vec<u32> = (from as u32..batch.records.records.rows as u32).collect();
+        let rest = select(batch, &rows);
+        self.pending = Some((rest, Instant::now() + after.unwrap_or(RETRY)));
+        self.pause_all()
+    }
+
+    async fn offer_again(&mut self) -> Step {
+        let Some((batch, _)) = self.pending.take() else { return Ok(()) };
+        self.put(batch).await?;
+        self.read_again()
+    }
+
+    async fn grant(&mut self, wish: Wish) -> Step {
+        match wish {
+            Wish::Pause(partitions) => {
+                self.parts.consumer.pause(&partitions).map_err(consumer_failed)?;
+                self.paused_by_guest.extend(partitions);
+                Ok(())
+            }
+            Wish::Resume(partitions) => {
+                self.paused_by_guest.retain(|partition| !partitions.contains(partition));
+                self.read_again()
+            }
+            Wish::Rewind(positions) => self.rewind(positions).await,
+            Wish::Commit => self.commit(None).await,
+            Wish::Reconfigure => Ok(()), // a connector's wish, not a task's
+        }
+    }
+
+    async fn rewind(&mut self, positions: Vec<Position>) -> Step {
+        self.parts.consumer.seek(&positions).await.map_err(consumer_failed)?;
+        positions.iter().for_each(|position| self.commits.rewound(position));
+        Ok(())
+    }
+
+    async fn open(&mut self, positions: Vec<Position>) -> Step {
+        self.commits.open(&positions);
+        let partitions: Vec<TopicPartition> = positions.iter().map(|p| p.partition.clone()).collect();
+        if !self.life.works() || self.pending.is_some() {
+            self.parts.consumer.pause(&partitions).map_err(consumer_failed)?;
+        }
+        if positions.is_empty() || !self.guest_started {
+            return Ok(());
+        }
+        let opened = self.parts.grace.call("open", self.parts.guest.open(&positions)).await;
+        opened.map_err(|fault| self.failed("open", &fault))
+    }
+
+    /// Gives partitions up, once what was delivered of them is committed.
+    async fn revoked(&mut self, partitions: Vec<TopicPartition>) -> Step {
+        self.commit(Some(&partitions)).await?;
+        self.close(&partitions).await?;
+        self.parts.consumer.release().await.map_err(consumer_failed)
+    }
+
+    async fn close(&mut self, partitions: &[TopicPartition]) -> Step {
+        self.commits.close(partitions);
+        self.paused_by_guest.retain(|partition| !partitions.contains(partition));
+        if let Some((batch, due)) = self.pending.take() {
+            let rest = without(batch, partitions);
+            if rest.records.records.rows > 0 {
+                self.pending = Some((rest, due));
+            } else {
+                self.read_again()?;
+            }
+        }
+        if partitions.is_empty() || !self.guest_started {
+            return Ok(());
+        }
+        let closed = self.parts.grace.call("close", self.parts.guest.close(partitions)).await;
+        closed.map_err(|fault| self.failed("close", &fault))
+    }
+
+    /// Commits what was delivered, as far as the guest agrees.
+    async fn commit(&mut self, only: Option<&[TopicPartition]>) -> Step {
+        self.next_commit = Instant::now() + self.parts.flush_interval;
+        let current = self.commits.current(only);
+        if current.is_empty() || !self.guest_started {
+            return Ok(());
+        }
+        let answer = if self.parts.wants.pre_commit {
+            match self.parts.grace.call("pre-commit", self.parts.guest.pre_commit(&current)).await {
+                Ok(answer) => answer,
+                Err(fault) if fault.ends_instance() => return Err(self.failed("pre-commit", &fault)),
+                Err(fault) => return self.commit_refused(&fault, only.is_some()).await,
+            }
+        } else {
+            current
+        };
+        let positions = self.commits.to_commit(&answer);
+        if positions.is_empty() {
+            return Ok(());
+        }
+        match self.parts.consumer.commit(&positions).await {
+            Ok(()) => {
+                self.parts.counts.commits.add(1);
+                self.commits.committed(&positions);
+            }
+            Err(error) => {
+                self.parts.counts.commit_failures.add(1);
+                tracing::error!(task = %self.parts.id, %error, "offsets could not be committed");
+            }
+        }
+        Ok(())
+    }
+
+    /// The guest could not make safe what was put: it gets it again, unless its partitions go elsewhere anyway.
+    async fn commit_refused(&mut self, fault: &Fault, closing: bool) -> Step {
+        self.parts.counts.commit_failures.add(1);
+        tracing::error!(task = %self.parts.id, %fault, "the task could not prepare a commit");
+        if closing {
+            return Ok(());
+        }
+        self.pending = None;
+        let committed = self.commits.last_committed();
+        self.rewind(committed).await?;
+        self.read_again()
+    }
+
+    async fn finish(&mut self) -> Event {
+        let partitions = self.commits.partitions();
+        let steps = async {
+            self.commit(Some(&partitions)).await?;
+            self.close(&partitions).await
+        };
+        if let Err(Event::Failed(failure)) = steps.await {
+            tracing::warn!(task = %self.parts.id, %failure, "the task did not finish cleanly");
+        }
+        if self.guest_started
+            && let Err(fault) = self.parts.grace.call("stop", self.parts.guest.stop()).await
+        {
+            tracing::warn!(task = %self.parts.id, %fault, "the task did not stop cleanly");
+        }
+        if let Err(error) = self.parts.consumer.close().await {
+            tracing::warn!(task = %self.parts.id, %error, "the consumer did not leave its group");
+        }
+        if self.parts.grace.over.is_cancelled() { Event::GraceOver } else { Event::Finished }
+    }
+}
+
+fn consumer_failed(error: crate::port::BrokerError) -> Event {
+    Event::Failed(TaskFailure::new("The task's consumer failed", error))
+}
+
+fn event_of(command: Option<Command>) -> Event {
+    match command {
+        Some(Command::Pause) => Event::Pause,
+        Some(Command::Resume) => Event::Resume,
+        // Nobody is left to tell it anything: it cannot be wanted.
+        None => Event::Stop,
+    }
+}
+
+/// Partition and offset of every row.
+fn consumed(raw: &RawRecords) -> Vec<(TopicPartition, i64)> {
+    let mut known: BTreeMap<(u32, u32), TopicPartition> = BTreeMap::new();
+    let at = |positions: &[u32], row: usize| positions.get(row).copied().unwrap_or(0);
+    (0..raw.rows)
+        .map(|row| {
+            let place = (at(&raw.topic, row), at(&raw.partition, row));
+            let partition = known.entry(place).or_insert_with(|| TopicPartition {
+                topic: raw.topic_of(row).clone(),
+                partition: raw.partition_of(row).unwrap_or(-1),
+            });
+            (partition.clone(), raw.offset[row])
+        })
+        .collect()
+}
+
+/// Topic and partition before transformations, when they are not what they were.
+fn original(
+    records: &mut crate::model::Records,
+    topic: &[u32],
+    partition: &[u32],
+    origin: Option<&[u32]>,
+    topics: Vec<Arc<str>>,
+    partitions: Vec<Option<i32>>,
+) -> Option<(Vec<u32>, Vec<u32>)> {
+    let same = records.tables.topics == topics && records.tables.partitions == partitions;
+    let came = |row: usize| origin.map_or(row, |origin| origin[row] as usize);
+    let at = |positions: &[u32], row: usize| positions.get(row).copied().unwrap_or(0);
+    let unmoved = (0..records.rows).all(|row| {
+        at(&records.topic, row) == at(topic, came(row)) && at(&records.partition, row) == at(partition, came(row))
+    });
+    if same && unmoved {
+        return None;
+    }
+    let (topic_shift, partition_shift) = (records.tables.topics.len() as u32, records.tables.partitions.len() as u32);
+    records.tables.topics.extend(topics);
+    records.tables.partitions.extend(partitions);
+    let original_topic = (0..records.rows).map(|row| at(topic, came(row)) + topic_shift).collect();
+    let original_partition = (0..records.rows).map(|row| at(partition, came(row)) + partition_shift).collect();
+    Some((original_topic, original_partition))
+}
+
+fn select(batch: Batch, rows: &[u32]) -> Batch {
+    let pick = |positions: &[u32]| rows.iter().map(|&row| positions[row as usize]).collect();
+    Batch {
+        origin: Some(match &batch.origin {
+            Some(origin) => pick(origin),
+            None => rows.to_vec(),
+        }),
+        records: SinkRecords {
+            original: batch.records.original.as_ref().map(|(topic, partition)| (pick(topic), pick(partition))),
+            records: batch.records.records.select(rows),
+        },
+        ..batch
+    }
+}
+
+/// A batch without the rows of partitions that went elsewhere.
+fn without(batch: Batch, partitions: &[TopicPartition]) -> Batch {
+    let stays = |row: &u32| {
+        let came = batch.origin.as_ref().map_or(*row, |origin| origin[*row as usize]);
+        !partitions.contains(&batch.consumed[came as usize].0)
+    };
+    let rows: Vec<u32> = (0..batch.records.records.rows as u32).filter(stays).collect();
+    select(batch, &rows)
+}

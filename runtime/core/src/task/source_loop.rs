@@ -1,0 +1,403 @@
+//! The loop of a source task: poll, transform, convert, send; commit what is proven to be in its topic.
+
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+use tokio::time::Instant;
+
+use crate::model::{Acknowledgements, Fault, OptionalCalls, Polled, TaskId};
+use crate::observe::SourceTaskCounts;
+use crate::port::{Broker, NewTopic, Producer, Sent, SourceTask, StoreError, Ticket};
+use crate::process::{Chain, Converters, failure, first_failed};
+use crate::store::OffsetStore;
+
+use super::guest_calls::Grace;
+use super::lifecycle::{Effect, Event, Lifecycle, TaskState};
+use super::submitted::SubmittedRecords;
+use super::{Command, TaskFailure};
+
+/// How long a guest may wait for its first record of a poll.
+const MAX_WAIT: Duration = Duration::from_millis(500);
+/// The wait after an early poll that brought nothing, and what it doubles to.
+const BACKOFF: (Duration, Duration) = (Duration::from_millis(1), Duration::from_millis(100));
+
+/// What a source task is made of.
+pub struct SourceParts {
+    /// Which task it is.
+    pub id: TaskId,
+    /// The class, for messages.
+    pub class: String,
+    /// Its instance.
+    pub guest: Box<dyn SourceTask>,
+    /// The optional calls it wants.
+    pub wants: OptionalCalls,
+    /// Its transformations.
+    pub chain: Chain,
+    /// Its converters.
+    pub converters: Converters,
+    /// Where topics are made.
+    pub broker: Arc<dyn Broker>,
+    /// Where records go.
+    pub producer: Box<dyn Producer>,
+    /// Where offsets go.
+    pub offsets: Arc<OffsetStore>,
+    /// `offset.flush.interval.ms`
+    pub flush_interval: Duration,
+    /// `offset.flush.timeout.ms`
+    pub flush_timeout: Duration,
+    /// Polling stops while more bytes than this are unanswered (`buffer.memory`).
+    pub buffer_bytes: usize,
+    /// How it ends.
+    pub grace: Grace,
+    /// What its owner tells it.
+    pub commands: mpsc::Receiver<Command>,
+    /// Whom its state is told.
+    pub report: Arc<dyn Fn(TaskState) + Send + Sync>,
+    /// Whether its connector is paused.
+    pub paused: bool,
+    /// What it counts.
+    pub counts: Arc<SourceTaskCounts>,
+}
+
+struct Source {
+    parts: SourceParts,
+    life: Lifecycle,
+    guest_started: bool,
+    submitted: SubmittedRecords,
+    /// Safe offsets that are not stored, because storing them failed.
+    unstored: BTreeMap<Arc<str>, Option<String>>,
+    /// Numbers of the guest's rows by ticket, where it wants to know.
+    row_ids: HashMap<Ticket, u64>,
+    acknowledged: Acknowledgements,
+    topics: HashSet<Arc<str>>,
+    next_commit: Instant,
+    backoff: Duration,
+    not_before: Instant,
+}
+
+/// Runs a source task to its end.
+pub async fn run_source(parts: SourceParts) {
+    let now = Instant::now();
+    let paused = parts.paused;
+    let mut source = Source {
+        life: Lifecycle::default(),
+        guest_started: false,
+        submitted: SubmittedRecords::default(),
+        unstored: BTreeMap::new(),
+        row_ids: HashMap::new(),
+        acknowledged: Acknowledgements::default(),
+        topics: HashSet::new(),
+        next_commit: now + parts.flush_interval,
+        backoff: BACKOFF.0,
+        not_before: now,
+        parts,
+    };
+    source.happen(Event::Begin { paused }).await;
+    while !source.life.is_over() {
+        let event = source.next().await;
+        source.happen(event).await;
+    }
+}
+
+impl Source {
+    async fn happen(&mut self, event: Event) {
+        let mut events = VecDeque::from([event]);
+        while let Some(event) = events.pop_front() {
+            for effect in self.life.on(event) {
+                match effect {
+                    Effect::StartGuest => events.push_back(self.start().await),
+                    Effect::Report(state) => (self.parts.report)(state),
+                    Effect::Hold | Effect::Work => self.not_before = Instant::now(),
+                    Effect::FinishUp => events.push_back(self.finish().await),
+                }
+            }
+        }
+    }
+
+    async fn start(&mut self) -> Event {
+        self.guest_started = true;
+        let start = self.parts.guest.start();
+        match self.parts.grace.call("start", start).await {
+            Ok(()) => Event::Started,
+            Err(fault) => self.failed("start", &fault),
+        }
+    }
+
+    fn failed(&self, call: &str, fault: &Fault) -> Event {
+        Event::Failed(TaskFailure::of_call(&self.parts.class, call, fault))
+    }
+
+    fn has_room(&self) -> bool {
+        self.parts.producer.unanswered_bytes() <= self.parts.buffer_bytes
+    }
+
+    /// Goes on with the work until something happens to the task.
+    async fn next(&mut self) -> Event {
+        loop {
+            let may_poll = self.life.works() && self.has_room() && Instant::now() >= self.not_before;
+            let happened = if may_poll { self.poll().await } else { self.wait().await };
+            if let Some(event) = happened {
+                return event;
+            }
+        }
+    }
+
+    async fn wait(&mut self) -> Option<Event> {
+        let waits_for_guest = self.life.works() && self.has_room();
+        let unanswered = self.parts.producer.unanswered_bytes() > 0;
+        tokio::select! {
+            biased;
+            () = self.parts.grace.stopping.cancelled() => Some(Event::Stop),
+            command = self.parts.commands.recv() => Some(event_of(command)),
+            () = tokio::time::sleep_until(self.next_commit) => self.commit().await,
+            answers = self.parts.producer.answers(), if unanswered => self.answered(answers),
+            () = tokio::time::sleep_until(self.not_before), if waits_for_guest => None,
+        }
+    }
+
+    async fn poll(&mut self) -> Option<Event> {
+        if let Some(event) = self.tell_acknowledged().await {
+            return Some(event);
+        }
+        let began = Instant::now();
+        let mut happened = None;
+        let mut commit_due = false;
+        let mut answered = Vec::new();
+        let parts = &mut self.parts;
+        let polled = {
+            let mut poll = std::pin::pin!(parts.grace.call("poll", parts.guest.poll(MAX_WAIT)));
+            loop {
+                let unanswered = parts.producer.unanswered_bytes() > 0;
+                tokio::select! {
+                    biased;
+                    polled = &mut poll => break polled,
+                    () = parts.grace.stopping.cancelled(), if happened.is_none() => happened = Some(Event::Stop),
+                    command = parts.commands.recv(), if happened.is_none() => happened = Some(event_of(command)),
+                    answers = parts.producer.answers(), if unanswered => answered.push(answers),
+                    () = tokio::time::sleep_until(self.next_commit), if !commit_due => commit_due = true,
+                }
+            }
+        };
+        for answers in answered {
+            let failed = self.answered(answers);
+            happened = happened.or(failed);
+        }
+        let sent = match polled {
+            Ok(polled) if polled.records.rows == 0 => {
+                if began.elapsed() < MAX_WAIT {
+                    self.not_before = Instant::now() + self.backoff;
+                    self.backoff = (self.backoff * 2).min(BACKOFF.1);
+                }
+                None
+            }
+            Ok(polled) => {
+                self.backoff = BACKOFF.0;
+                self.take(polled).await
+            }
+            Err(Fault::Retriable(reason)) => {
+                tracing::warn!(task = %self.parts.id, reason, "poll failed and is tried again");
+                self.not_before = Instant::now() + BACKOFF.1;
+                None
+            }
+            Err(fault) => Some(self.failed("poll", &fault)),
+        };
+        let committed = if commit_due { self.commit().await } else { None };
+        // A failure goes before a request: the task has ended by itself.
+        sent.or(committed).or(happened)
+    }
+
+    /// Brings records on their way.
+    async fn take(&mut self, polled: Polled) -> Option<Event> {
+        let Polled { records, source_partitions, source_partition, source_offset, row_id, .. } = polled;
+        let rows = records.rows;
+        self.parts.counts.polled.add(rows as u64);
+        let base = self.submitted.next_ticket();
+        let offsets = Arc::new(source_offset);
+        let numbers: Vec<u32> = source_partitions.iter().map(|name| self.submitted.partition(name)).collect();
+        for row in 0..rows {
+            let partition = numbers[source_partition.get(row).map_or(0, |&at| at as usize)];
+            self.submitted.submit(partition, &offsets, row as u32);
+        }
+        if self.parts.wants.acknowledged {
+            self.row_ids.extend(row_id.iter().enumerate().map(|(row, &id)| (base + row as u64, id)));
+        }
+        let mut chained = match self.parts.chain.apply(records).await {
+            Ok(chained) => chained,
+            Err((class, fault)) => return Some(Event::Failed(TaskFailure::of_call(&class, "apply", &fault))),
+        };
+        let kept = chained.kept.take();
+        let origin = |row: usize| kept.as_ref().map_or(row as u32, |kept| kept[row]);
+        let left = chained.records.rows;
+        if let Some(kept) = &kept {
+            self.acknowledge_filtered(base, rows, kept, &chained.faults);
+        }
+        let (mut raw, conversion_faults) = self.parts.converters.from_connect(chained.records).await;
+        let mut faults = chained.faults;
+        faults.extend(conversion_faults.into_iter().map(|mut fault| {
+            fault.row = origin(fault.row as usize);
+            fault
+        }));
+        let failed = first_failed(&faults);
+        let mut tickets: Vec<Ticket> = (0..left).map(|row| base + u64::from(origin(row))).collect();
+        if let Some(failed) = failed {
+            // Nothing from the first failed row on goes out: the task ends there.
+            let whole = tickets.iter().take_while(|&&ticket| ticket < base + u64::from(failed.row)).count();
+            tickets.truncate(whole);
+            raw = raw.select(&(0..whole as u32).collect::<Vec<_>>());
+        }
+        if let Err(event) = self.make_topics(&raw.topics).await {
+            return Some(event);
+        }
+        if raw.rows > 0
+            && let Err(error) = self.parts.producer.send(raw, &tickets)
+        {
+            let what = "Unrecoverable exception trying to send";
+            return Some(Event::Failed(TaskFailure::new(what, error)));
+        }
+        failed.map(|failed| Event::Failed(TaskFailure { trace: failure(failed) }))
+    }
+
+    /// Rows that the chain filtered are done with.
+    fn acknowledge_filtered(&mut self, base: Ticket, rows: usize, kept: &[u32], faults: &[crate::process::StageFault]) {
+        let mut kept = kept.iter().copied().peekable();
+        for row in 0..rows as u32 {
+            if kept.next_if_eq(&row).is_some() || faults.iter().any(|fault| fault.row == row) {
+                continue;
+            }
+            self.parts.counts.filtered.add(1);
+            self.acknowledge(base + u64::from(row), None);
+        }
+    }
+
+    fn acknowledge(&mut self, ticket: Ticket, position: Option<(i32, i64)>) {
+        self.submitted.acknowledge(ticket);
+        if let Some(row_id) = self.row_ids.remove(&ticket) {
+            let (partition, offset) = position.unwrap_or((-1, -1));
+            self.acknowledged.row_id.push(row_id);
+            self.acknowledged.partition.push(partition);
+            self.acknowledged.offset.push(offset);
+        }
+    }
+
+    async fn make_topics(&mut self, topics: &[Arc<str>]) -> Result<(), Event> {
+        for topic in topics {
+            if self.topics.contains(topic) || !self.parts.broker.makes_missing_topics() {
+                continue;
+            }
+            let wanted =
+                NewTopic { name: topic.to_string(), partitions: -1, replication_factor: -1, config: BTreeMap::new() };
+            if let Err(error) = self.parts.broker.create_topic(&wanted).await {
+                return Err(Event::Failed(TaskFailure::new(format!("Task failed to create topic {topic}"), error)));
+            }
+            self.topics.insert(topic.clone());
+        }
+        Ok(())
+    }
+
+    fn answered(&mut self, answers: Vec<Sent>) -> Option<Event> {
+        let mut failure = None;
+        for Sent { ticket, outcome } in answers {
+            match outcome {
+                Ok(position) => {
+                    self.parts.counts.written.add(1);
+                    self.acknowledge(ticket, Some(position));
+                }
+                // Its ticket stays unacknowledged for ever, and holds back every later offset of its partition.
+                Err(error) => {
+                    failure.get_or_insert(error);
+                }
+            }
+        }
+        let what = "Unrecoverable exception from producer send callback";
+        failure.map(|error| Event::Failed(TaskFailure::new(what, error)))
+    }
+
+    /// Tells the guest where its rows went. Its errors are logged, as Connect does with those of commitRecord.
+    async fn tell_acknowledged(&mut self) -> Option<Event> {
+        if self.acknowledged.row_id.is_empty() {
+            return None;
+        }
+        let rows = std::mem::take(&mut self.acknowledged);
+        let told = self.parts.grace.call("acknowledged", self.parts.guest.acknowledged(&rows)).await;
+        self.logged("acknowledged", told)
+    }
+
+    fn logged(&self, call: &str, outcome: Result<(), Fault>) -> Option<Event> {
+        match outcome {
+            Ok(()) => None,
+            Err(fault) if fault.ends_instance() => Some(self.failed(call, &fault)),
+            Err(fault) => {
+                tracing::error!(task = %self.parts.id, call, %fault, "the task could not be told of a commit");
+                None
+            }
+        }
+    }
+
+    /// Stores the offsets that are safe.
+    async fn commit(&mut self) -> Option<Event> {
+        self.next_commit = Instant::now() + self.parts.flush_interval;
+        let safe = self.submitted.committable();
+        self.unstored.extend(safe.offsets);
+        if !self.unstored.is_empty() {
+            let write = self.parts.offsets.write(&self.parts.id.connector, self.unstored.clone());
+            match tokio::time::timeout(self.parts.flush_timeout, write).await {
+                Ok(Ok(())) => {
+                    self.unstored.clear();
+                }
+                Ok(Err(error @ StoreError::Unusable(_))) => {
+                    self.parts.counts.commit_failures.add(1);
+                    return Some(Event::Failed(TaskFailure::new("The task's offsets cannot be stored", error)));
+                }
+                Ok(Err(error)) => return self.commit_failed(&error.to_string()),
+                Err(_) => return self.commit_failed("offset.flush.timeout.ms has passed"),
+            }
+        }
+        self.parts.counts.commits.add(1);
+        tracing::debug!(task = %self.parts.id, records = safe.acknowledged, waiting = safe.waiting, "offsets committed");
+        if !self.parts.wants.committed || !self.guest_started {
+            return None;
+        }
+        let told = self.parts.grace.call("committed", self.parts.guest.committed()).await;
+        self.logged("committed", told)
+    }
+
+    fn commit_failed(&mut self, reason: &str) -> Option<Event> {
+        self.parts.counts.commit_failures.add(1);
+        tracing::error!(task = %self.parts.id, reason, "offsets could not be committed; the next commit tries again");
+        None
+    }
+
+    /// Waits for what is on its way, commits what is proven, stops the guest.
+    async fn finish(&mut self) -> Event {
+        let until = Instant::now() + self.parts.flush_timeout;
+        while self.submitted.waiting() > 0 && self.parts.producer.unanswered_bytes() > 0 {
+            let answers = tokio::select! {
+                biased;
+                answers = self.parts.producer.answers() => answers,
+                () = tokio::time::sleep_until(until) => break,
+                () = self.parts.grace.over.cancelled() => break,
+            };
+            self.answered(answers);
+        }
+        self.tell_acknowledged().await;
+        self.commit().await;
+        if self.guest_started {
+            let stopped = self.parts.grace.call("stop", self.parts.guest.stop()).await;
+            if let Err(fault) = stopped {
+                tracing::warn!(task = %self.parts.id, %fault, "the task did not stop cleanly");
+            }
+        }
+        if self.parts.grace.over.is_cancelled() { Event::GraceOver } else { Event::Finished }
+    }
+}
+
+fn event_of(command: Option<Command>) -> Event {
+    match command {
+        Some(Command::Pause) => Event::Pause,
+        Some(Command::Resume) => Event::Resume,
+        // Nobody is left to tell it anything: it cannot be wanted.
+        None => Event::Stop,
+    }
+}

@@ -1,0 +1,206 @@
+//! Pure. Which source offsets may be committed (Connect's SubmittedRecords): an offset is safe once its record and all
+//! before it of the same source partition are acknowledged. Knows nothing of Kafka, time or guests.
+
+use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::sync::Arc;
+
+use weir_data::Column;
+
+use crate::port::Ticket;
+
+/// The source offset of a record: a row of its poll's offsets.
+#[derive(Clone, Debug)]
+struct Place {
+    offsets: Arc<Column>,
+    row: u32,
+}
+
+#[derive(Debug)]
+struct Waiting {
+    ticket: Ticket,
+    place: Place,
+    acknowledged: bool,
+}
+
+#[derive(Debug, Default)]
+struct Partition {
+    waiting: VecDeque<Waiting>,
+    /// The newest safe offset that was not collected.
+    safe: Option<Place>,
+}
+
+/// Offsets that may be committed.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Committable {
+    /// By source partition, both as JSON text; null resets.
+    pub offsets: BTreeMap<Arc<str>, Option<String>>,
+    /// Records that are acknowledged since offsets were collected last.
+    pub acknowledged: u64,
+    /// Records that are not.
+    pub waiting: u64,
+}
+
+/// Records on their way.
+#[derive(Debug, Default)]
+pub struct SubmittedRecords {
+    partitions: Vec<(Arc<str>, Partition)>,
+    by_name: HashMap<Arc<str>, u32>,
+    /// Partition of each ticket from `first` on.
+    of_ticket: VecDeque<u32>,
+    first: Ticket,
+    waiting: u64,
+    acknowledged: u64,
+}
+
+impl SubmittedRecords {
+    /// The tickets that the next records get start here.
+    pub fn next_ticket(&self) -> Ticket {
+        self.first + self.of_ticket.len() as u64
+    }
+
+    /// The number of a source partition.
+    pub fn partition(&mut self, name: &Arc<str>) -> u32 {
+        if let Some(&known) = self.by_name.get(name) {
+            return known;
+        }
+        let number = self.partitions.len() as u32;
+        self.partitions.push((name.clone(), Partition::default()));
+        self.by_name.insert(name.clone(), number);
+        number
+    }
+
+    /// Gives a record a ticket. Records come in the order in which the source brought them.
+    pub fn submit(&mut self, partition: u32, offsets: &Arc<Column>, row: u32) -> Ticket {
+        let ticket = self.next_ticket();
+        let place = Place { offsets: offsets.clone(), row };
+        self.of_ticket.push_back(partition);
+        self.partitions[partition as usize].1.waiting.push_back(Waiting { ticket, place, acknowledged: false });
+        self.waiting += 1;
+        ticket
+    }
+
+    /// A record is safe, or was dropped on purpose. An unknown ticket, or one that was acknowledged, changes nothing.
+    pub fn acknowledge(&mut self, ticket: Ticket) {
+        let Some(at) = ticket.checked_sub(self.first) else { return };
+        let Some(&number) = self.of_ticket.get(at as usize) else { return };
+        let partition = &mut self.partitions[number as usize].1;
+        let found = match partition.waiting.front() {
+            Some(front) if front.ticket == ticket => Some(0),
+            _ => partition.waiting.binary_search_by_key(&ticket, |waiting| waiting.ticket).ok(),
+        };
+        let Some(waiting) = found.and_then(|at| partition.waiting.get_mut(at)) else { return };
+        if std::mem::replace(&mut waiting.acknowledged, true) {
+            return;
+        }
+        self.waiting -= 1;
+        self.acknowledged += 1;
+        while partition.waiting.front().is_some_and(|front| front.acknowledged) {
+            partition.safe = partition.waiting.pop_front().map(|waiting| waiting.place);
+        }
+        self.forget_tickets();
+    }
+
+    /// Tickets before the oldest one that waits are not looked up any more.
+    fn forget_tickets(&mut self) {
+        while let Some(&number) = self.of_ticket.front() {
+            let front = self.partitions[number as usize].1.waiting.front();
+            if front.is_some_and(|front| front.ticket <= self.first) {
+                return;
+            }
+            self.of_ticket.pop_front();
+            self.first += 1;
+        }
+    }
+
+    /// The offsets that became safe since the last call.
+    pub fn committable(&mut self) -> Committable {
+        let mut offsets = BTreeMap::new();
+        for (name, partition) in &mut self.partitions {
+            if let Some(place) = partition.safe.take() {
+                let text = place.offsets.get(place.row as usize);
+                offsets.insert(name.clone(), text.map(|text| String::from_utf8_lossy(text).into_owned()));
+            }
+        }
+        Committable { offsets, acknowledged: std::mem::take(&mut self.acknowledged), waiting: self.waiting }
+    }
+
+    /// Records that are not acknowledged.
+    pub fn waiting(&self) -> u64 {
+        self.waiting
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Source {
+        submitted: SubmittedRecords,
+        offsets: Arc<Column>,
+    }
+
+    impl Source {
+        fn new(rows: usize) -> Source {
+            let mut offsets = Column::default();
+            (0..rows).for_each(|row| offsets.push(row.to_string().as_bytes()));
+            Source { submitted: SubmittedRecords::default(), offsets: Arc::new(offsets) }
+        }
+
+        fn submit(&mut self, partition: &str, row: u32) -> Ticket {
+            let number = self.submitted.partition(&partition.into());
+            self.submitted.submit(number, &self.offsets, row)
+        }
+
+        fn committable(&mut self) -> Vec<(String, String)> {
+            let offsets = self.submitted.committable().offsets;
+            offsets.into_iter().map(|(p, o)| (p.to_string(), o.unwrap_or_default())).collect()
+        }
+    }
+
+    fn pair(partition: &str, offset: &str) -> (String, String) {
+        (partition.into(), offset.into())
+    }
+
+    #[test]
+    fn an_unacknowledged_record_holds_back_every_later_offset_of_its_partition_and_no_other() {
+        let mut source = Source::new(5);
+        let tickets = [source.submit("a", 0), source.submit("a", 1), source.submit("b", 2), source.submit("a", 3)];
+        source.submitted.acknowledge(tickets[1]);
+        source.submitted.acknowledge(tickets[2]);
+        source.submitted.acknowledge(tickets[3]);
+        assert_eq!(source.committable(), [pair("b", "2")]);
+        source.submitted.acknowledge(tickets[0]);
+        assert_eq!(source.committable(), [pair("a", "3")]);
+        assert_eq!(source.committable(), []);
+    }
+
+    #[test]
+    fn any_order_of_acknowledgements_ends_with_the_last_offset_and_nothing_kept() {
+        for seed in 0..50u64 {
+            let mut source = Source::new(100);
+            let mut tickets: Vec<Ticket> =
+                (0..100).map(|row| source.submit(["a", "b", "c"][row as usize % 3], row)).collect();
+            let mut state = seed;
+            for i in (1..tickets.len()).rev() {
+                state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+                tickets.swap(i, (state >> 33) as usize % (i + 1));
+            }
+            for &ticket in &tickets {
+                source.submitted.acknowledge(ticket);
+                source.submitted.acknowledge(ticket);
+            }
+            assert_eq!(source.committable(), [pair("a", "99"), pair("b", "97"), pair("c", "98")]);
+            assert_eq!(source.submitted.waiting(), 0);
+            assert!(source.submitted.of_ticket.is_empty());
+        }
+    }
+
+    #[test]
+    fn tickets_that_nobody_gave_change_nothing() {
+        let mut source = Source::new(1);
+        let ticket = source.submit("a", 0);
+        source.submitted.acknowledge(ticket + 1);
+        source.submitted.acknowledge(u64::MAX);
+        assert_eq!(source.submitted.waiting(), 1);
+    }
+}

@@ -1,0 +1,382 @@
+//! Connectors and tasks made out of configurations: instances, chain, converters, clients.
+
+use std::collections::HashMap;
+use std::panic::AssertUnwindSafe;
+use std::sync::{Arc, RwLock};
+
+use futures::FutureExt;
+use tokio::sync::mpsc;
+
+use crate::model::{ClassKind, Config, Fault, Problem, TaskId};
+use crate::plugin::{Ceilings, Found, Registry, grants};
+use crate::port::{
+    Broker, ClientSettings, ConnectorKind, Context, Converter, ConverterFactory, ConverterRole, Instance, Step,
+    StepGuard, Transformations,
+};
+use crate::process::{Chain, ChainSegmentPlace, Converters, Gate};
+use crate::settings::{ConnectorSettings, StepSettings, WorkerSettings};
+use crate::store::{ConnectorOffsets, OffsetStore};
+use crate::task::{Grace, SinkParts, SourceParts, TaskFailure, TaskState, run_sink, run_source};
+
+use super::SharedStatuses;
+use super::running::{COMMANDS, RunningTask};
+
+/// Wishes of a guest that may wait for its task.
+const WISHES: usize = 64;
+
+/// Why a connector or task could not be made.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Failure {
+    /// Its configuration is wrong.
+    #[error("{}", lines(.0))]
+    Config(Vec<Problem>),
+    /// A class is not there.
+    #[error("{0}")]
+    NoClass(String),
+    /// Its guest failed.
+    #[error("{class} failed in {call}\nCaused by: {fault}")]
+    Guest {
+        /// The class.
+        class: String,
+        /// The call.
+        call: &'static str,
+        /// What it failed with.
+        fault: Fault,
+    },
+    /// The broker did.
+    #[error("{0}")]
+    Broker(String),
+}
+
+fn lines(problems: &[Problem]) -> String {
+    let lines: Vec<String> = problems.iter().map(|p| format!("{}: {}", p.key, p.message)).collect();
+    lines.join("\n")
+}
+
+/// Makes and runs connectors and tasks.
+pub struct Worker {
+    /// Its settings.
+    pub settings: Arc<WorkerSettings>,
+    /// The plugins.
+    pub plugins: Arc<RwLock<Registry>>,
+    /// The converters.
+    pub converters: Arc<dyn ConverterFactory>,
+    /// Where topics are.
+    pub broker: Arc<dyn Broker>,
+    /// Where source offsets are.
+    pub offsets: Arc<OffsetStore>,
+    /// Where tasks run, apart from everything that must not wait for a guest.
+    pub data: tokio::runtime::Handle,
+    /// Whom states are told.
+    pub statuses: SharedStatuses,
+}
+
+impl Worker {
+    fn find(&self, name: &str, kinds: &[ClassKind], what: &str) -> Result<Found, Failure> {
+        let plugins = self.plugins.read().unwrap_or_else(std::sync::PoisonError::into_inner);
+        plugins.find_kind(name, kinds, what).cloned().map_err(Failure::NoClass)
+    }
+
+    /// The connector class of a configuration.
+    pub fn connector_class(&self, settings: &ConnectorSettings) -> Result<Found, Failure> {
+        self.find(&settings.class, &[ClassKind::Source, ClassKind::Sink], "Connector")
+    }
+
+    fn context(
+        &self,
+        owner: String,
+        found: &Found,
+        config: Config,
+        ceilings: &Ceilings,
+        connector: &str,
+    ) -> Result<Context, Failure> {
+        let grants = grants(&found.class, &config, ceilings).map_err(Failure::Config)?;
+        Ok(Context {
+            owner: owner.into(),
+            class: found.class.name.as_str().into(),
+            config: Arc::new(config),
+            grants: Arc::new(grants),
+            limits: Arc::new(self.settings.limits.clone()),
+            offsets: (found.class.kind == ClassKind::Source).then(|| {
+                let reader = ConnectorOffsets { store: self.offsets.clone(), connector: connector.to_owned() };
+                Arc::new(reader) as Arc<_>
+            }),
+            errants: None,
+            wishes: None,
+            stopping: Default::default(),
+            meter: Default::default(),
+        })
+    }
+
+    /// Starts a connector: its instance, and the configurations of its tasks.
+    pub async fn start_connector(
+        &self,
+        settings: &ConnectorSettings,
+        ceilings: &Ceilings,
+    ) -> Result<(Box<dyn Instance>, Vec<Config>), Failure> {
+        let found = self.connector_class(settings)?;
+        let kind = match found.class.kind {
+            ClassKind::Sink => ConnectorKind::Sink,
+            _ => ConnectorKind::Source,
+        };
+        if kind == ConnectorKind::Sink && settings.subscription.is_none() {
+            let message = "Must configure one of topics or topics.regex".to_owned();
+            return Err(Failure::Config(vec![Problem { key: "topics".into(), message }]));
+        }
+        let class = found.class.name.clone();
+        let failed = |call: &'static str| {
+            let class = class.clone();
+            move |fault| Failure::Guest { class, call, fault }
+        };
+        let name = &settings.name;
+        let context = self.context(name.clone(), &found, settings.config.clone(), ceilings, name)?;
+        let mut instance = found.component.connector(kind, context).await.map_err(failed("instantiate"))?;
+        if found.class.wants.validate {
+            let problems = instance.validate().await.map_err(failed("validate"))?;
+            if !problems.is_empty() {
+                return Err(Failure::Config(problems));
+            }
+        }
+        instance.start().await.map_err(failed("start"))?;
+        let mut configs = instance.task_configs(settings.tasks_max).await.map_err(failed("task-configs"))?;
+        if configs.len() > settings.tasks_max as usize {
+            let message = format!(
+                "The connector {name} has generated {} tasks, which is greater than {}, the maximum number of tasks it \
+                 is configured to create.",
+                configs.len(),
+                settings.tasks_max
+            );
+            return Err(Failure::Config(vec![Problem { key: "tasks.max".into(), message }]));
+        }
+        for config in &mut configs {
+            config.insert("task.class".into(), class.clone());
+            for key in ["topics", "topics.regex"] {
+                if let (ConnectorKind::Sink, Some(value)) = (kind, settings.config.get(key)) {
+                    config.insert(key.into(), value.clone());
+                }
+            }
+        }
+        Ok((instance, configs))
+    }
+
+    /// Starts a task. Whatever keeps it from running is told as its state.
+    pub fn start_task(
+        self: &Arc<Self>,
+        id: TaskId,
+        settings: Arc<ConnectorSettings>,
+        config: Config,
+        ceilings: Ceilings,
+        paused: bool,
+    ) -> RunningTask {
+        let (commands, told) = mpsc::channel(COMMANDS);
+        let grace = Grace::default();
+        let (worker, task_grace, task_id) = (self.clone(), grace.clone(), id.clone());
+        let done = self.data.spawn(async move {
+            let statuses = worker.statuses.clone();
+            let report_id = task_id.clone();
+            let report: Arc<dyn Fn(TaskState) + Send + Sync> = Arc::new(move |state| statuses.task(&report_id, state));
+            let told_of = report.clone();
+            let run = worker.run_task(task_id, settings, config, ceilings, paused, task_grace, told, report);
+            match AssertUnwindSafe(run).catch_unwind().await {
+                Ok(Ok(())) => {}
+                Ok(Err(failure)) => told_of(TaskState::Failed(TaskFailure { trace: failure.to_string() })),
+                Err(panic) => {
+                    let text = panic.downcast_ref::<String>().cloned();
+                    let text = text.or_else(|| panic.downcast_ref::<&str>().map(|text| text.to_string()));
+                    let trace =
+                        format!("weir has a bug, please report it: the task panicked: {}", text.unwrap_or_default());
+                    told_of(TaskState::Failed(TaskFailure { trace }));
+                }
+            }
+        });
+        RunningTask { id, grace, commands, done }
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "called once, by start_task, with what it was given")]
+    async fn run_task(
+        &self,
+        id: TaskId,
+        settings: Arc<ConnectorSettings>,
+        config: Config,
+        ceilings: Ceilings,
+        paused: bool,
+        grace: Grace,
+        commands: mpsc::Receiver<crate::task::Command>,
+        report: Arc<dyn Fn(TaskState) + Send + Sync>,
+    ) -> Result<(), Failure> {
+        let found = self.connector_class(&settings)?;
+        let class = found.class.name.clone();
+        let failed = |fault| Failure::Guest { class: class.clone(), call: "instantiate", fault };
+        let owner = format!("{}|task-{}", id.connector, id.index);
+        let mut context = self.context(owner, &found, config, &ceilings, &id.connector)?;
+        context.stopping = grace.stopping.clone();
+        let chain = self.chain(&settings, &context).await?;
+        let converters = self.converters(&settings)?;
+        if found.class.kind == ClassKind::Source {
+            let producer = self.broker.producer(&self.producer_settings(&settings, &id)).await;
+            run_source(SourceParts {
+                guest: found.component.source_task(context).await.map_err(failed)?,
+                id,
+                class: found.class.name,
+                wants: found.class.wants,
+                chain,
+                converters,
+                broker: self.broker.clone(),
+                producer: producer.map_err(|error| Failure::Broker(format!("The task has no producer: {error}")))?,
+                offsets: self.offsets.clone(),
+                flush_interval: self.settings.offset_flush_interval,
+                flush_timeout: self.settings.offset_flush_timeout,
+                buffer_bytes: self.settings.buffer_memory,
+                grace,
+                commands,
+                report,
+                paused,
+                counts: Default::default(),
+            })
+            .await;
+            return Ok(());
+        }
+        let (wish, wishes) = mpsc::channel(WISHES);
+        context.wishes = Some(wish);
+        let subscription = settings.subscription.clone().ok_or_else(|| {
+            let message = "Must configure one of topics or topics.regex".to_owned();
+            Failure::Config(vec![Problem { key: "topics".into(), message }])
+        })?;
+        let consumer = self.broker.consumer(&subscription, &self.consumer_settings(&settings, &id)).await;
+        run_sink(SinkParts {
+            guest: found.component.sink_task(context).await.map_err(failed)?,
+            id,
+            class: found.class.name,
+            wants: found.class.wants,
+            chain,
+            converters,
+            consumer: consumer.map_err(|error| Failure::Broker(format!("The task has no consumer: {error}")))?,
+            flush_interval: self.settings.offset_flush_interval,
+            batch_bytes: self.settings.batch_bytes_max,
+            grace,
+            commands,
+            wishes,
+            report,
+            paused,
+            counts: Default::default(),
+        })
+        .await;
+        Ok(())
+    }
+
+    fn producer_settings(&self, settings: &ConnectorSettings, id: &TaskId) -> ClientSettings {
+        let mut merged = ClientSettings::from([("client.id".to_owned(), format!("connector-producer-{id}"))]);
+        merged.extend(self.settings.producer.clone());
+        merged.extend(settings.producer.clone());
+        merged
+    }
+
+    fn consumer_settings(&self, settings: &ConnectorSettings, id: &TaskId) -> ClientSettings {
+        let mut merged = ClientSettings::from([
+            ("client.id".to_owned(), format!("connector-consumer-{id}")),
+            ("group.id".to_owned(), format!("connect-{}", id.connector)),
+            ("auto.offset.reset".to_owned(), "earliest".to_owned()),
+        ]);
+        merged.extend(self.settings.consumer.clone());
+        merged.extend(settings.consumer.clone());
+        merged
+    }
+
+    fn converters(&self, settings: &ConnectorSettings) -> Result<Converters, Failure> {
+        let make = |at: usize, role: ConverterRole| -> Result<(String, Box<dyn Converter>), Failure> {
+            let chosen = settings.converters[at].as_ref().unwrap_or(&self.settings.converters[at]);
+            let converter =
+                self.converters.converter(&chosen.class, &chosen.settings, role).map_err(Failure::Config)?;
+            Ok((chosen.class.clone(), converter))
+        };
+        Ok(Converters {
+            key: make(0, ConverterRole::Key)?,
+            value: make(1, ConverterRole::Value)?,
+            header: make(2, ConverterRole::Header)?,
+        })
+    }
+
+    /// The transformation chain: one instance for each component, neighbouring steps of one component in one segment.
+    async fn chain(&self, settings: &ConnectorSettings, context: &Context) -> Result<Chain, Failure> {
+        let mut plan = ChainPlan::default();
+        for step in &settings.steps {
+            plan.add(self, step)?;
+        }
+        let mut chain = Chain { instances: Vec::new(), segments: plan.places };
+        for (component, segments) in plan.components {
+            let found = component;
+            let context = Context {
+                class: found.class.name.as_str().into(),
+                config: Arc::default(),
+                grants: Arc::default(),
+                offsets: None,
+                ..context.clone()
+            };
+            let class = found.class.name.clone();
+            let failed = |call| move |fault| Failure::Guest { class, call, fault };
+            let mut instance: Box<dyn Transformations> =
+                found.component.transformations(context).await.map_err(failed.clone()("instantiate"))?;
+            for (number, steps) in segments.iter().enumerate() {
+                let classes: Vec<&str> = steps.iter().map(|step| step.class.as_str()).collect();
+                let failed = |fault| Failure::Guest { class: classes.join(", "), call: "configure", fault };
+                instance.configure(number as u32, steps).await.map_err(failed)?;
+            }
+            chain.instances.push(instance);
+        }
+        Ok(chain)
+    }
+}
+
+/// A chain on its way to be made: components with their segments, and where each segment stands in the chain.
+#[derive(Default)]
+struct ChainPlan {
+    components: Vec<(Found, Vec<Vec<Step>>)>,
+    by_hash: HashMap<String, usize>,
+    places: Vec<ChainSegmentPlace>,
+}
+
+impl ChainPlan {
+    fn instance(&mut self, found: &Found) -> usize {
+        let hash = found.component.hash().to_owned();
+        *self.by_hash.entry(hash).or_insert_with(|| {
+            self.components.push((found.clone(), Vec::new()));
+            self.components.len() - 1
+        })
+    }
+
+    fn segment(&mut self, instance: usize, steps: Vec<Step>) -> u32 {
+        let segments = &mut self.components[instance].1;
+        segments.push(steps);
+        (segments.len() - 1) as u32
+    }
+
+    fn add(&mut self, worker: &Worker, step: &StepSettings) -> Result<(), Failure> {
+        let found = worker.find(&step.class, &[ClassKind::Transformation], "Transformation")?;
+        let instance = self.instance(&found);
+        let mut made = Step { class: found.class.name.clone(), config: step.config.clone(), guard: None };
+        let mut gate = None;
+        if let Some((_, class, config, negate)) = &step.guard {
+            let predicate = worker.find(class, &[ClassKind::Predicate], "Predicate")?;
+            let class = predicate.class.name.clone();
+            let (config, negate) = (config.clone(), *negate);
+            let there = self.instance(&predicate);
+            if there == instance {
+                made.guard = Some(StepGuard { class, config, negate });
+            } else {
+                let alone = Step { class, config, guard: None };
+                gate = Some(Gate { instance: there, segment: self.segment(there, vec![alone]), negate });
+            }
+        }
+        let class = made.class.clone();
+        if gate.is_none()
+            && let Some(last) = self.places.last_mut().filter(|last| last.instance == instance && last.gate.is_none())
+        {
+            self.components[instance].1[last.segment as usize].push(made);
+            last.classes.push(class);
+            return Ok(());
+        }
+        let segment = self.segment(instance, vec![made]);
+        self.places.push(ChainSegmentPlace { instance, segment, gate, classes: vec![class] });
+        Ok(())
+    }
+}

@@ -1,0 +1,21 @@
+//! The running set: connectors and tasks that this worker runs.
+
+mod build;
+mod running;
+
+pub use build::{Failure, Worker};
+pub use running::{RunningTask, stop_all};
+
+use std::sync::Arc;
+
+use crate::model::TaskId;
+use crate::task::TaskState;
+
+/// Whom the states of tasks are told.
+pub trait Statuses: Send + Sync {
+    /// A task's state.
+    fn task(&self, id: &TaskId, state: TaskState);
+}
+
+/// A shared [`Statuses`].
+pub type SharedStatuses = Arc<dyn Statuses>;

@@ -6,13 +6,17 @@ use std::process::ExitCode;
 use weir_core::port::{Limits, Plugins};
 use weir_wasm::{Compiler, WasmPlugins};
 
-/// Bytes that a plugin may have (`plugin.upload.max.bytes`).
-const PLUGIN_BYTES_MAX: u64 = 64 << 20;
-
 /// A connector runtime: Kafka Connect's control plane, every plugin a WebAssembly component in a sandbox of its own.
 #[derive(clap::Parser)]
 #[command(name = "weir", version)]
 pub enum Command {
+    /// Run a worker of its own, with the arguments of connect-standalone.sh.
+    Standalone {
+        /// The worker's properties.
+        worker: PathBuf,
+        /// Connectors to start: properties or JSON files.
+        connectors: Vec<PathBuf>,
+    },
     /// Look at plugins without a worker.
     #[command(subcommand)]
     Plugin(PluginCommand),
@@ -35,10 +39,22 @@ impl Command {
     /// Does what was asked.
     pub fn run(self) -> ExitCode {
         match self {
+            Command::Standalone { worker, connectors } => {
+                log_to_stderr();
+                let run = compile_cache().and_then(|cache| crate::standalone::run(&worker, &connectors, cache));
+                report(run.map(|()| "stopped".to_owned()))
+            }
             Command::Compile => weir_wasm::compile_stdin_to_stdout(),
             Command::Plugin(PluginCommand::Check { file }) => report(check(&file)),
         }
     }
+}
+
+/// Log lines go to standard error, so that standard output is free for a sink. `WEIR_LOG` chooses what is kept.
+fn log_to_stderr() {
+    let chosen = tracing_subscriber::EnvFilter::try_from_env("WEIR_LOG");
+    let filter = chosen.unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info"));
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
 }
 
 fn report(outcome: Result<String, String>) -> ExitCode {
@@ -59,10 +75,10 @@ fn check(file: &std::path::Path) -> Result<String, String> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| format!("no runtime: {error}"))?;
     let own = std::env::current_exe().map_err(|error| format!("where weir is: {error}"))?;
-    let cache = crate::command::compile_cache()?;
+    let cache = compile_cache()?;
     let compiler = Compiler::new(own, cache).map_err(|error| error.to_string())?;
-    let plugins =
-        WasmPlugins::new(compiler, Limits::default(), PLUGIN_BYTES_MAX).map_err(|error| format!("{error:#}"))?;
+    let plugins = WasmPlugins::new(compiler, Limits::default(), crate::plugins::PLUGIN_BYTES_MAX)
+        .map_err(|error| format!("{error:#}"))?;
     let component = runtime
         .block_on(plugins.load(wasm.into()))
         .map_err(|refusal| format!("{} would be refused: {refusal}", file.display()))?;

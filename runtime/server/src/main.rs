@@ -1,6 +1,10 @@
 //! The weir binary: the command line.
 
 mod command;
+mod connector_file;
+mod converters;
+mod plugins;
+mod standalone;
 
 use std::process::ExitCode;
 

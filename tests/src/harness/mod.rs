@@ -1,5 +1,7 @@
 //! What was built, instances of guests, and waiting with a deadline.
 
+pub mod fakes;
+
 use std::path::PathBuf;
 use std::sync::Arc;
 

@@ -1,0 +1,146 @@
+//! Guests in Rust, for the loops: what they bring and do is what the test says.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use weir_core::model::{Acknowledgements, Fault, Polled, Position, Records, SchemaHandle, TopicPartition};
+use weir_core::port::{SinkDelivery, SinkRecords, SinkTask, SourceTask};
+use weir_data::{Cells, Column, Node, Schema, Type};
+
+/// What happened to a fake, in order.
+#[derive(Clone, Default)]
+pub struct Diary(Arc<Mutex<Vec<String>>>);
+
+impl Diary {
+    /// Notes something.
+    pub fn note(&self, what: impl Into<String>) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(what.into());
+    }
+
+    /// Everything so far.
+    pub fn all(&self) -> Vec<String> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+/// A source that brings the batches it was given, then nothing.
+pub struct FakeSource {
+    /// What each poll brings: the values, or a fault.
+    pub polls: VecDeque<Result<Vec<String>, Fault>>,
+    /// What happened.
+    pub diary: Diary,
+    /// Values brought so far, which is also the offset.
+    pub brought: u64,
+    /// The plain string schema.
+    pub schema: SchemaHandle,
+}
+
+impl FakeSource {
+    /// A source of these polls.
+    pub fn new(polls: Vec<Result<Vec<String>, Fault>>, diary: Diary) -> FakeSource {
+        let schema = SchemaHandle::new(Schema::of(Node::new(Type::String)));
+        FakeSource { polls: polls.into(), diary, brought: 0, schema }
+    }
+}
+
+#[async_trait]
+impl SourceTask for FakeSource {
+    async fn start(&mut self) -> Result<(), Fault> {
+        self.diary.note("start");
+        Ok(())
+    }
+
+    async fn poll(&mut self, max_wait: Duration) -> Result<Polled, Fault> {
+        let Some(poll) = self.polls.pop_front() else {
+            tokio::time::sleep(max_wait).await;
+            return Ok(Polled::default());
+        };
+        let values = poll?;
+        let (mut value, mut offset, mut row_id) = (Column::default(), Column::default(), Vec::new());
+        for text in &values {
+            self.brought += 1;
+            value.push(text.as_bytes());
+            offset.push(format!("{{\"n\":{}}}", self.brought).as_bytes());
+            row_id.push(self.brought);
+        }
+        let mut records = Records { rows: values.len(), ..Records::default() };
+        records.tables.topics.push("topic".into());
+        records.tables.schemas.push(Some(self.schema.clone()));
+        records.value = Cells { column: value, schema: vec![] };
+        Ok(Polled {
+            records,
+            source_partitions: vec!["{\"p\":0}".into()],
+            source_offset: offset,
+            row_id,
+            ..Polled::default()
+        })
+    }
+
+    async fn acknowledged(&mut self, rows: &Acknowledgements) -> Result<(), Fault> {
+        self.diary.note(format!("acknowledged {:?}", rows.row_id));
+        Ok(())
+    }
+
+    async fn committed(&mut self) -> Result<(), Fault> {
+        self.diary.note("committed");
+        Ok(())
+    }
+
+    async fn stop(&mut self) -> Result<(), Fault> {
+        self.diary.note("stop");
+        Ok(())
+    }
+}
+
+/// A sink that keeps what it takes, and answers puts as it was told.
+pub struct FakeSink {
+    /// What the next puts of records answer; after them, all is delivered.
+    pub answers: VecDeque<Result<SinkDelivery, Fault>>,
+    /// What happened.
+    pub diary: Diary,
+    /// What pre-commit answers instead of what it is asked.
+    pub pre_commit: Option<i64>,
+}
+
+#[async_trait]
+impl SinkTask for FakeSink {
+    async fn start(&mut self) -> Result<(), Fault> {
+        self.diary.note("start");
+        Ok(())
+    }
+
+    async fn open(&mut self, partitions: &[Position]) -> Result<(), Fault> {
+        for position in partitions {
+            self.diary.note(format!("open {} at {}", position.partition, position.offset));
+        }
+        Ok(())
+    }
+
+    async fn put(&mut self, batch: &SinkRecords) -> Result<SinkDelivery, Fault> {
+        if batch.records.rows == 0 {
+            return Ok(SinkDelivery::default());
+        }
+        let value = |row| String::from_utf8_lossy(batch.records.value.column.get(row).unwrap_or_default()).into_owned();
+        let values: Vec<String> = (0..batch.records.rows).map(value).collect();
+        self.diary.note(format!("put {}", values.join(" ")));
+        self.answers.pop_front().unwrap_or(Ok(SinkDelivery::default()))
+    }
+
+    async fn pre_commit(&mut self, positions: &[Position]) -> Result<Vec<Position>, Fault> {
+        self.diary.note("pre-commit");
+        let lowered = |p: &Position| Position { offset: self.pre_commit.unwrap_or(p.offset), ..p.clone() };
+        Ok(positions.iter().map(lowered).collect())
+    }
+
+    async fn close(&mut self, partitions: &[TopicPartition]) -> Result<(), Fault> {
+        partitions.iter().for_each(|partition| self.diary.note(format!("close {partition}")));
+        Ok(())
+    }
+
+    async fn stop(&mut self) -> Result<(), Fault> {
+        self.diary.note("stop");
+        Ok(())
+    }
+}

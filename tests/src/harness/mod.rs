@@ -1,6 +1,7 @@
 //! What was built, instances of guests, and waiting with a deadline.
 
 pub mod fakes;
+pub mod worker;
 
 use std::path::PathBuf;
 use std::sync::Arc;

@@ -2,6 +2,7 @@
 
 mod guest_calls;
 mod lifecycle;
+mod sink_batch;
 mod sink_commits;
 mod sink_loop;
 mod source_loop;

@@ -1,6 +1,6 @@
 //! The loop of a sink task: read, convert, transform, put; commit what was delivered.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,6 +14,7 @@ use crate::process::{Chain, Converters, failure, first_failed};
 
 use super::guest_calls::Grace;
 use super::lifecycle::{Effect, Event, Lifecycle, TaskState};
+use super::sink_batch::{Batch, Consumed, consumed, original, select, without};
 use super::sink_commits::SinkCommits;
 use super::{Command, TaskFailure};
 
@@ -54,17 +55,6 @@ pub struct SinkParts {
     pub paused: bool,
     /// What it counts.
     pub counts: Arc<SinkTaskCounts>,
-}
-
-/// A batch on its way into the guest.
-struct Batch {
-    records: SinkRecords,
-    /// The row of the consumed batch that each record came from.
-    origin: Option<Vec<u32>>,
-    /// Partition and offset of every consumed row.
-    consumed: Vec<(TopicPartition, i64)>,
-    /// Consumed rows from here on have not been delivered, and end the task.
-    failed: Option<(u32, TaskFailure)>,
 }
 
 struct Sink {
@@ -183,8 +173,13 @@ impl Sink {
         };
         match polled {
             ConsumerPolled::Nothing if self.life.works() && self.pending.is_none() => {
-                self.put(Batch { records: SinkRecords::default(), origin: None, consumed: Vec::new(), failed: None })
-                    .await
+                self.put(Batch {
+                    records: SinkRecords::default(),
+                    origin: None,
+                    consumed: Consumed::default(),
+                    failed: None,
+                })
+                .await
             }
             ConsumerPolled::Nothing => Ok(()),
             ConsumerPolled::Records(raw) => self.take(raw).await,
@@ -232,7 +227,7 @@ impl Sink {
     async fn put(&mut self, batch: Batch) -> Step {
         let rows = batch.records.records.rows;
         // A batch of which nothing is left need not cross; an empty one tells the guest that there is nothing.
-        let crosses = rows > 0 || batch.consumed.is_empty();
+        let crosses = rows > 0 || batch.consumed.offset.is_empty();
         let delivery = if crosses {
             let put = self.parts.guest.put(&batch.records);
             match self.parts.grace.call("put", put).await {
@@ -271,19 +266,18 @@ impl Sink {
     fn delivered(&mut self, batch: &Batch, row: usize) {
         let whole = row >= batch.records.records.rows;
         let until = if whole {
-            batch.failed.as_ref().map_or(batch.consumed.len(), |(row, _)| *row as usize)
+            batch.failed.as_ref().map_or(batch.consumed.offset.len(), |(row, _)| *row as usize)
         } else {
             batch.origin.as_ref().map_or(row, |origin| origin[row] as usize)
         };
-        let mut last: Option<&(TopicPartition, i64)> = None;
-        for consumed in &batch.consumed[..until] {
-            if let Some((partition, offset)) = last.filter(|(partition, _)| *partition != consumed.0) {
+        let mut last = vec![None; batch.consumed.partitions.len()];
+        for (&partition, &offset) in batch.consumed.partition.iter().zip(&batch.consumed.offset).take(until) {
+            last[partition as usize] = Some(offset);
+        }
+        for (partition, offset) in batch.consumed.partitions.iter().zip(last) {
+            if let Some(offset) = offset {
                 self.commits.delivered(partition, offset + 1);
             }
-            last = Some(consumed);
-        }
-        if let Some((partition, offset)) = last {
-            self.commits.delivered(partition, offset + 1);
         }
     }
 
@@ -443,71 +437,4 @@ fn event_of(command: Option<Command>) -> Event {
         // Nobody is left to tell it anything: it cannot be wanted.
         None => Event::Stop,
     }
-}
-
-/// Partition and offset of every row.
-fn consumed(raw: &RawRecords) -> Vec<(TopicPartition, i64)> {
-    let mut known: BTreeMap<(u32, u32), TopicPartition> = BTreeMap::new();
-    let at = |positions: &[u32], row: usize| positions.get(row).copied().unwrap_or(0);
-    (0..raw.rows)
-        .map(|row| {
-            let place = (at(&raw.topic, row), at(&raw.partition, row));
-            let partition = known.entry(place).or_insert_with(|| TopicPartition {
-                topic: raw.topic_of(row).clone(),
-                partition: raw.partition_of(row).unwrap_or(-1),
-            });
-            (partition.clone(), raw.offset[row])
-        })
-        .collect()
-}
-
-/// Topic and partition before transformations, when they are not what they were.
-fn original(
-    records: &mut crate::model::Records,
-    topic: &[u32],
-    partition: &[u32],
-    origin: Option<&[u32]>,
-    topics: Vec<Arc<str>>,
-    partitions: Vec<Option<i32>>,
-) -> Option<(Vec<u32>, Vec<u32>)> {
-    let same = records.tables.topics == topics && records.tables.partitions == partitions;
-    let came = |row: usize| origin.map_or(row, |origin| origin[row] as usize);
-    let at = |positions: &[u32], row: usize| positions.get(row).copied().unwrap_or(0);
-    let unmoved = (0..records.rows).all(|row| {
-        at(&records.topic, row) == at(topic, came(row)) && at(&records.partition, row) == at(partition, came(row))
-    });
-    if same && unmoved {
-        return None;
-    }
-    let (topic_shift, partition_shift) = (records.tables.topics.len() as u32, records.tables.partitions.len() as u32);
-    records.tables.topics.extend(topics);
-    records.tables.partitions.extend(partitions);
-    let original_topic = (0..records.rows).map(|row| at(topic, came(row)) + topic_shift).collect();
-    let original_partition = (0..records.rows).map(|row| at(partition, came(row)) + partition_shift).collect();
-    Some((original_topic, original_partition))
-}
-
-fn select(batch: Batch, rows: &[u32]) -> Batch {
-    let pick = |positions: &[u32]| rows.iter().map(|&row| positions[row as usize]).collect();
-    Batch {
-        origin: Some(match &batch.origin {
-            Some(origin) => pick(origin),
-            None => rows.to_vec(),
-        }),
-        records: SinkRecords {
-            original: batch.records.original.as_ref().map(|(topic, partition)| (pick(topic), pick(partition))),
-            records: batch.records.records.select(rows),
-        },
-        ..batch
-    }
-}
-
-/// A batch without the rows of partitions that went elsewhere.
-fn without(batch: Batch, partitions: &[TopicPartition]) -> Batch {
-    let stays = |row: &u32| {
-        let came = batch.origin.as_ref().map_or(*row, |origin| origin[*row as usize]);
-        !partitions.contains(&batch.consumed[came as usize].0)
-    };
-    let rows: Vec<u32> = (0..batch.records.records.rows as u32).filter(stays).collect();
-    select(batch, &rows)
 }

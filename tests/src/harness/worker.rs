@@ -1,0 +1,87 @@
+//! A weir process of a test's own: started, asked, killed, and never left behind.
+
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use super::built;
+
+/// A running `weir standalone`.
+pub struct Worker {
+    child: Child,
+    log: PathBuf,
+}
+
+impl Worker {
+    /// Starts a worker with these properties and connector files (name and text) in a folder.
+    pub fn standalone(folder: &Path, properties: &str, connectors: &[(&str, &str)]) -> Worker {
+        std::fs::write(folder.join("worker.properties"), properties).expect("the test's folder can be written to");
+        let mut command = Command::new(built("weir"));
+        command.arg("standalone").arg(folder.join("worker.properties"));
+        for (name, text) in connectors {
+            std::fs::write(folder.join(name), text).expect("the test's folder can be written to");
+            command.arg(folder.join(name));
+        }
+        let log = folder.join("weir.log");
+        let out = std::fs::OpenOptions::new().create(true).append(true).open(&log).expect("a log");
+        let child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(out).spawn().expect("weir starts");
+        Worker { child, log }
+    }
+
+    /// What the worker has logged, earlier workers of the same folder included.
+    pub fn log(&self) -> String {
+        std::fs::read_to_string(&self.log).unwrap_or_default()
+    }
+
+    /// Waits until something holds; fails the test with the worker's log when it takes longer than a minute or the
+    /// worker ends.
+    pub fn until(&mut self, what: &str, mut holds: impl FnMut() -> bool) {
+        let deadline = Instant::now() + Duration::from_secs(60);
+        while !holds() {
+            if let Ok(Some(status)) = self.child.try_wait() {
+                panic!("waited for {what}, but the worker ended ({status}):\n{}", self.log());
+            }
+            assert!(Instant::now() < deadline, "waited in vain for {what}:\n{}", self.log());
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+
+    /// Kills it at once, as a crash would.
+    pub fn kill(mut self) {
+        self.child.kill().expect("it can be killed");
+        self.child.wait().expect("it ends");
+    }
+
+    /// Asks it to stop and waits for it; answers whether it ended well.
+    pub fn stop(mut self) -> bool {
+        let pid = rustix::process::Pid::from_child(&self.child);
+        rustix::process::kill_process(pid, rustix::process::Signal::TERM).expect("it can be signalled");
+        let deadline = Instant::now() + Duration::from_secs(30);
+        loop {
+            if let Some(status) = self.child.try_wait().expect("it can be waited for") {
+                return status.success();
+            }
+            assert!(Instant::now() < deadline, "it does not stop:\n{}", self.log());
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+
+    /// Waits for it to end by itself; answers whether it ended well.
+    pub fn ended(mut self) -> (bool, String) {
+        let deadline = Instant::now() + Duration::from_secs(60);
+        loop {
+            if let Some(status) = self.child.try_wait().expect("it can be waited for") {
+                return (status.success(), self.log());
+            }
+            assert!(Instant::now() < deadline, "it does not end:\n{}", self.log());
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+}
+
+impl Drop for Worker {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}

@@ -1,0 +1,153 @@
+//! The binary, standalone on the embedded store: connector files, restarts, kill -9, and what a user is told.
+
+use std::io::Write;
+use std::path::Path;
+
+use weir_tests::harness::worker::Worker;
+
+fn properties(folder: &Path) -> String {
+    format!(
+        "bootstrap.servers=local:{}\n\
+         key.converter=org.apache.kafka.connect.storage.StringConverter\n\
+         value.converter=org.apache.kafka.connect.storage.StringConverter\n\
+         offset.flush.interval.ms=200\n\
+         plugin.path={}\n",
+        folder.join("data").display(),
+        weir_tests::harness::built("guests").display(),
+    )
+}
+
+fn source(folder: &Path) -> String {
+    let file = folder.join("in.txt");
+    format!("name=source\nconnector.class=FileStreamSource\nfile={}\ntopic=lines\nbatch.size=500\n", file.display())
+}
+
+fn sink(folder: &Path) -> String {
+    let file = folder.join("out.txt");
+    format!(
+        r#"{{"name": "sink", "config": {{"connector.class": "FileStreamSink", "topics": "lines", "file": "{}"}}}}"#,
+        file.display()
+    )
+}
+
+fn start(folder: &Path) -> Worker {
+    let (source, sink) = (source(folder), sink(folder));
+    Worker::standalone(folder, &properties(folder), &[("source.properties", &source), ("sink.json", &sink)])
+}
+
+fn lines(folder: &Path) -> Vec<String> {
+    let text = std::fs::read_to_string(folder.join("out.txt")).unwrap_or_default();
+    text.lines().map(str::to_owned).collect()
+}
+
+fn append(folder: &Path, numbers: std::ops::Range<usize>) {
+    let mut file = std::fs::OpenOptions::new().create(true).append(true).open(folder.join("in.txt")).unwrap();
+    let text: String = numbers.map(|n| format!("line {n}\n")).collect();
+    file.write_all(text.as_bytes()).unwrap();
+}
+
+#[test]
+fn lines_go_from_file_to_file_and_a_restart_goes_on_where_it_was() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    append(folder, 0..100);
+    let mut worker = start(folder);
+    worker.until("the first lines", || lines(folder).len() == 100);
+    append(folder, 100..150);
+    worker.until("lines that came later", || lines(folder).len() == 150);
+    assert!(worker.stop());
+    append(folder, 150..200);
+    let mut worker = start(folder);
+    worker.until("lines that came while it was down", || lines(folder).len() >= 200);
+    assert!(worker.stop());
+    let expected: Vec<String> = (0..200).map(|n| format!("line {n}")).collect();
+    assert_eq!(lines(folder), expected, "each once, in order");
+}
+
+#[test]
+fn killed_in_mid_stream_no_line_is_lost_and_the_order_is_kept() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    const TOTAL: usize = 60_000;
+    append(folder, 0..TOTAL / 2);
+    for round in 1..=4 {
+        let mut worker = start(folder);
+        let before = lines(folder).len();
+        worker.until("more lines", || lines(folder).len() > before + 500 || lines(folder).len() >= TOTAL / 2);
+        if round == 2 {
+            append(folder, TOTAL / 2..TOTAL);
+        }
+        worker.kill();
+    }
+    let mut worker = start(folder);
+    let last = format!("line {}", TOTAL - 1);
+    worker.until("the last line", || lines(folder).contains(&last));
+    assert!(worker.stop());
+    let mut seen = vec![false; TOTAL];
+    let mut next = 0;
+    for line in lines(folder) {
+        // A line that the kill cut in two is delivered whole afterwards.
+        let Some(number) = line.strip_prefix("line ").and_then(|n| n.parse::<usize>().ok()) else { continue };
+        assert!(number <= next, "line {number} came before line {next}");
+        seen[number] = true;
+        next = next.max(number + 1);
+    }
+    let lost: Vec<usize> = (0..TOTAL).filter(|&n| !seen[n]).collect();
+    assert!(lost.is_empty(), "{} lines are lost, first {:?}", lost.len(), lost.first());
+}
+
+#[test]
+fn a_guest_in_an_endless_loop_fails_and_the_others_run_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    append(folder, 0..10);
+    let looping = "name=looping\nconnector.class=test.HostileSource\nbehaviour=loop\n";
+    let (source, sink) = (source(folder), sink(folder));
+    let properties = properties(folder) + "task.call.cpu.max.ms=300\n";
+    let connectors = [("loop.properties", looping), ("source.properties", &source), ("sink.json", &sink)];
+    let mut worker = Worker::standalone(folder, &properties, &connectors);
+    worker.until("the first lines", || lines(folder).len() == 10);
+    let log = folder.join("weir.log");
+    worker.until("the failure", || {
+        let said = std::fs::read_to_string(&log).unwrap_or_default();
+        said.contains("test.HostileSource failed in poll") && said.contains("task.call.cpu.max.ms allows 300 ms")
+    });
+    append(folder, 10..20);
+    worker.until("lines after the failure", || lines(folder).len() == 20);
+    assert!(worker.stop());
+}
+
+#[test]
+fn a_guest_that_blocks_at_stop_is_given_up_in_time() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let blocked = "name=blocked\nconnector.class=test.HostileSource\nbehaviour=dawdle\n";
+    let properties = properties(folder) + "task.shutdown.graceful.timeout.ms=500\ntask.poll.timeout.ms=60000\n";
+    let mut worker = Worker::standalone(folder, &properties, &[("blocked.properties", blocked)]);
+    let log = folder.join("weir.log");
+    worker.until("running", || std::fs::read_to_string(&log).unwrap_or_default().contains("running"));
+    let began = std::time::Instant::now();
+    assert!(worker.stop());
+    assert!(began.elapsed() < std::time::Duration::from_secs(10), "{:?}", began.elapsed());
+}
+
+#[test]
+fn what_is_wrong_is_said_with_key_value_and_remedy() {
+    let told = |properties: &str, connectors: &[(&str, &str)]| {
+        let folder = tempfile::tempdir().unwrap();
+        let (well, log) = Worker::standalone(folder.path(), properties, connectors).ended();
+        assert!(!well, "{log}");
+        log
+    };
+    let log = told("bootstrap.servers=local:memory\noffset.flush.interval.ms=soon\n", &[]);
+    for part in ["key.converter: Missing required", "value.converter: Missing required", "Invalid value soon"] {
+        assert!(log.contains(part), "{part}: {log}");
+    }
+    let converters = "bootstrap.servers=local:memory\nkey.converter=StringConverter\nvalue.converter=StringConverter\n";
+    let log = told(converters, &[("c.properties", "name=c\nconnector.class=NoSuchClass\n")]);
+    assert!(log.contains("which name matches NoSuchClass") && log.contains("weir.file.Source"), "{log}");
+    let log = told(converters, &[("c.json", "{\"name\": ")]);
+    assert!(log.contains("c.json: not JSON"), "{log}");
+    let log = told(converters, &[("c.properties", "connector.class=FileStreamSink\nfile=/tmp/x\n")]);
+    assert!(log.contains("name: Missing required"), "{log}");
+}

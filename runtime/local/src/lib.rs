@@ -1,11 +1,14 @@
 //! Core's broker ports over an embedded store: topics, groups and logs inside the process, on disk or in memory.
 
+mod admin;
 mod assignment;
 mod catalog;
+mod client;
 mod codec;
 mod commit;
 mod compaction;
 mod consumer;
+mod exchange;
 mod group;
 mod groups;
 mod local;
@@ -18,12 +21,17 @@ mod producer;
 mod read;
 mod retention;
 mod rows;
+mod server;
 mod settings;
+mod socket;
 mod store;
 mod topic_config;
 mod upkeep;
 mod writer;
 
+pub use admin::{Outcomes, PartitionDetails, TopicAdmin, TopicDetails};
+pub use client::LocalClient;
 pub use local::Local;
+pub use server::Server;
 pub use settings::{Clock, Settings};
 pub use store::Place;

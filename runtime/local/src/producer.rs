@@ -145,7 +145,12 @@ fn partition(
 }
 
 /// The answer for each ticket, in their order.
-fn answer(tickets: &[Ticket], placed: Placed, partitions: &[i32], done: &Result<Done, BrokerError>) -> Vec<Sent> {
+pub(crate) fn answer(
+    tickets: &[Ticket],
+    placed: Placed,
+    partitions: &[i32],
+    done: &Result<Done, BrokerError>,
+) -> Vec<Sent> {
     let outcome = |placed: Result<(usize, i64), BrokerError>| {
         let (part, nth) = placed?;
         match done {

@@ -110,7 +110,7 @@ fn take(stretch: &Stretch, base: i64, batch: Batch, assembly: &mut Assembly, byt
         }
     }
     let stopped = (last < batch.rows).then(|| at(last));
-    assembly.at(&stretch.topic.name, stretch.partition);
+    assembly.at(&stretch.topic.name, Some(stretch.partition));
     assembly.add(base, batch, first..last);
     stopped
 }

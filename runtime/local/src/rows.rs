@@ -63,7 +63,7 @@ fn batch(records: &RawRecords, rows: &[u32], now: i64, timestamp_type: Timestamp
     }
 }
 
-fn select(column: &Column, rows: &[u32]) -> Column {
+pub(crate) fn select(column: &Column, rows: &[u32]) -> Column {
     if rows.len() == column.ends.len() && rows.iter().enumerate().all(|(at, row)| at == *row as usize) {
         return column.clone();
     }
@@ -71,14 +71,14 @@ fn select(column: &Column, rows: &[u32]) -> Column {
 }
 
 /// Null in every row is said by having no ends.
-fn present(column: Column) -> Column {
+pub(crate) fn present(column: Column) -> Column {
     if column.data.is_empty() && (0..column.ends.len()).all(|row| column.is_absent(row)) {
         return Column::default();
     }
     column
 }
 
-fn select_headers(headers: &RawHeaders, rows: &[u32]) -> RawHeaders {
+pub(crate) fn select_headers(headers: &RawHeaders, rows: &[u32]) -> RawHeaders {
     if headers.ends.is_empty() {
         return RawHeaders::default();
     }
@@ -131,16 +131,16 @@ impl Assembly {
     }
 
     /// Says where the batches that follow come from.
-    pub fn at(&mut self, topic: &Arc<str>, partition: i32) {
+    pub fn at(&mut self, topic: &Arc<str>, partition: Option<i32>) {
         let records = &mut self.records;
         let at = records.topics.iter().position(|known| known == topic);
         self.topic = at.unwrap_or_else(|| {
             records.topics.push(topic.clone());
             records.topics.len() - 1
         }) as u32;
-        let at = records.partitions.iter().position(|known| *known == Some(partition));
+        let at = records.partitions.iter().position(|known| *known == partition);
         self.partition = at.unwrap_or_else(|| {
-            records.partitions.push(Some(partition));
+            records.partitions.push(partition);
             records.partitions.len() - 1
         }) as u32;
     }
@@ -281,7 +281,7 @@ mod tests {
         expected[1].0 = 99;
         for bytes_max in [1, 12, 1000] {
             let mut assembly = Assembly::default();
-            assembly.at(&"t".into(), 4);
+            assembly.at(&"t".into(), Some(4));
             let mut base = 10;
             for batch in batches(&records, &[0, 1, 2], bytes_max, 99, TimestampType::None) {
                 let (span, count) = (batch.span, batch.rows);
@@ -300,7 +300,7 @@ mod tests {
         let records = records();
         let mut assembly = Assembly::default();
         for (partition, range) in [(0, 1..3), (1, 0..1), (0, 0..2)] {
-            assembly.at(&"t".into(), partition);
+            assembly.at(&"t".into(), Some(partition));
             let batch = batches(&records, &[0, 1, 2], 1000, 99, TimestampType::None).remove(0);
             assembly.add(0, batch, range);
         }

@@ -203,6 +203,11 @@ impl Store {
 
 type Opened<'a> = RwLockReadGuard<'a, Option<Database>>;
 
+/// Whether a directory has a store.
+pub(crate) fn exists(dir: &std::path::Path) -> bool {
+    dir.join(FILE).exists()
+}
+
 fn closed() -> Failure {
     Failure::Broken("it is closed".into())
 }

@@ -1,7 +1,9 @@
 //! The single owner of decisions about connectors.
 
+mod cluster_state;
 mod standalone;
 mod statuses;
 
+pub use cluster_state::{Change, ClusterState, ConnectorRecord};
 pub use standalone::{Request, Standalone};
 pub use statuses::StatusBoard;

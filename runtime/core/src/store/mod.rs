@@ -1,7 +1,9 @@
 //! Stores over compacted logs, with Connect's exact codecs.
 
+mod config_codec;
 mod offset_codec;
 mod offsets;
 
+pub use config_codec::{ConfigRecord, Passed, TargetState, decode as decode_config, encode as encode_config};
 pub use offset_codec::{OffsetKey, decode_key, encode_key, encode_value};
 pub use offsets::{ConnectorOffsets, OffsetStore};

@@ -17,6 +17,8 @@ pub enum Command {
         /// Connectors to start: properties or JSON files.
         connectors: Vec<PathBuf>,
     },
+    /// Work with the topics of an embedded store, while a worker runs on it or not.
+    Topic(crate::topic::TopicCommand),
     /// Look at plugins without a worker.
     #[command(subcommand)]
     Plugin(PluginCommand),
@@ -42,8 +44,9 @@ impl Command {
             Command::Standalone { worker, connectors } => {
                 log_to_stderr();
                 let run = compile_cache().and_then(|cache| crate::standalone::run(&worker, &connectors, cache));
-                report(run.map(|()| "stopped".to_owned()))
+                report(run.map(|()| String::new()))
             }
+            Command::Topic(command) => report(run_once(crate::topic::run(command))),
             Command::Compile => weir_wasm::compile_stdin_to_stdout(),
             Command::Plugin(PluginCommand::Check { file }) => report(check(&file)),
         }
@@ -60,7 +63,9 @@ fn log_to_stderr() {
 fn report(outcome: Result<String, String>) -> ExitCode {
     match outcome {
         Ok(text) => {
-            println!("{text}");
+            if !text.is_empty() {
+                println!("{text}");
+            }
             ExitCode::SUCCESS
         }
         Err(reason) => {
@@ -70,17 +75,19 @@ fn report(outcome: Result<String, String>) -> ExitCode {
     }
 }
 
+fn run_once<T>(work: impl Future<Output = Result<T, String>>) -> Result<T, String> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    runtime.map_err(|error| format!("no runtime: {error}"))?.block_on(work)
+}
+
 fn check(file: &std::path::Path) -> Result<String, String> {
     let wasm = std::fs::read(file).map_err(|error| format!("{}: {error}", file.display()))?;
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let runtime = runtime.map_err(|error| format!("no runtime: {error}"))?;
     let own = std::env::current_exe().map_err(|error| format!("where weir is: {error}"))?;
     let cache = compile_cache()?;
     let compiler = Compiler::new(own, cache).map_err(|error| error.to_string())?;
     let plugins = WasmPlugins::new(compiler, Limits::default(), crate::plugins::PLUGIN_BYTES_MAX)
         .map_err(|error| format!("{error:#}"))?;
-    let component = runtime
-        .block_on(plugins.load(wasm.into()))
+    let component = run_once(async { Ok(plugins.load(wasm.into()).await) })?
         .map_err(|refusal| format!("{} would be refused: {refusal}", file.display()))?;
     let mut lines = vec![format!("{}: {} bytes, sha256 {}", file.display(), component.size(), component.hash())];
     for class in component.classes() {

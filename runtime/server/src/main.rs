@@ -5,6 +5,7 @@ mod connector_file;
 mod converters;
 mod plugins;
 mod standalone;
+mod topic;
 
 use std::process::ExitCode;
 

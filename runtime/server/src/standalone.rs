@@ -84,7 +84,13 @@ async fn serve(
     let host = WasmPlugins::new(compiler, settings.limits.clone(), plugins::PLUGIN_BYTES_MAX)
         .map_err(|error| format!("the sandbox does not start: {error:#}"))?;
     let registry = plugins::load(&host, &settings.plugin_path).await?;
-    let broker: Arc<dyn Broker> = broker(&settings.bootstrap)?;
+    let local = broker(&settings.bootstrap)?;
+    let cancel = CancellationToken::new();
+    if let Bootstrap::Local(_) = settings.bootstrap {
+        let server = weir_local::Server::bind(local.clone()).map_err(|error| error.to_string())?;
+        tokio::spawn(server.run(cancel.clone().cancelled_owned()));
+    }
+    let broker: Arc<dyn Broker> = local;
     let topic = NewTopic {
         name: settings.offset_topic.clone(),
         partitions: 25,
@@ -104,7 +110,6 @@ async fn serve(
         statuses: board.clone(),
     });
     let (requests, queue) = mpsc::channel(REQUESTS);
-    let cancel = CancellationToken::new();
     let herder = tokio::spawn(Standalone::new(worker, board, queue, cancel.clone()).run());
     let outcome = tokio::select! {
         biased;

@@ -6,13 +6,14 @@ use std::time::Duration;
 use weir_data::{Cells, Headers, Schema};
 
 use crate::bindings::sink::exports::weir::connect::sink_task as wit;
+use crate::bindings::words::weir::connect::columns;
 use crate::class::Class;
 use crate::config::Config;
-use crate::data::Cell;
+use crate::data::{Cell, Data};
 use crate::error::{Error, Problem, Result};
 use crate::record::Header;
 use crate::schemas;
-use crate::tables::{cells_from_wit, headers_from_wit};
+use crate::tables::{CellsOut, Tables, cells_from_wit, headers_from_wit};
 
 pub use crate::bindings::words::weir::connect::positions::{Position, TopicPartition};
 pub use wit::TimestampType;
@@ -147,6 +148,34 @@ impl SinkBatch {
             value: cells_from_wit(batch.value),
             headers: headers_from_wit(batch.headers),
         }
+    }
+
+    /// Values from one partition, as a host would bring them: what tests of a task are given.
+    pub fn of_values(topic: &str, partition: i32, first_offset: i64, values: &[Data]) -> Result<SinkBatch> {
+        let (mut tables, mut key, mut value) = (Tables::default(), CellsOut::default(), CellsOut::default());
+        for data in values {
+            key.push_null(&mut tables);
+            value.push(data, &mut tables)?;
+        }
+        Ok(SinkBatch {
+            rows: values.len(),
+            schemas: tables.schemas(),
+            tables: columns::Tables {
+                topics: vec![topic.to_owned()],
+                partitions: vec![Some(partition)],
+                header_names: Vec::new(),
+                schemas: Vec::new(),
+            },
+            topic: Vec::new(),
+            partition: Vec::new(),
+            offset: (first_offset..).take(values.len()).collect(),
+            original: None,
+            timestamp: Vec::new(),
+            timestamp_type: TimestampType::None,
+            key: key.into_cells(),
+            value: value.into_cells(),
+            headers: Headers::default(),
+        })
     }
 
     /// How many records there are.

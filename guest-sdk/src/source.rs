@@ -8,7 +8,7 @@ use weir_data::Column;
 use crate::bindings::source::exports::weir::connect::source_task as wit;
 use crate::class::Class;
 use crate::config::Config;
-use crate::data::Data;
+use crate::data::{Cell, Data};
 use crate::error::{Problem, Result};
 use crate::tables::{CellsOut, HeadersOut, Tables, abbreviate};
 
@@ -144,6 +144,23 @@ impl SourceRecord {
     }
 }
 
+/// A record of a batch as it was added: what tests of a task look at.
+#[derive(Clone, Copy, Debug)]
+pub struct SourceRow<'a> {
+    /// Its source partition, as JSON text.
+    pub source_partition: &'a str,
+    /// Its source offset, as JSON text.
+    pub source_offset: &'a str,
+    /// Its topic.
+    pub topic: &'a str,
+    /// Milliseconds since 1970.
+    pub timestamp: Option<i64>,
+    /// Its key; none for null.
+    pub key: Option<Cell<'a>>,
+    /// Its value; none for null.
+    pub value: Option<Cell<'a>>,
+}
+
 /// The records of one poll.
 #[derive(Debug, Default)]
 pub struct SourceBatch {
@@ -174,6 +191,13 @@ impl SourceBatch {
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
         self.topic.is_empty()
+    }
+
+    /// How many bytes the records take. The host bounds what a task may have on its way: 1 MiB a batch is plenty.
+    pub fn bytes(&self) -> usize {
+        let positions = 4 * (self.source_partition.len() + self.topic.len() + self.partition.len());
+        let cells = self.key.bytes() + self.value.bytes() + self.headers.bytes();
+        positions + 8 * self.timestamp.len() + self.source_offset.bytes() + cells
     }
 
     /// Adds a record with its source partition and offset, each the JSON text of one object: where to go on reading
@@ -222,6 +246,19 @@ impl SourceBatch {
         self.partition.push(self.tables.partition(partition));
         self.timestamp.push(timestamp.unwrap_or(-1));
         self.first_row_id + (self.topic.len() - 1) as u64
+    }
+
+    /// The records that were added, in order.
+    pub fn rows(&self) -> impl Iterator<Item = SourceRow<'_>> {
+        let text = |bytes| std::str::from_utf8(bytes).unwrap_or_default();
+        (0..self.len()).map(move |row| SourceRow {
+            source_partition: &self.source_partitions[self.source_partition[row] as usize],
+            source_offset: self.source_offset.get(row).map_or("", text),
+            topic: self.tables.topic_at(self.topic[row]),
+            timestamp: Some(self.timestamp[row]).filter(|&timestamp| timestamp >= 0),
+            key: self.key.get(row, &self.tables),
+            value: self.value.get(row, &self.tables),
+        })
     }
 
     /// Ends the transaction after the record added last.

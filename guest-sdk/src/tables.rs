@@ -33,6 +33,10 @@ impl Tables {
         position(&mut self.topics, |t| t == topic, || topic.to_owned())
     }
 
+    pub fn topic_at(&self, position: u32) -> &str {
+        &self.topics[position as usize]
+    }
+
     pub fn partition(&mut self, partition: Option<i32>) -> u32 {
         position(&mut self.partitions, |p| *p == partition, || partition)
     }
@@ -43,6 +47,10 @@ impl Tables {
 
     pub fn header_name(&mut self, name: &str) -> u32 {
         position(&mut self.header_names, |n| n == name, || name.to_owned())
+    }
+
+    pub fn schemas(&self) -> Vec<Option<Rc<Schema>>> {
+        self.schemas.clone()
     }
 
     pub fn into_wit(self) -> (wit::Tables, Vec<Definition>) {
@@ -96,9 +104,22 @@ impl CellsOut {
         self.cells.schema.push(tables.schema(schema));
     }
 
+    pub fn get<'a>(&'a self, row: usize, tables: &'a Tables) -> Option<Cell<'a>> {
+        let schema = tables.schemas[self.cells.schema_of(row)].as_ref();
+        self.cells.column.get(row).map(|bytes| Cell { bytes, schema })
+    }
+
     pub fn truncate(&mut self, rows: usize) {
         self.cells.column.truncate(rows);
         self.cells.schema.truncate(rows);
+    }
+
+    pub fn bytes(&self) -> usize {
+        self.cells.bytes()
+    }
+
+    pub fn into_cells(self) -> Cells {
+        self.cells
     }
 
     pub fn into_wit(mut self) -> wit::Cells {
@@ -130,6 +151,10 @@ impl HeadersOut {
         let length = self.ends.last().copied().unwrap_or(0) as usize;
         self.name.truncate(length);
         self.value.truncate(length);
+    }
+
+    pub fn bytes(&self) -> usize {
+        4 * (self.ends.len() + self.name.len()) + self.value.bytes()
     }
 
     pub fn end_row(&mut self) {

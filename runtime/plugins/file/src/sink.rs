@@ -221,3 +221,6 @@ impl FileSinkTask {
         format!("Error while trying to write to {name}: {error}")
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -88,24 +88,11 @@ pub struct FileSourceTask {
 
 impl SourceTask for FileSourceTask {
     fn start(config: Config) -> Result<Self> {
-        let partition = position::partition(config.get("file"));
-        let input = match path(&config) {
-            None => Input::Stdin(Stdin::open(), Lines::default()),
-            Some(path) => {
-                let stored = weir_sdk::offsets(std::slice::from_ref(&partition))?.pop().flatten();
-                let from = stored.as_deref().map_or(Ok(0), position::stored)?;
-                weir_sdk::debug!("Reading {path} from {from} on");
-                Input::File(Follower::new(path, from).map_err(|error| unreadable(Some(path), &error))?)
-            }
+        let stored = match path(&config) {
+            None => None,
+            Some(path) => weir_sdk::offsets(&[position::partition(Some(path))])?.pop().flatten(),
         };
-        Ok(FileSourceTask {
-            input,
-            topic: config.text("topic")?.to_owned(),
-            partition,
-            batch_size: config.parse::<i32>("batch.size")?.max(1) as usize,
-            offset: Vec::new(),
-            replaced: Vec::new(),
-        })
+        FileSourceTask::reading_from(&config, stored.as_deref().map_or(Ok(0), position::stored)?)
     }
 
     fn poll(&mut self, _max_wait: Duration, batch: &mut SourceBatch) -> Result<()> {
@@ -127,18 +114,35 @@ impl SourceTask for FileSourceTask {
 }
 
 impl FileSourceTask {
+    fn reading_from(config: &Config, position: u64) -> Result<FileSourceTask> {
+        let input = match path(config) {
+            None => Input::Stdin(Stdin::open(), Lines::default()),
+            Some(path) => {
+                weir_sdk::debug!("Reading {path} from {position} on");
+                Input::File(Follower::new(path, position).map_err(|error| unreadable(Some(path), &error))?)
+            }
+        };
+        Ok(FileSourceTask {
+            input,
+            topic: config.text("topic")?.to_owned(),
+            partition: position::partition(config.get("file")),
+            batch_size: config.parse::<i32>("batch.size")?.max(1) as usize,
+            offset: Vec::new(),
+            replaced: Vec::new(),
+        })
+    }
+
     /// Takes the lines that were read; answers whether the batch is full.
     fn take_lines(&mut self, now: i64, batch: &mut SourceBatch) -> bool {
-        let mut room = BATCH_BYTES;
-        while batch.len() < self.batch_size {
+        while batch.len() < self.batch_size && batch.bytes() < BATCH_BYTES {
             let (line, position) = match &mut self.input {
                 Input::File(file) => match file.take() {
                     Some((line, position)) => (line, Some(position)),
-                    None => return room == 0,
+                    None => return false,
                 },
                 Input::Stdin(_, lines) => match lines.take() {
                     Some((line, _)) => (line, None),
-                    None => return room == 0,
+                    None => return false,
                 },
             };
             self.offset.clear();
@@ -150,10 +154,6 @@ impl FileSourceTask {
                 std::str::from_utf8(&self.replaced).expect("what is not UTF-8 was replaced")
             });
             batch.push_text(&self.partition, offset, &self.topic, Some(now), text);
-            room = room.saturating_sub(text.len() + offset.len());
-            if room == 0 {
-                return true;
-            }
         }
         true
     }
@@ -189,3 +189,6 @@ fn unreadable(path: Option<&str>, error: &std::io::Error) -> Error {
         _ => Error::Retriable(reason),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -35,15 +35,18 @@ pub fn integer(value: i64, out: &mut Vec<u8>) {
     cbor::put(out, &digits[at..]);
 }
 
-/// Appends text in which every maximal part of a broken character became one U+FFFD; Java takes the three bytes of a
-/// surrogate for one such part.
+/// Appends text in which every maximal part of a broken character became one U+FFFD; Java takes what there is of the
+/// three bytes of a surrogate for one such part.
 pub fn replaced(mut bytes: &[u8], out: &mut Vec<u8>) {
     while let Err(error) = std::str::from_utf8(bytes) {
         let (valid, rest) = bytes.split_at(error.valid_up_to());
         out.extend_from_slice(valid);
         out.extend_from_slice("\u{fffd}".as_bytes());
-        let surrogate = matches!(rest, [0xed, 0xa0..=0xbf, 0x80..=0xbf, ..]);
-        let broken = if surrogate { 3 } else { error.error_len().unwrap_or(rest.len()) };
+        let broken = match rest {
+            [0xed, 0xa0..=0xbf, 0x80..=0xbf, ..] => 3,
+            [0xed, 0xa0..=0xbf, ..] => 2,
+            _ => error.error_len().unwrap_or(rest.len()),
+        };
         bytes = &rest[broken..];
     }
     out.extend_from_slice(bytes);
@@ -71,6 +74,10 @@ mod tests {
             (b"\xff", "\u{fffd}"),
             (b"a\xe2\x82b", "a\u{fffd}b"),
             (b"\xed\xa0\x80", "\u{fffd}"),
+            (b"\xed\xb0", "\u{fffd}"),
+            (b"\xed\xb0z", "\u{fffd}z"),
+            (b"\xed\xa0\xed\xb0\x80", "\u{fffd}\u{fffd}"),
+            (b"\xed\xa0\xff", "\u{fffd}\u{fffd}"),
             (b"\xc0\x80", "\u{fffd}\u{fffd}"),
             (b"\xf0\x9f\x98", "\u{fffd}"),
             ("\u{1f600}".as_bytes(), "\u{1f600}"),

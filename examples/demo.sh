@@ -36,7 +36,7 @@ trap 'exit 130' INT TERM
 # arrived N: waits until N lines stand in the sink's file.
 arrived() {
     left=300
-    while [ "$(wc -l <"$rainy" 2>/dev/null || echo 0)" -lt "$1" ]; do
+    while [ "$(cat "$rainy" 2>/dev/null | wc -l)" -lt "$1" ]; do
         left=$((left - 1))
         if [ "$left" -eq 0 ] || ! kill -0 "$worker" 2>/dev/null; then
             echo "demo: waited in vain for $1 lines in $rainy; the worker said:" >&2

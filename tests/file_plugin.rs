@@ -10,9 +10,9 @@ use std::time::{Duration, Instant};
 use async_trait::async_trait;
 use tempfile::TempDir;
 use weir_core::model::{
-    Fault, Grants, PathAccess, PathGrant, Position, Records, SchemaHandle, TimestampType, TopicPartition,
+    Fault, Grants, Limits, PathAccess, PathGrant, Position, Records, SchemaHandle, TimestampType, TopicPartition,
 };
-use weir_core::port::{Component, Context, Limits, OffsetReader, SinkRecords, SinkTask, SourceTask};
+use weir_core::port::{Component, Context, OffsetReader, SinkRecords, SinkTask, SourceTask};
 use weir_data::{Cells, Column, Node, Schema, Type};
 use weir_tests::harness::{component, context, plugins};
 

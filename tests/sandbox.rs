@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use weir_core::model::{Fault, Grants, Limit, PathAccess, PathGrant, Records, Refusal};
-use weir_core::port::{Context, Limits, Plugins, SinkRecords, SourceTask, Step};
+use weir_core::model::{Fault, Grants, Limit, Limits, PathAccess, PathGrant, Records, Refusal};
+use weir_core::port::{Context, Plugins, SinkRecords, SourceTask, Step};
 use weir_data::{Cells, Column};
 use weir_tests::harness::{component, config, context, guest, plugins};
 use weir_wasm::WasmPlugins;

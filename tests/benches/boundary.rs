@@ -4,8 +4,8 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use weir_core::model::{Records, SchemaHandle};
-use weir_core::port::{Component, Limits, SinkRecords, Step};
+use weir_core::model::{Limits, Records, SchemaHandle};
+use weir_core::port::{Component, SinkRecords, Step};
 use weir_data::{Cells, Column, Node, Schema, Type};
 use weir_tests::harness::{component, context, plugins};
 

@@ -9,8 +9,8 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use redb::{Database, Durability, ReadableDatabase, ReadableTable, TableDefinition};
-use weir_core::model::RawRecords;
-use weir_core::port::{Broker, ClientSettings, ConsumerPolled, NewTopic, Subscription};
+use weir_core::model::{RawRecords, Subscription};
+use weir_core::port::{Broker, ClientSettings, ConsumerPolled, NewTopic};
 use weir_data::Column;
 use weir_local::{Local, Settings};
 
@@ -36,7 +36,8 @@ fn main() {
 }
 
 fn run() {
-    let bytes = std::env::var("WEIR_BENCH_BYTES").ok().and_then(|bytes| bytes.parse().ok()).unwrap_or(64 << 20);
+    let bytes: u64 =
+        std::env::var("WEIR_BENCH_BYTES").map_or(64 << 20, |bytes| bytes.parse().expect("WEIR_BENCH_BYTES: a number"));
     let base = std::env::var_os("WEIR_BENCH_DIR").map_or_else(std::env::temp_dir, PathBuf::from);
     for engine in ["redb", "weir"] {
         let dir = tempfile::tempdir_in(&base).expect("a directory");

@@ -7,10 +7,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
 use tokio::sync::Notify;
-use weir_core::model::{Position, TopicPartition};
+use weir_core::model::{Position, Subscription, TopicPartition};
 use weir_core::port::{
-    Broker, BrokerError, ClientSettings, CompactedLog, Consumer, Created, NewTopic, Producer, Subscription,
-    TopicDescription,
+    Broker, BrokerError, ClientSettings, CompactedLog, Consumer, Created, NewTopic, Producer, TopicDescription,
 };
 
 use crate::catalog::{Catalog, Topic};

@@ -13,6 +13,9 @@ use crate::local::Shared;
 use crate::rows::Assembly;
 use crate::store::{ENTRIES, EntryKey, Failure};
 
+/// Bytes that are made room for at once.
+const ROOM_MAX: usize = 1 << 20;
+
 /// A part of a partition that is to be read.
 #[derive(Clone, Debug)]
 pub(crate) struct Stretch {
@@ -31,7 +34,7 @@ pub(crate) fn read(
 ) -> Result<(RawRecords, Vec<i64>), BrokerError> {
     shared.store.read(|read| {
         let entries = read.open_table(ENTRIES)?;
-        let mut assembly = Assembly::default();
+        let mut assembly = Assembly::with_room(bytes_max.min(ROOM_MAX));
         let mut reached: Vec<i64> = stretches.iter().map(|stretch| stretch.from).collect();
         for (stretch, reached) in stretches.iter().zip(&mut reached) {
             *reached = read_stretch(stretch, &entries, &mut assembly, bytes_max)?;

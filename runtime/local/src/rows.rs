@@ -109,12 +109,18 @@ pub(crate) fn select_headers(headers: &RawHeaders, rows: &[u32]) -> RawHeaders {
 #[derive(Debug, Default)]
 pub struct Assembly {
     records: RawRecords,
+    room: usize,
     topic: u32,
     partition: u32,
     names: BTreeMap<Arc<str>, u32>,
 }
 
 impl Assembly {
+    /// One that is to hold about this many bytes.
+    pub fn with_room(bytes: usize) -> Assembly {
+        Assembly { room: bytes, ..Assembly::default() }
+    }
+
     /// Whether nothing was added.
     pub fn is_empty(&self) -> bool {
         self.records.rows == 0
@@ -160,6 +166,10 @@ impl Assembly {
         if whole {
             (records.key, records.value) = (batch.key, batch.value);
         } else {
+            // Growing by doubling would copy everything several times and leave holes of every size behind.
+            if !batch.value.is_null() && records.value.data.capacity() < self.room {
+                records.value.data.reserve_exact(self.room - records.value.data.len().min(self.room));
+            }
             extend_column(&mut records.key, before, &batch.key, rows.clone());
             extend_column(&mut records.value, before, &batch.value, rows);
         }

@@ -3,7 +3,8 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use weir_core::port::{Limits, Plugins};
+use weir_core::model::Limits;
+use weir_core::port::Plugins;
 use weir_wasm::{Compiler, WasmPlugins};
 
 /// A connector runtime: Kafka Connect's control plane, every plugin a WebAssembly component in a sandbox of its own.

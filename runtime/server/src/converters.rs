@@ -1,7 +1,7 @@
 //! Converters by class name, for core.
 
-use weir_core::model::{Config, Problem};
-use weir_core::port::{Converter, ConverterFactory, ConverterRole};
+use weir_core::model::{Config, ConverterRole, Problem};
+use weir_core::port::{Converter, ConverterFactory};
 
 /// The converters of weir-convert.
 pub struct StockConverters;

@@ -6,13 +6,12 @@ use std::sync::{Arc, RwLock};
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
-use weir_core::herder::{Request, Standalone, StatusBoard};
+use weir_core::herder::{Builder, Request, Standalone, StatusBoard};
 use weir_core::model::{Config, Problem};
 use weir_core::plugin::Ceilings;
 use weir_core::port::{Broker, NewTopic};
 use weir_core::settings::{Bootstrap, WorkerSettings, parse_properties};
 use weir_core::store::OffsetStore;
-use weir_core::worker::Worker;
 use weir_local::Local;
 use weir_wasm::{Compiler, WasmPlugins};
 
@@ -100,7 +99,7 @@ async fn serve(
     let log = broker.compacted_log(&topic).await.map_err(|error| format!("topic {}: {error}", topic.name))?;
     let offsets = OffsetStore::open(log).await.map_err(|error| format!("topic {}: {error}", topic.name))?;
     let board = Arc::new(StatusBoard::default());
-    let worker = Arc::new(Worker {
+    let builder = Arc::new(Builder {
         settings: Arc::new(settings),
         plugins: Arc::new(RwLock::new(registry)),
         converters: Arc::new(StockConverters),
@@ -110,7 +109,7 @@ async fn serve(
         statuses: board.clone(),
     });
     let (requests, queue) = mpsc::channel(REQUESTS);
-    let herder = tokio::spawn(Standalone::new(worker, board, queue, cancel.clone()).run());
+    let herder = tokio::spawn(Standalone::new(builder, board, queue, cancel.clone()).run());
     let outcome = tokio::select! {
         biased;
         signal = stop_signal() => signal,

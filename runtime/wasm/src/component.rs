@@ -6,9 +6,9 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use sha2::{Digest, Sha256};
 use wasmtime::component::{InstancePre, Linker};
-use weir_core::model::{Class, ClassKind, Fault, Grants, Refusal};
+use weir_core::model::{Class, ClassKind, Fault, Grants, Limits, Refusal};
 use weir_core::port::{
-    Component, ConnectorKind, Context, GuestMeter, Instance, Limits, Plugins, SinkTask, SourceTask, Transformations,
+    Component, ConnectorKind, Context, GuestMeter, Instance, Plugins, SinkTask, SourceTask, Transformations,
 };
 
 use crate::bindings::exports::weir::connect as exports;

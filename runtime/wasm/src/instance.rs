@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use wasmtime::Store;
 use wasmtime::component::InstancePre;
-use weir_core::model::{Config, Fault};
-use weir_core::port::{Context, Limits};
+use weir_core::model::{Config, Fault, Limits};
+use weir_core::port::Context;
 
 use crate::call::{Deadline, Guest};
 use crate::engine::Engine;

@@ -6,8 +6,8 @@ pub mod worker;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use weir_core::model::{Config, Grants};
-use weir_core::port::{Component, Context, GuestMeter, Limits, Plugins};
+use weir_core::model::{Config, Grants, Limits};
+use weir_core::port::{Component, Context, GuestMeter, Plugins};
 use weir_wasm::{Compiler, WasmPlugins};
 
 /// A file below the clone's `out/`, where make puts what it builds.

@@ -10,8 +10,9 @@ use crate::model::{Config, TaskId};
 use crate::plugin::Ceilings;
 use crate::port::Instance;
 use crate::settings::ConnectorSettings;
-use crate::worker::{Failure, RunningTask, Worker, stop_all};
+use crate::worker::{RunningTask, stop_all};
 
+use super::builder::{Builder, Failure};
 use super::statuses::StatusBoard;
 
 /// What a standalone worker can be asked.
@@ -41,7 +42,7 @@ struct Running {
 
 /// A standalone worker.
 pub struct Standalone {
-    worker: Arc<Worker>,
+    builder: Arc<Builder>,
     board: Arc<StatusBoard>,
     requests: mpsc::Receiver<Request>,
     cancel: CancellationToken,
@@ -51,12 +52,12 @@ pub struct Standalone {
 impl Standalone {
     /// A standalone worker that stops when `cancel` is cancelled.
     pub fn new(
-        worker: Arc<Worker>,
+        builder: Arc<Builder>,
         board: Arc<StatusBoard>,
         requests: mpsc::Receiver<Request>,
         cancel: CancellationToken,
     ) -> Standalone {
-        Standalone { worker, board, requests, cancel, connectors: BTreeMap::new() }
+        Standalone { builder, board, requests, cancel, connectors: BTreeMap::new() }
     }
 
     /// Takes requests until it is cancelled, then stops everything.
@@ -76,7 +77,7 @@ impl Standalone {
             instances.push((name, running.instance));
             tasks.extend(running.tasks);
         }
-        stop_all(tasks, self.worker.settings.graceful_timeout).await;
+        stop_all(tasks, self.builder.settings.graceful_timeout).await;
         for (name, instance) in instances {
             stop_instance(&name, instance).await;
         }
@@ -99,13 +100,13 @@ impl Standalone {
     async fn put(&mut self, config: Config, ceilings: Ceilings) -> Result<usize, Failure> {
         let settings = Arc::new(ConnectorSettings::parse(&config).map_err(Failure::Config)?);
         self.stop(&settings.name).await;
-        let (instance, configs) = self.worker.start_connector(&settings, &ceilings).await?;
+        let (instance, configs) = self.builder.start_connector(&settings, &ceilings).await?;
         let tasks: Vec<RunningTask> = configs
             .into_iter()
             .enumerate()
             .map(|(index, config)| {
                 let id = TaskId { connector: settings.name.clone(), index: index as u32 };
-                self.worker.start_task(id, settings.clone(), config, ceilings.clone(), false)
+                self.builder.start_task(id, settings.clone(), config, ceilings.clone(), false)
             })
             .collect();
         let count = tasks.len();
@@ -116,7 +117,7 @@ impl Standalone {
 
     async fn stop(&mut self, name: &str) -> bool {
         let Some(Running { instance, tasks }) = self.connectors.remove(name) else { return false };
-        stop_all(tasks, self.worker.settings.graceful_timeout).await;
+        stop_all(tasks, self.builder.settings.graceful_timeout).await;
         stop_instance(name, instance).await;
         true
     }

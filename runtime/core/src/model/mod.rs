@@ -5,6 +5,8 @@ mod config_def;
 mod fault;
 mod grant;
 mod ids;
+mod limits;
+mod parts;
 mod plugin;
 mod schema;
 mod source;
@@ -16,6 +18,8 @@ pub use config_def::{
 pub use fault::{Fault, Limit, Problem, RowFault};
 pub use grant::{Endpoint, Grants, PathGrant};
 pub use ids::{Position, TaskId, TopicPartition};
+pub use limits::Limits;
+pub use parts::{ConverterRole, Subscription};
 pub use plugin::{Class, ClassKind, OptionalCalls, Parts, Refusal, StepParts};
 pub use schema::SchemaHandle;
 pub use source::{Acknowledgements, Boundary, BoundaryKind, Polled, SourceOffset};

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
-use crate::model::{Position, RawRecords, TopicPartition};
+use crate::model::{Position, RawRecords, Subscription, TopicPartition};
 
 /// What a broker answered, by the caller's next move. Messages are for statuses and logs.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -58,15 +58,6 @@ pub enum Created {
     New,
     /// It was there.
     Existed,
-}
-
-/// What a consumer reads.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Subscription {
-    /// These topics.
-    Topics(Vec<String>),
-    /// Every topic whose whole name matches this Java regular expression, now or later.
-    Pattern(String),
 }
 
 /// A broker or a cluster of them.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use weir_data::{Cells, Column};
 
-use crate::model::{BatchTables, RowFault};
+use crate::model::{BatchTables, Config, ConverterRole, Problem, RowFault};
 
 /// The topics of a batch's rows.
 #[derive(Clone, Copy, Debug)]
@@ -46,35 +46,13 @@ pub trait Converter: Send {
     async fn from_connect(&mut self, topics: TopicColumn<'_>, cells: Cells, tables: &BatchTables) -> Serialized;
 }
 
-/// Which part of a record a converter is for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ConverterRole {
-    /// Keys: `key.converter`.
-    Key,
-    /// Values: `value.converter`.
-    Value,
-    /// Header values: `header.converter`.
-    Header,
-}
-
-impl ConverterRole {
-    /// The property that names the converter, and with a dot the prefix of its settings.
-    pub fn property(self) -> &'static str {
-        match self {
-            ConverterRole::Key => "key.converter",
-            ConverterRole::Value => "value.converter",
-            ConverterRole::Header => "header.converter",
-        }
-    }
-}
-
 /// Makes converters by class name.
 pub trait ConverterFactory: Send + Sync {
     /// A converter with its settings, prefix taken off; or every problem with them.
     fn converter(
         &self,
         class: &str,
-        settings: &crate::model::Config,
+        settings: &Config,
         role: ConverterRole,
-    ) -> Result<Box<dyn Converter>, Vec<crate::model::Problem>>;
+    ) -> Result<Box<dyn Converter>, Vec<Problem>>;
 }

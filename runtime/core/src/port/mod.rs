@@ -6,13 +6,13 @@ mod log;
 mod plugin;
 
 pub use broker::{
-    Broker, BrokerError, ClientSettings, Consumer, Created, NewTopic, Polled as ConsumerPolled, Producer, Sent,
-    Subscription, Ticket, TopicDescription,
+    Broker, BrokerError, ClientSettings, Consumer, Created, NewTopic, Polled as ConsumerPolled, Producer, Sent, Ticket,
+    TopicDescription,
 };
-pub use converter::{Converted, Converter, ConverterFactory, ConverterRole, Serialized, TopicColumn};
+pub use converter::{Converted, Converter, ConverterFactory, Serialized, TopicColumn};
 pub use log::{CompactedLog, LogEntry, LogReader, LogRecord, StoreError};
 pub use plugin::{
-    ChainSegment, Component, ConnectorKind, Context, ErrantReporter, GuestMeter, Instance, Limits, OffsetReader,
+    ChainSegment, Component, ConnectorKind, Context, ErrantReporter, GuestMeter, Instance, OffsetReader, OffsetWriter,
     OwnMetric, OwnMetrics, Plugins, SinkDelivery, SinkRecords, SinkRetry, SinkTask, SourceTask, Step, StepGuard,
     Transformations, Transformed, Wish,
 };

@@ -11,8 +11,8 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use crate::model::{
-    Acknowledgements, Class, Config, Fault, Grants, Polled, Position, Problem, Records, Refusal, RowFault, StepParts,
-    TopicPartition,
+    Acknowledgements, Class, Config, Fault, Grants, Limits, Polled, Position, Problem, Records, Refusal, RowFault,
+    StepParts, TopicPartition,
 };
 
 /// Runs plugins.
@@ -59,47 +59,23 @@ pub trait Component: Send + Sync {
     async fn transformations(&self, context: Context) -> Result<Box<dyn Transformations>, Fault>;
 }
 
-/// Bounds on one instance, with Connect-style worker keys (see `settings`).
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Limits {
-    /// Linear memory and tables, in bytes: `task.memory.max.bytes`.
-    pub memory_bytes: u64,
-    /// CPU time of one call: `task.call.cpu.max.ms`.
-    pub call_cpu: Duration,
-    /// Wall time of `start`: `task.start.timeout.ms`.
-    pub start: Duration,
-    /// Wall time of `poll` beyond its max-wait: `task.poll.timeout.ms`.
-    pub poll_beyond: Duration,
-    /// Wall time of `put` and `pre-commit`: `task.put.timeout.ms`.
-    pub put: Duration,
-    /// Wall time of every other call: `task.call.timeout.ms`.
-    pub other: Duration,
-    /// Log lines kept per second: `task.log.lines.per.second`.
-    pub log_lines_per_second: u32,
-    /// Bytes kept of one log line: `task.log.line.max.bytes`.
-    pub log_line_bytes: usize,
-}
-
-impl Default for Limits {
-    fn default() -> Limits {
-        Limits {
-            memory_bytes: 64 << 20,
-            call_cpu: Duration::from_secs(30),
-            start: Duration::from_secs(60),
-            poll_beyond: Duration::from_secs(5),
-            put: Duration::from_secs(120),
-            other: Duration::from_secs(10),
-            log_lines_per_second: 100,
-            log_line_bytes: 8 << 10,
-        }
-    }
-}
-
 /// Reads the source offsets stored for a connector.
 #[async_trait]
 pub trait OffsetReader: Send + Sync {
     /// The stored offset of each partition, both as JSON text.
     async fn read(&self, partitions: Vec<String>) -> Result<Vec<Option<String>>, Fault>;
+}
+
+/// Stores the source offsets of connectors.
+#[async_trait]
+pub trait OffsetWriter: Send + Sync {
+    /// Stores offsets of a connector's source partitions, both as JSON text of one object; null forgets. Returns once
+    /// they are safe.
+    async fn write(
+        &self,
+        connector: &str,
+        offsets: BTreeMap<Arc<str>, Option<String>>,
+    ) -> Result<(), super::StoreError>;
 }
 
 /// Takes reports of rows that a sink took and cannot use (KIP-610).

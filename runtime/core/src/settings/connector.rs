@@ -1,7 +1,6 @@
 //! Pure. A connector's settings: what the worker itself reads of a connector's configuration.
 
-use crate::model::{Config, Problem};
-use crate::port::{ConverterRole, Subscription};
+use crate::model::{Config, ConverterRole, Problem, Subscription};
 
 use super::reader::Reader;
 

@@ -3,8 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::model::{Config, Problem};
-use crate::port::{ConverterRole, Limits};
+use crate::model::{Config, ConverterRole, Limits, Problem};
 
 use super::connector::ConverterSettings;
 use super::reader::Reader;

@@ -1,13 +1,13 @@
 //! The source offsets of all connectors: a compacted log, and its content by key.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use tokio::sync::Mutex;
 
 use crate::model::Fault;
-use crate::port::{CompactedLog, LogReader, LogRecord, OffsetReader, StoreError};
+use crate::port::{CompactedLog, LogReader, LogRecord, OffsetReader, OffsetWriter, StoreError};
 
 use super::offset_codec::{OffsetKey, canonical, decode_key, encode_key, encode_value};
 
@@ -52,13 +52,21 @@ impl OffsetStore {
         Ok(Arc::new(OffsetStore { log, content: Mutex::new(content) }))
     }
 
-    /// Stores offsets of a connector's source partitions, both as JSON text of one object; null forgets. Returns once
-    /// they are safe.
-    pub async fn write(
-        &self,
-        connector: &str,
-        offsets: impl IntoIterator<Item = (Arc<str>, Option<String>)>,
-    ) -> Result<(), StoreError> {
+    /// The stored offset of each partition of a connector. Reads to the log's end first.
+    pub async fn read(&self, connector: &str, partitions: &[String]) -> Result<Vec<Option<String>>, StoreError> {
+        let mut content = self.content.lock().await;
+        content.read_to_end().await?;
+        let find = |partition: &String| {
+            let partition = canonical(partition)?;
+            content.offsets.get(&OffsetKey { connector: connector.to_owned(), partition }).cloned()
+        };
+        Ok(partitions.iter().map(find).collect())
+    }
+}
+
+#[async_trait]
+impl OffsetWriter for OffsetStore {
+    async fn write(&self, connector: &str, offsets: BTreeMap<Arc<str>, Option<String>>) -> Result<(), StoreError> {
         let mut records = Vec::new();
         for (partition, offset) in offsets {
             let unusable = |what: &str, text: &str| {
@@ -72,17 +80,6 @@ impl OffsetStore {
             records.push(LogRecord { key: Some(key), value });
         }
         self.log.append(records).await
-    }
-
-    /// The stored offset of each partition of a connector. Reads to the log's end first.
-    pub async fn read(&self, connector: &str, partitions: &[String]) -> Result<Vec<Option<String>>, StoreError> {
-        let mut content = self.content.lock().await;
-        content.read_to_end().await?;
-        let find = |partition: &String| {
-            let partition = canonical(partition)?;
-            content.offsets.get(&OffsetKey { connector: connector.to_owned(), partition }).cloned()
-        };
-        Ok(partitions.iter().map(find).collect())
     }
 }
 

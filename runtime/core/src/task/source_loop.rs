@@ -9,9 +9,8 @@ use tokio::time::Instant;
 
 use crate::model::{Acknowledgements, Fault, OptionalCalls, Polled, TaskId};
 use crate::observe::SourceTaskCounts;
-use crate::port::{Broker, NewTopic, Producer, Sent, SourceTask, StoreError, Ticket};
+use crate::port::{Broker, NewTopic, OffsetWriter, Producer, Sent, SourceTask, StoreError, Ticket};
 use crate::process::{Chain, Converters, failure, first_failed};
-use crate::store::OffsetStore;
 
 use super::guest_calls::Grace;
 use super::lifecycle::{Effect, Event, Lifecycle, TaskState};
@@ -42,7 +41,7 @@ pub struct SourceParts {
     /// Where records go.
     pub producer: Box<dyn Producer>,
     /// Where offsets go.
-    pub offsets: Arc<OffsetStore>,
+    pub offsets: Arc<dyn OffsetWriter>,
     /// `offset.flush.interval.ms`
     pub flush_interval: Duration,
     /// `offset.flush.timeout.ms`

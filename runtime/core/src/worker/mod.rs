@@ -1,10 +1,8 @@
-//! The running set: connectors and tasks that this worker runs.
+//! The running set: tasks that this worker runs, and how they are stopped.
 
-mod build;
 mod running;
 
-pub use build::{Failure, Worker};
-pub use running::{RunningTask, stop_all};
+pub use running::{Desk, RunningTask, stop_all};
 
 use std::sync::Arc;
 

@@ -1,25 +1,73 @@
 //! A task that runs: how it is told things, and how it ends.
 
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
 use std::time::Duration;
 
+use futures::FutureExt;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
 use crate::model::TaskId;
-use crate::task::{Command, Grace};
+use crate::task::{Command, Grace, TaskFailure, TaskState};
+
+use super::SharedStatuses;
 
 /// Requests that may wait for a task that is busy. Pause and resume are all there is.
-pub(super) const COMMANDS: usize = 16;
+const COMMANDS: usize = 16;
 
 /// A task that runs.
 pub struct RunningTask {
-    pub(super) id: TaskId,
-    pub(super) grace: Grace,
-    pub(super) commands: mpsc::Sender<Command>,
-    pub(super) done: JoinHandle<()>,
+    id: TaskId,
+    grace: Grace,
+    commands: mpsc::Sender<Command>,
+    done: JoinHandle<()>,
+}
+
+/// What a task is given to live with.
+pub struct Desk {
+    /// Which task it is.
+    pub id: TaskId,
+    /// How it ends.
+    pub grace: Grace,
+    /// What it is told.
+    pub commands: mpsc::Receiver<Command>,
+    /// Whom it tells its state.
+    pub report: Arc<dyn Fn(TaskState) + Send + Sync>,
 }
 
 impl RunningTask {
+    /// Starts a task on the data runtime. A failure that keeps it from running, and a panic, are told as its state.
+    pub fn start<F>(
+        data: &tokio::runtime::Handle,
+        id: TaskId,
+        statuses: SharedStatuses,
+        run: impl FnOnce(Desk) -> F + Send + 'static,
+    ) -> RunningTask
+    where
+        F: Future<Output = Result<(), TaskFailure>> + Send + 'static,
+    {
+        let (commands, told) = mpsc::channel(COMMANDS);
+        let grace = Grace::default();
+        let reported = id.clone();
+        let report: Arc<dyn Fn(TaskState) + Send + Sync> = Arc::new(move |state| statuses.task(&reported, state));
+        let desk = Desk { id: id.clone(), grace: grace.clone(), commands: told, report: report.clone() };
+        let done = data.spawn(async move {
+            match AssertUnwindSafe(run(desk)).catch_unwind().await {
+                Ok(Ok(())) => {}
+                Ok(Err(failure)) => report(TaskState::Failed(failure)),
+                Err(panic) => {
+                    let text = panic.downcast_ref::<String>().cloned();
+                    let text = text.or_else(|| panic.downcast_ref::<&str>().map(|text| text.to_string()));
+                    let text = text.unwrap_or_default();
+                    let trace = format!("weir has a bug, please report it: the task panicked: {text}");
+                    report(TaskState::Failed(TaskFailure { trace }));
+                }
+            }
+        });
+        RunningTask { id, grace, commands, done }
+    }
+
     /// Which task it is.
     pub fn id(&self) -> &TaskId {
         &self.id

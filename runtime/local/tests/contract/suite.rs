@@ -4,10 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use weir_core::model::{Position, RawHeaders, RawRecords, TopicPartition};
+use weir_core::model::{Position, RawHeaders, RawRecords, Subscription, TopicPartition};
 use weir_core::port::{
     Broker, BrokerError, ClientSettings, Consumer, ConsumerPolled as Polled, Created, LogRecord, NewTopic, Producer,
-    Sent, StoreError, Subscription, Ticket,
+    Sent, StoreError, Ticket,
 };
 use weir_data::Column;
 

@@ -1,25 +1,21 @@
 //! Connectors and tasks made out of configurations: instances, chain, converters, clients.
 
 use std::collections::HashMap;
-use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, RwLock};
 
-use futures::FutureExt;
 use tokio::sync::mpsc;
 
-use crate::model::{ClassKind, Config, Fault, Problem, TaskId};
+use crate::model::{ClassKind, Config, ConverterRole, Fault, Problem, TaskId};
 use crate::plugin::{Ceilings, Found, Registry, grants};
 use crate::port::{
-    Broker, ClientSettings, ConnectorKind, Context, Converter, ConverterFactory, ConverterRole, Instance, Step,
-    StepGuard, Transformations,
+    Broker, ClientSettings, ConnectorKind, Context, Converter, ConverterFactory, Instance, Step, StepGuard,
+    Transformations,
 };
 use crate::process::{Chain, ChainSegmentPlace, Converters, Gate};
 use crate::settings::{ConnectorSettings, StepSettings, WorkerSettings};
 use crate::store::{ConnectorOffsets, OffsetStore};
-use crate::task::{Grace, SinkParts, SourceParts, TaskFailure, TaskState, run_sink, run_source};
-
-use super::SharedStatuses;
-use super::running::{COMMANDS, RunningTask};
+use crate::task::{SinkParts, SourceParts, TaskFailure, run_sink, run_source};
+use crate::worker::{Desk, RunningTask, SharedStatuses};
 
 /// Wishes of a guest that may wait for its task.
 const WISHES: usize = 64;
@@ -54,7 +50,7 @@ fn lines(problems: &[Problem]) -> String {
 }
 
 /// Makes and runs connectors and tasks.
-pub struct Worker {
+pub struct Builder {
     /// Its settings.
     pub settings: Arc<WorkerSettings>,
     /// The plugins.
@@ -71,7 +67,7 @@ pub struct Worker {
     pub statuses: SharedStatuses,
 }
 
-impl Worker {
+impl Builder {
     fn find(&self, name: &str, kinds: &[ClassKind], what: &str) -> Result<Found, Failure> {
         let plugins = self.plugins.read().unwrap_or_else(std::sync::PoisonError::into_inner);
         plugins.find_kind(name, kinds, what).cloned().map_err(Failure::NoClass)
@@ -168,42 +164,22 @@ impl Worker {
         ceilings: Ceilings,
         paused: bool,
     ) -> RunningTask {
-        let (commands, told) = mpsc::channel(COMMANDS);
-        let grace = Grace::default();
-        let (worker, task_grace, task_id) = (self.clone(), grace.clone(), id.clone());
-        let done = self.data.spawn(async move {
-            let statuses = worker.statuses.clone();
-            let report_id = task_id.clone();
-            let report: Arc<dyn Fn(TaskState) + Send + Sync> = Arc::new(move |state| statuses.task(&report_id, state));
-            let told_of = report.clone();
-            let run = worker.run_task(task_id, settings, config, ceilings, paused, task_grace, told, report);
-            match AssertUnwindSafe(run).catch_unwind().await {
-                Ok(Ok(())) => {}
-                Ok(Err(failure)) => told_of(TaskState::Failed(TaskFailure { trace: failure.to_string() })),
-                Err(panic) => {
-                    let text = panic.downcast_ref::<String>().cloned();
-                    let text = text.or_else(|| panic.downcast_ref::<&str>().map(|text| text.to_string()));
-                    let trace =
-                        format!("weir has a bug, please report it: the task panicked: {}", text.unwrap_or_default());
-                    told_of(TaskState::Failed(TaskFailure { trace }));
-                }
-            }
-        });
-        RunningTask { id, grace, commands, done }
+        let builder = self.clone();
+        RunningTask::start(&self.data, id, self.statuses.clone(), move |desk| async move {
+            let run = builder.run_task(desk, settings, config, ceilings, paused);
+            run.await.map_err(|failure| TaskFailure { trace: failure.to_string() })
+        })
     }
 
-    #[expect(clippy::too_many_arguments, reason = "called once, by start_task, with what it was given")]
     async fn run_task(
         &self,
-        id: TaskId,
+        desk: Desk,
         settings: Arc<ConnectorSettings>,
         config: Config,
         ceilings: Ceilings,
         paused: bool,
-        grace: Grace,
-        commands: mpsc::Receiver<crate::task::Command>,
-        report: Arc<dyn Fn(TaskState) + Send + Sync>,
     ) -> Result<(), Failure> {
+        let Desk { id, grace, commands, report } = desk;
         let found = self.connector_class(&settings)?;
         let class = found.class.name.clone();
         let failed = |fault| Failure::Guest { class: class.clone(), call: "instantiate", fault };
@@ -350,13 +326,13 @@ impl ChainPlan {
         (segments.len() - 1) as u32
     }
 
-    fn add(&mut self, worker: &Worker, step: &StepSettings) -> Result<(), Failure> {
-        let found = worker.find(&step.class, &[ClassKind::Transformation], "Transformation")?;
+    fn add(&mut self, builder: &Builder, step: &StepSettings) -> Result<(), Failure> {
+        let found = builder.find(&step.class, &[ClassKind::Transformation], "Transformation")?;
         let instance = self.instance(&found);
         let mut made = Step { class: found.class.name.clone(), config: step.config.clone(), guard: None };
         let mut gate = None;
         if let Some((_, class, config, negate)) = &step.guard {
-            let predicate = worker.find(class, &[ClassKind::Predicate], "Predicate")?;
+            let predicate = builder.find(class, &[ClassKind::Predicate], "Predicate")?;
             let class = predicate.class.name.clone();
             let (config, negate) = (config.clone(), *negate);
             let there = self.instance(&predicate);

@@ -6,7 +6,7 @@ use weir_data::{Cells, Column, Headers, Schema};
 
 use crate::bindings::words::weir::connect::columns as wit;
 use crate::bindings::words::weir::connect::schemas::Definition;
-use crate::data::{Cell, Data, STRING, same_schema};
+use crate::data::{Cell, Data, same_schema};
 use crate::error::Result;
 use crate::schemas;
 
@@ -87,15 +87,23 @@ impl CellsOut {
         Ok(())
     }
 
-    pub fn push_text(&mut self, text: &str, tables: &mut Tables) {
-        self.cells.column.push(text.as_bytes());
+    /// Appends the raw cell of text or bytes under a schema of the table.
+    #[inline]
+    pub fn push_raw(&mut self, bytes: &[u8], schema: u32) {
+        self.cells.column.push(bytes);
         self.any = true;
-        self.cells.schema.push(STRING.with(|schema| tables.schema(Some(schema))));
+        self.cells.schema.push(schema);
+    }
+
+    /// Appends null under a schema of the table.
+    #[inline]
+    pub fn push_absent(&mut self, schema: u32) {
+        self.cells.column.push_absent();
+        self.cells.schema.push(schema);
     }
 
     pub fn push_null(&mut self, tables: &mut Tables) {
-        self.cells.column.push_absent();
-        self.cells.schema.push(tables.schema(None));
+        self.push_absent(tables.schema(None));
     }
 
     pub fn push_cell(&mut self, cell: Option<Cell<'_>>, schema: Option<&Rc<Schema>>, tables: &mut Tables) {
@@ -157,6 +165,7 @@ impl HeadersOut {
         4 * (self.ends.len() + self.name.len()) + self.value.bytes()
     }
 
+    #[inline]
     pub fn end_row(&mut self) {
         self.ends.push(self.name.len() as u32);
     }

@@ -134,7 +134,8 @@ impl FileSourceTask {
 
     /// Takes the lines that were read; answers whether the batch is full.
     fn take_lines(&mut self, now: i64, batch: &mut SourceBatch) -> bool {
-        while batch.len() < self.batch_size && batch.bytes() < BATCH_BYTES {
+        let mut texts = batch.texts(&self.partition, &self.topic, Some(now));
+        while texts.len() < self.batch_size && texts.bytes() < BATCH_BYTES {
             let (line, position) = match &mut self.input {
                 Input::File(file) => match file.take() {
                     Some((line, position)) => (line, Some(position)),
@@ -153,7 +154,7 @@ impl FileSourceTask {
                 java_text::replaced(line, &mut self.replaced);
                 std::str::from_utf8(&self.replaced).expect("what is not UTF-8 was replaced")
             });
-            batch.push_text(&self.partition, offset, &self.topic, Some(now), text);
+            texts.push(offset, text);
         }
         true
     }

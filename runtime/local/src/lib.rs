@@ -19,6 +19,7 @@ mod partitioner;
 mod pattern;
 mod producer;
 mod read;
+mod reader;
 mod retention;
 mod rows;
 mod server;

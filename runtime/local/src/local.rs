@@ -22,6 +22,7 @@ use crate::log::Log;
 use crate::partitioner::Partitioner;
 use crate::pattern::Pattern;
 use crate::producer::LocalProducer;
+use crate::reader::Reader;
 use crate::settings::Settings;
 use crate::store::{META, OFFSETS, Place, Store};
 use crate::topic_config::{TopicConfig, check_name};
@@ -45,6 +46,7 @@ pub(crate) struct Engine {
 /// The parts of a broker. The lock is let go of last.
 pub(crate) struct Shared {
     pub writer: Writer,
+    reader: Option<Reader>,
     pub store: Arc<Store>,
     pub catalog: Arc<Catalog>,
     pub groups: Arc<Groups>,
@@ -94,7 +96,8 @@ impl Local {
             if threads { Writer::thread(committer, grouping).map_err(no_thread)? } else { Writer::inline(committer) };
         let upkeep_due = AtomicI64::new(settings.clock.now() + settings.upkeep_interval.as_millis() as i64);
         let drawn = AtomicI64::new(0);
-        let shared = Shared { writer, store, catalog, groups, settings, upkeep_due, drawn, _lock: lock };
+        let reader = if threads { Some(Reader::start().map_err(no_thread)?) } else { None };
+        let shared = Shared { writer, reader, store, catalog, groups, settings, upkeep_due, drawn, _lock: lock };
         let shared = Arc::new(shared);
         let upkeep = if threads { Some(Upkeep::start(shared.clone()).map_err(no_thread)?) } else { None };
         Ok(Arc::new(Local { engine: Arc::new(Engine { shared, upkeep: Mutex::new(upkeep) }) }))
@@ -157,17 +160,14 @@ impl Shared {
         })
     }
 
-    /// Runs a read where it blocks nobody: on a thread for such, or here when everything is in memory.
+    /// Runs a read where it blocks nobody: on the reader's thread, or here when everything is in memory.
     pub async fn blocking<T: Send + 'static>(
         self: &Arc<Shared>,
         read: impl FnOnce(&Shared) -> Result<T, BrokerError> + Send + 'static,
     ) -> Result<T, BrokerError> {
-        if self.store.place == Place::Memory {
-            return read(self);
-        }
+        let Some(reader) = &self.reader else { return read(self) };
         let shared = self.clone();
-        let read = tokio::task::spawn_blocking(move || read(&shared)).await;
-        read.unwrap_or_else(|e| Err(BrokerError::Unavailable(format!("a read of the store did not end: {e}"))))
+        reader.run(move || read(&shared)).await
     }
 }
 

@@ -1,5 +1,6 @@
 //! What `weir` can be asked on the command line.
 
+use std::io::IsTerminal;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -58,7 +59,11 @@ impl Command {
 fn log_to_stderr() {
     let chosen = tracing_subscriber::EnvFilter::try_from_env("WEIR_LOG");
     let filter = chosen.unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info"));
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal())
+        .init();
 }
 
 fn report(outcome: Result<String, String>) -> ExitCode {

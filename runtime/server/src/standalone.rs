@@ -83,6 +83,8 @@ async fn serve(
     let host = WasmPlugins::new(compiler, settings.limits.clone(), plugins::PLUGIN_BYTES_MAX)
         .map_err(|error| format!("the sandbox does not start: {error:#}"))?;
     let registry = plugins::load(&host, &settings.plugin_path).await?;
+    let bootstrap = settings.bootstrap.clone();
+    let classes = registry.classes().count();
     let local = broker(&settings.bootstrap)?;
     let cancel = CancellationToken::new();
     if let Bootstrap::Local(_) = settings.bootstrap {
@@ -109,6 +111,7 @@ async fn serve(
         statuses: board.clone(),
     });
     let (requests, queue) = mpsc::channel(REQUESTS);
+    tracing::info!(version = env!("CARGO_PKG_VERSION"), store = ?bootstrap, classes, "weir runs");
     let herder = tokio::spawn(Standalone::new(builder, board, queue, cancel.clone()).run());
     let outcome = tokio::select! {
         biased;

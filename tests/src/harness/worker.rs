@@ -56,22 +56,19 @@ impl Worker {
     pub fn stop(mut self) -> bool {
         let pid = rustix::process::Pid::from_child(&self.child);
         rustix::process::kill_process(pid, rustix::process::Signal::TERM).expect("it can be signalled");
-        let deadline = Instant::now() + Duration::from_secs(30);
+        self.wait(Duration::from_secs(30))
+    }
+
+    /// Waits for it to end by itself; answers whether it ended well, and its log.
+    pub fn ended(mut self) -> (bool, String) {
+        (self.wait(Duration::from_secs(60)), self.log())
+    }
+
+    fn wait(&mut self, most: Duration) -> bool {
+        let deadline = Instant::now() + most;
         loop {
             if let Some(status) = self.child.try_wait().expect("it can be waited for") {
                 return status.success();
-            }
-            assert!(Instant::now() < deadline, "it does not stop:\n{}", self.log());
-            std::thread::sleep(Duration::from_millis(10));
-        }
-    }
-
-    /// Waits for it to end by itself; answers whether it ended well.
-    pub fn ended(mut self) -> (bool, String) {
-        let deadline = Instant::now() + Duration::from_secs(60);
-        loop {
-            if let Some(status) = self.child.try_wait().expect("it can be waited for") {
-                return (status.success(), self.log());
             }
             assert!(Instant::now() < deadline, "it does not end:\n{}", self.log());
             std::thread::sleep(Duration::from_millis(10));

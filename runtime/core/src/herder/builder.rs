@@ -5,7 +5,7 @@ use std::sync::{Arc, RwLock};
 
 use tokio::sync::mpsc;
 
-use crate::model::{ClassKind, Config, ConverterRole, Fault, Problem, TaskId};
+use crate::model::{ClassKind, Config, ConverterRole, Fault, Problem, Subscription, TaskId};
 use crate::plugin::{Ceilings, Found, Registry, grants};
 use crate::port::{
     Broker, ClientSettings, ConnectorKind, Context, Converter, ConverterFactory, Instance, Step, StepGuard,
@@ -24,7 +24,7 @@ const WISHES: usize = 64;
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Failure {
     /// Its configuration is wrong.
-    #[error("{}", lines(.0))]
+    #[error("{}", Problem::lines(.0))]
     Config(Vec<Problem>),
     /// A class is not there.
     #[error("{0}")]
@@ -44,9 +44,12 @@ pub enum Failure {
     Broker(String),
 }
 
-fn lines(problems: &[Problem]) -> String {
-    let lines: Vec<String> = problems.iter().map(|p| format!("{}: {}", p.key, p.message)).collect();
-    lines.join("\n")
+/// What a sink reads, which its configuration has to say.
+fn subscription(settings: &ConnectorSettings) -> Result<&Subscription, Failure> {
+    settings.subscription.as_ref().ok_or_else(|| {
+        let message = "Must configure one of topics or topics.regex".to_owned();
+        Failure::Config(vec![Problem { key: "topics".into(), message }])
+    })
 }
 
 /// Makes and runs connectors and tasks.
@@ -115,9 +118,8 @@ impl Builder {
             ClassKind::Sink => ConnectorKind::Sink,
             _ => ConnectorKind::Source,
         };
-        if kind == ConnectorKind::Sink && settings.subscription.is_none() {
-            let message = "Must configure one of topics or topics.regex".to_owned();
-            return Err(Failure::Config(vec![Problem { key: "topics".into(), message }]));
+        if kind == ConnectorKind::Sink {
+            subscription(settings)?;
         }
         let class = found.class.name.clone();
         let failed = |call: &'static str| {
@@ -214,11 +216,8 @@ impl Builder {
         }
         let (wish, wishes) = mpsc::channel(WISHES);
         context.wishes = Some(wish);
-        let subscription = settings.subscription.clone().ok_or_else(|| {
-            let message = "Must configure one of topics or topics.regex".to_owned();
-            Failure::Config(vec![Problem { key: "topics".into(), message }])
-        })?;
-        let consumer = self.broker.consumer(&subscription, &self.consumer_settings(&settings, &id)).await;
+        let subscription = subscription(&settings)?;
+        let consumer = self.broker.consumer(subscription, &self.consumer_settings(&settings, &id)).await;
         run_sink(SinkParts {
             guest: found.component.sink_task(context).await.map_err(failed)?,
             id,

@@ -12,6 +12,19 @@ pub struct Problem {
     pub message: String,
 }
 
+impl Problem {
+    /// Problems as text, a line each.
+    pub fn lines(problems: &[Problem]) -> String {
+        problems.iter().map(Problem::to_string).collect::<Vec<_>>().join("\n")
+    }
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.key, self.message)
+    }
+}
+
 /// A limit that ended a guest, with what it was and what was used.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Limit {
@@ -69,7 +82,7 @@ pub enum Fault {
     #[error("{0}")]
     Data(String),
     /// The configuration is wrong.
-    #[error("{}", problems(.0))]
+    #[error("{}", Problem::lines(.0))]
     Config(Vec<Problem>),
     /// The guest cannot go on, by its own word.
     #[error("{0}")]
@@ -91,11 +104,6 @@ pub enum Fault {
     /// The call was dropped because the task had to stop.
     #[error("{0} was still running when the time to stop gracefully had passed")]
     Abandoned(&'static str),
-}
-
-fn problems(problems: &[Problem]) -> String {
-    let lines: Vec<String> = problems.iter().map(|p| format!("{}: {}", p.key, p.message)).collect();
-    lines.join("\n")
 }
 
 impl Fault {

@@ -51,13 +51,6 @@ pub struct Chained {
     pub faults: Vec<StageFault>,
 }
 
-impl Chained {
-    /// The row that a record came from.
-    pub fn origin(&self, row: usize) -> u32 {
-        self.kept.as_ref().map_or(row as u32, |kept| kept[row])
-    }
-}
-
 /// Rows of an earlier batch, by rows of a later one.
 fn compose(earlier: Option<&[u32]>, later: Option<Vec<u32>>) -> Option<Vec<u32>> {
     match (earlier, later) {

@@ -1,6 +1,6 @@
 //! Pure. What a task may do when, and which of its states are told to others. Knows nothing of guests or brokers.
 
-use super::TaskFailure;
+use super::{Command, TaskFailure};
 
 /// A state as statuses show it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,6 +37,18 @@ pub enum Event {
     Finished,
     /// The time to stop gracefully has passed.
     GraceOver,
+}
+
+impl Event {
+    /// What the owner told; none when there is no owner left.
+    pub fn told(command: Option<Command>) -> Event {
+        match command {
+            Some(Command::Pause) => Event::Pause,
+            Some(Command::Resume) => Event::Resume,
+            // Nobody is left to tell it anything: it cannot be wanted.
+            None => Event::Stop,
+        }
+    }
 }
 
 /// What has to be done about it, in order.

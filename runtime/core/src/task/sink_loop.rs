@@ -167,7 +167,7 @@ impl Sink {
         let polled = tokio::select! {
             biased;
             () = self.parts.grace.stopping.cancelled() => return Err(Event::Stop),
-            command = self.parts.commands.recv() => return Err(event_of(command)),
+            command = self.parts.commands.recv() => return Err(Event::told(command)),
             Some(wish) = self.parts.wishes.recv() => return self.grant(wish).await,
             polled = self.parts.consumer.poll(wait, self.parts.batch_bytes) => polled.map_err(consumer_failed)?,
         };
@@ -428,13 +428,4 @@ impl Sink {
 
 fn consumer_failed(error: crate::port::BrokerError) -> Event {
     Event::Failed(TaskFailure::new("The task's consumer failed", error))
-}
-
-fn event_of(command: Option<Command>) -> Event {
-    match command {
-        Some(Command::Pause) => Event::Pause,
-        Some(Command::Resume) => Event::Resume,
-        // Nobody is left to tell it anything: it cannot be wanted.
-        None => Event::Stop,
-    }
 }

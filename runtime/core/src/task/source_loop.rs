@@ -149,7 +149,7 @@ impl Source {
         tokio::select! {
             biased;
             () = self.parts.grace.stopping.cancelled() => Some(Event::Stop),
-            command = self.parts.commands.recv() => Some(event_of(command)),
+            command = self.parts.commands.recv() => Some(Event::told(command)),
             () = tokio::time::sleep_until(self.next_commit) => self.commit().await,
             answers = self.parts.producer.answers(), if unanswered => self.answered(answers),
             () = tokio::time::sleep_until(self.not_before), if waits_for_guest => None,
@@ -173,7 +173,7 @@ impl Source {
                     biased;
                     polled = &mut poll => break polled,
                     () = parts.grace.stopping.cancelled(), if happened.is_none() => happened = Some(Event::Stop),
-                    command = parts.commands.recv(), if happened.is_none() => happened = Some(event_of(command)),
+                    command = parts.commands.recv(), if happened.is_none() => happened = Some(Event::told(command)),
                     answers = parts.producer.answers(), if unanswered => answered.push(answers),
                     () = tokio::time::sleep_until(self.next_commit), if !commit_due => commit_due = true,
                 }
@@ -389,14 +389,5 @@ impl Source {
             }
         }
         if self.parts.grace.over.is_cancelled() { Event::GraceOver } else { Event::Finished }
-    }
-}
-
-fn event_of(command: Option<Command>) -> Event {
-    match command {
-        Some(Command::Pause) => Event::Pause,
-        Some(Command::Resume) => Event::Resume,
-        // Nobody is left to tell it anything: it cannot be wanted.
-        None => Event::Stop,
     }
 }

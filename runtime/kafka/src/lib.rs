@@ -1,0 +1,1 @@
+//! Core's broker ports over Kafka: topics, producers, consumers in groups, compacted logs.

@@ -2,7 +2,10 @@
 //!
 //! Layers, bottom up; a file imports its own layer and those before it: `model`, `settings`, `observe`, `port`,
 //! `process`, `task`, `worker`, `store`, `plugin`, `access`, `herder`.
+//! Beside them `contract`, behind a feature: what every implementation of a port must do.
 
+#[cfg(feature = "contract")]
+pub mod contract;
 pub mod herder;
 pub mod model;
 pub mod observe;

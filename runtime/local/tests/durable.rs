@@ -1,16 +1,12 @@
 //! What is left after a restart, after kill -9 and after damage.
 
-#[path = "contract/suite.rs"]
-#[allow(dead_code, reason = "the contract's own tests use the rest")]
-mod suite;
-
 use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use suite::{consumer, read, send, topic, values};
+use weir_core::contract::{consumer, read, send, topic, values};
 use weir_core::model::{Position, TopicPartition};
 use weir_core::port::{Broker, BrokerError, ClientSettings};
 use weir_local::{Local, LocalClient, Settings, TopicAdmin};

@@ -1,15 +1,11 @@
 //! A disk without room: appends say so, nothing acknowledged is lost, and work goes on once there is room.
 
-#[path = "contract/suite.rs"]
-#[allow(dead_code, reason = "the contract's own tests use the rest")]
-mod suite;
-
 use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-use suite::{consumer, read, send, topic, values};
+use weir_core::contract::{consumer, read, send, topic, values};
 use weir_core::port::{Broker, BrokerError, ClientSettings};
 use weir_local::{Local, Settings};
 

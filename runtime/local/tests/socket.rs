@@ -1,17 +1,13 @@
 //! Other processes' way to a store: with a worker that runs and without, and what a hostile one may send.
 
-#[path = "contract/suite.rs"]
-#[allow(dead_code, reason = "the contract's own tests use the rest")]
-mod suite;
-
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use suite::{send, topic, values};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixStream;
+use weir_core::contract::{send, topic, values};
 use weir_core::model::{Position, RawRecords, TopicPartition};
 use weir_core::port::{Broker, BrokerError, ClientSettings, Created};
 use weir_local::{Local, LocalClient, Server, Settings, TopicAdmin};

@@ -1,15 +1,11 @@
 //! Retention, compaction and deletion over the whole store, in memory and on disk.
 
-#[path = "contract/suite.rs"]
-#[allow(dead_code, reason = "the contract's own tests use the rest")]
-mod suite;
-
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, Instant};
 
-use suite::{consumer, read, send, topic, values};
+use weir_core::contract::{consumer, read, send, topic, values};
 use weir_core::port::{Broker, ClientSettings, CompactedLog, ConsumerPolled as Polled, LogRecord};
 use weir_local::{Clock, Local, PartitionDetails, Place, Settings, TopicAdmin};
 

@@ -1,0 +1,45 @@
+//! What every implementation of a port must do, as functions over the port alone. Each runs on a broker that holds no
+//! topic of the function's; a function never looks at what others made.
+
+mod consumers;
+mod groups;
+mod logs;
+mod producers;
+mod steps;
+mod topics;
+
+pub use consumers::{
+    a_waiting_poll_wakes_for_records, pause_resume_and_seek_move_only_what_they_name,
+    polls_are_bounded_and_a_dropped_one_loses_nothing,
+};
+pub use groups::{
+    a_newcomer_gets_its_share_after_the_owner_let_go, committed_offsets_are_where_the_group_goes_on,
+    patterns_match_whole_names_and_topics_made_later,
+};
+pub use logs::logs_are_read_to_the_end_and_followed;
+pub use producers::{
+    keys_go_where_java_puts_them, records_come_back_as_they_were_sent,
+    what_cannot_be_written_is_refused_record_by_record,
+};
+pub use steps::{Read, consumer, read, send, topic, values};
+pub use topics::topics_are_made_once_and_described;
+
+/// Hands a macro the name of every function of the suite, to make a test of each.
+#[macro_export]
+macro_rules! every_behaviour {
+    ($make:ident) => {
+        $make!(
+            topics_are_made_once_and_described,
+            records_come_back_as_they_were_sent,
+            keys_go_where_java_puts_them,
+            what_cannot_be_written_is_refused_record_by_record,
+            committed_offsets_are_where_the_group_goes_on,
+            a_waiting_poll_wakes_for_records,
+            polls_are_bounded_and_a_dropped_one_loses_nothing,
+            pause_resume_and_seek_move_only_what_they_name,
+            a_newcomer_gets_its_share_after_the_owner_let_go,
+            patterns_match_whole_names_and_topics_made_later,
+            logs_are_read_to_the_end_and_followed,
+        );
+    };
+}

@@ -48,6 +48,7 @@ mod config;
 mod context;
 mod data;
 mod error;
+pub mod fields;
 mod glue;
 pub mod log;
 mod record;

@@ -8,6 +8,7 @@ use weir_data::{Cells, Headers, Schema};
 use crate::bindings::transformation::exports::weir::connect::transformations as wit;
 use crate::data::{Cell, Data};
 use crate::error::Result;
+use crate::fields::{Live, Side, live, live_of_data};
 use crate::schemas;
 use crate::tables::{cells_from_wit, headers_from_wit};
 
@@ -78,8 +79,13 @@ impl Input {
 /// A key or value: as it came, or as a step left it.
 #[derive(Debug)]
 pub(crate) enum Part<'a> {
-    Came { cell: Option<Cell<'a>>, schema: Option<&'a Rc<Schema>> },
+    Came {
+        cell: Option<Cell<'a>>,
+        schema: Option<&'a Rc<Schema>>,
+    },
     Set(Data),
+    /// Its fields known by position: see [`crate::fields`].
+    Fields(Live<'a>),
 }
 
 impl<'a> Part<'a> {
@@ -97,6 +103,28 @@ impl<'a> Part<'a> {
                 Ok(Cow::Owned(Data { schema: schema.cloned(), value: weir_data::Value::Null }))
             }
             Part::Set(data) => Ok(Cow::Borrowed(data)),
+            Part::Fields(live) => Ok(Cow::Owned(live.data()?)),
+        }
+    }
+
+    fn is_null(&self) -> bool {
+        match self {
+            Part::Came { cell, .. } => cell.is_none(),
+            Part::Set(data) => data.value == weir_data::Value::Null,
+            Part::Fields(live) => live.shape.is_null(),
+        }
+    }
+
+    #[inline]
+    fn live(&mut self) -> Result<&mut Live<'a>> {
+        match self {
+            Part::Came { cell, schema } => *self = Part::Fields(live(*cell, *schema)?),
+            Part::Set(data) => *self = Part::Fields(live_of_data(data)?),
+            Part::Fields(_) => {}
+        }
+        match self {
+            Part::Fields(live) => Ok(live),
+            Part::Came { .. } | Part::Set(_) => unreachable!("it was made so above"),
         }
     }
 }
@@ -203,11 +231,11 @@ impl<'a> Record<'a> {
         self.value.data()
     }
 
-    /// Its value as it came, not decoded; none when it is null or a step has set it.
+    /// Its value as it came, not decoded; none when it is null or a step has changed it.
     pub fn value_cell(&self) -> Option<Cell<'a>> {
         match &self.value {
             Part::Came { cell, .. } => *cell,
-            Part::Set(_) => None,
+            Part::Set(_) | Part::Fields(_) => None,
         }
     }
 
@@ -218,9 +246,22 @@ impl<'a> Record<'a> {
 
     /// Whether its value is null.
     pub fn is_tombstone(&self) -> bool {
-        match &self.value {
-            Part::Came { cell, .. } => cell.is_none(),
-            Part::Set(data) => data.value == weir_data::Value::Null,
+        self.value.is_null()
+    }
+
+    /// Whether its key or value is null.
+    pub fn is_null(&self, side: Side) -> bool {
+        match side {
+            Side::Key => self.key.is_null(),
+            Side::Value => self.value.is_null(),
+        }
+    }
+
+    #[inline]
+    pub(crate) fn live(&mut self, side: Side) -> Result<&mut Live<'a>> {
+        match side {
+            Side::Key => self.key.live(),
+            Side::Value => self.value.live(),
         }
     }
 

@@ -8,6 +8,7 @@ use crate::bindings::words::weir::connect::columns as wit;
 use crate::bindings::words::weir::connect::schemas::Definition;
 use crate::data::{Cell, Data, same_schema};
 use crate::error::Result;
+use crate::fields::Live;
 use crate::schemas;
 
 #[derive(Debug, Default)]
@@ -110,6 +111,17 @@ impl CellsOut {
         self.any |= cell.is_some();
         self.cells.column.push_option(cell.map(|cell| cell.bytes));
         self.cells.schema.push(tables.schema(schema));
+    }
+
+    #[inline]
+    pub fn push_live(&mut self, live: &Live<'_>, tables: &mut Tables) {
+        if live.write(&mut self.cells.column.data) {
+            self.cells.column.end_cell();
+            self.any = true;
+        } else {
+            self.cells.column.push_absent();
+        }
+        self.cells.schema.push(tables.schema(live.shape.schema.as_ref()));
     }
 
     pub fn get<'a>(&'a self, row: usize, tables: &'a Tables) -> Option<Cell<'a>> {

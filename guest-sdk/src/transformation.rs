@@ -162,6 +162,10 @@ fn push_part(cells: &mut CellsOut, part: &Part, tables: &mut Tables) -> Result<(
             Ok(())
         }
         Part::Set(data) => cells.push(data, tables),
+        Part::Fields(live) => {
+            cells.push_live(live, tables);
+            Ok(())
+        }
     }
 }
 

@@ -70,6 +70,11 @@ pub(crate) struct CellsOut {
 }
 
 impl CellsOut {
+    pub fn with_capacity(rows: usize, bytes: usize) -> CellsOut {
+        let cells = Cells { column: Column::with_capacity(rows, bytes), schema: Vec::with_capacity(rows) };
+        CellsOut { cells, any: false }
+    }
+
     pub fn push(&mut self, data: &Data, tables: &mut Tables) -> Result<()> {
         let column = &mut self.cells.column;
         let before = column.data.len();

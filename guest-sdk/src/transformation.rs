@@ -1,5 +1,7 @@
 //! Transformations, predicates, and the chain of steps that one task has in a component.
 
+use weir_data::Cells;
+
 use crate::bindings::transformation::exports::weir::connect::transformations as wit;
 use crate::class::Class;
 use crate::config::Config;
@@ -112,6 +114,7 @@ pub(crate) struct Segment {
 /// The parts that some step may write, under construction.
 #[derive(Default)]
 struct Out {
+    rows: usize,
     tables: Tables,
     topic: Vec<u32>,
     partition: Vec<u32>,
@@ -125,17 +128,24 @@ impl Out {
     /// Adds what a record has become, or nothing of it; parts that no step writes are left out.
     fn push(&mut self, record: &Record, writes: Parts) -> Result<()> {
         if let Err(error) = self.push_cells(record, writes) {
-            self.key.truncate(self.topic.len());
-            self.value.truncate(self.topic.len());
+            self.key.truncate(self.rows);
+            self.value.truncate(self.rows);
             self.headers.undo_row();
             return Err(error);
         }
         if writes.contains(Parts::HEADERS) {
             self.headers.end_row();
         }
-        self.topic.push(self.tables.topic(record.topic()));
-        self.partition.push(self.tables.partition(record.partition()));
-        self.timestamp.push(record.timestamp().unwrap_or(-1));
+        if writes.contains(Parts::TOPIC) {
+            self.topic.push(self.tables.topic(record.topic()));
+        }
+        if writes.contains(Parts::PARTITION) {
+            self.partition.push(self.tables.partition(record.partition()));
+        }
+        if writes.contains(Parts::TIMESTAMP) {
+            self.timestamp.push(record.timestamp().unwrap_or(-1));
+        }
+        self.rows += 1;
         Ok(())
     }
 
@@ -153,6 +163,14 @@ impl Out {
         }
         Ok(())
     }
+}
+
+/// Room for as many cells as came, a quarter larger.
+fn room_for(came: &Option<Cells>) -> CellsOut {
+    came.as_ref().map_or_else(CellsOut::default, |came| {
+        let bytes = came.column.data.len();
+        CellsOut::with_capacity(came.column.ends.len(), bytes + bytes / 4)
+    })
 }
 
 fn push_part(cells: &mut CellsOut, part: &Part, tables: &mut Tables) -> Result<()> {
@@ -178,7 +196,7 @@ impl Segment {
         let writes = self.writes();
         let mut kept = Vec::with_capacity(input.rows);
         let mut failed = Vec::new();
-        let mut out = Out::default();
+        let mut out = Out { key: room_for(&input.key), value: room_for(&input.value), ..Out::default() };
         'rows: for row in 0..input.rows as u32 {
             let mut record = Record::of(input, row as usize);
             for (at, step) in self.steps.iter_mut().enumerate() {

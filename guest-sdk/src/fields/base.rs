@@ -1,30 +1,22 @@
 //! Pure. The shapes of cells as they come: one for each schema, and for maps without schema one for each sequence of
 //! keys, recognised by comparing bytes.
 
-use std::cell::{Cell as StdCell, RefCell};
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use weir_data::cbor::{self, Malformed, major};
 use weir_data::{Schema, Type};
 
-use super::row::{Live, Row, walk_struct};
+use super::row::{Live, Row, skip, walk_struct};
 use super::shape::{Entry, Origin, Piece, Sequence, Shape};
 use crate::data::{Cell, Data};
 use crate::error::{Error, Result};
 
 /// Schemas whose shapes are kept.
-const SCHEMAS_MAX: usize = 1_000;
+const SCHEMAS_MAX: usize = 512;
 /// Sequences of keys whose shapes are kept.
-const SEQUENCES_MAX: usize = 512;
-
-/// A number for a shape, never used twice.
-pub(crate) fn next_id() -> u64 {
-    thread_local! {
-        static NEXT: StdCell<u64> = const { StdCell::new(0) };
-    }
-    NEXT.replace(NEXT.get() + 1)
-}
+const SEQUENCES_MAX: usize = 256;
 
 /// The shape of cells under a schema; the address is a key because `schema` keeps it in use.
 #[derive(Clone)]
@@ -54,7 +46,7 @@ impl Base {
             }
             _ => (None, Piece::Slot { slot: 0, or: None }, whole),
         };
-        let shape = Shape::new(next_id(), Some(schema.clone()), Some(root.clone()), piece, origins);
+        let shape = Shape::new(Some(schema.clone()), Some(root.clone()), piece, origins);
         Base { schema: schema.clone(), null, fields, shape: Rc::new(shape) }
     }
 
@@ -88,8 +80,8 @@ impl Bases {
     fn plain(&mut self, null: bool) -> Rc<Shape> {
         let (other, none) = self.plain.get_or_insert_with(|| {
             let slot = Piece::Slot { slot: 0, or: None };
-            let other = Shape::new(next_id(), None, None, slot, vec![Origin { container: 0, key: None }]);
-            let none = Shape::new(next_id(), None, None, Piece::Fixed([cbor::NULL].into()), vec![]);
+            let other = Shape::new(None, None, slot, vec![Origin { container: 0, key: None }]);
+            let none = Shape::new(None, None, Piece::Fixed([cbor::NULL].into()), vec![]);
             (Rc::new(other), Rc::new(none))
         });
         if null { none.clone() } else { other.clone() }
@@ -116,29 +108,27 @@ impl Sequences {
     /// Appends the slots of a map and answers its shape and where it ends.
     #[inline]
     fn take(&mut self, bytes: &[u8], row: &mut Row) -> std::result::Result<(Rc<Shape>, usize), Malformed> {
-        if let Some(known) = self.known.get(self.last) {
-            if let Some(end) = known.keys.follow(bytes, |start, end| row.push_cell_span(start, end))? {
-                return Ok((known.shape.clone(), end));
-            }
-            row.forget_slots(0);
+        if let Some(known) = self.known.get(self.last)
+            && let Some(end) = known.keys.follow(bytes, row.spans())?
+        {
+            return Ok((known.shape.clone(), end));
         }
         self.find(bytes, row)
     }
 
     fn find(&mut self, bytes: &[u8], row: &mut Row) -> std::result::Result<(Rc<Shape>, usize), Malformed> {
-        let names = names(bytes)?;
-        let hash = hash(&names);
+        let hash = hash(bytes)?;
         if let Some(&at) = self.by_hash.get(&hash) {
             let known = &self.known[at];
-            if let Some(end) = known.keys.follow(bytes, |start, end| row.push_cell_span(start, end))? {
+            if let Some(end) = known.keys.follow(bytes, row.spans())? {
                 self.last = at;
                 return Ok((known.shape.clone(), end));
             }
-            row.forget_slots(0);
         }
+        let names = names(bytes)?;
         let keys = Rc::new(Sequence::new(names.iter().map(|&name| name.into()).collect()));
         let shape = Rc::new(shape_of(&keys));
-        let Some(end) = keys.follow(bytes, |start, end| row.push_cell_span(start, end))? else {
+        let Some(end) = keys.follow(bytes, row.spans())? else {
             // The keys have heads that are longer than they need be.
             return Err(Malformed::Unsupported);
         };
@@ -183,10 +173,21 @@ pub(crate) fn names(bytes: &[u8]) -> std::result::Result<Vec<&str>, Malformed> {
     Ok(names)
 }
 
-/// FNV-1a over the names and their lengths.
-fn hash(names: &[&str]) -> u64 {
-    let step = |hash: u64, byte: u8| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
-    names.iter().fold(0xcbf2_9ce4_8422_2325, |hash, name| name.bytes().fold(step(hash, name.len() as u8 | 0x80), step))
+/// A number for a sequence of keys: from each its length, its first bytes and its last.
+fn hash(bytes: &[u8]) -> std::result::Result<u64, Malformed> {
+    let head = cbor::read_head(bytes, 0)?;
+    let mut hash = head.argument;
+    let mut at = head.end;
+    for _ in 0..head.argument {
+        let key = cbor::read_head(bytes, at)?;
+        let (name, end) = cbor::string_body(bytes, &key)?;
+        let word = |from: usize| name[from..].first_chunk::<4>().map_or(0, |word| u64::from(u32::from_le_bytes(*word)));
+        let few = || name.iter().fold(0, |word, &byte| word << 8 | u64::from(byte));
+        let ends = if name.len() < 4 { few() } else { word(0) << 32 | word(name.len() - 4) };
+        hash = (hash.rotate_left(5) ^ ends ^ (name.len() as u64) << 24).wrapping_mul(0x517c_c1b7_2722_0a95);
+        at = skip(bytes, end)?;
+    }
+    Ok(hash)
 }
 
 fn shape_of(keys: &Sequence) -> Shape {
@@ -199,7 +200,7 @@ fn shape_of(keys: &Sequence) -> Shape {
             Entry { name: name.clone(), schema: None, piece: Piece::Slot { slot: slot as u32, or: None } },
         );
     }
-    Shape::new(next_id(), None, None, Piece::Fields(entries), origins)
+    Shape::new(None, None, Piece::Fields(entries), origins)
 }
 
 /// Adds a field; one of its name gives way to it.
@@ -236,7 +237,7 @@ fn shape(
             let base = bases.of_schema(schema, null);
             match base.fields {
                 Some(fields) => {
-                    let walked = walk_struct(bytes, fields, |start, end| row.push_cell_span(start, end))?;
+                    let walked = walk_struct(bytes, fields, row.spans())?;
                     (base.shape.clone(), walked.ok_or(Malformed::Unsupported)?)
                 }
                 None => {

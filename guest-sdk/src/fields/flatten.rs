@@ -99,7 +99,7 @@ impl Layout<'_> {
                 }
                 self.expects.push(Expect::Struct { slot, fields: fields as u32 });
                 let first = self.row.slots() as u32;
-                let walked = self.row.open(self.cell, slot, |bytes, value| walk_struct(bytes, fields, value));
+                let walked = self.row.open(self.cell, slot, |bytes, spans| walk_struct(bytes, fields, spans));
                 walked.map_err(Error::data)?.ok_or_else(|| Error::data("a struct of another number of fields"))?;
                 let container = self.origins.len() as u32;
                 self.origins.resize(self.origins.len() + fields, Origin { container, key: None });
@@ -123,7 +123,7 @@ impl Layout<'_> {
                 let names = names(bytes).map_err(Error::data)?.into_iter().map(Into::into).collect();
                 let keys = Rc::new(Sequence::new(names));
                 let first = self.row.slots() as u32;
-                let followed = self.row.open(self.cell, slot, |bytes, value| keys.follow(bytes, value));
+                let followed = self.row.open(self.cell, slot, |bytes, spans| keys.follow(bytes, spans));
                 followed.map_err(Error::data)?.ok_or_else(|| Error::data("a map's key with a long head"))?;
                 let container = self.origins.len() as u32;
                 self.origins.extend(keys.names.iter().map(|key| Origin { container, key: Some(key.clone()) }));
@@ -134,9 +134,9 @@ impl Layout<'_> {
             }
             Piece::Fixed(cbor) if cbor.first().is_some_and(|first| first >> 5 == major::MAP) => {
                 let keys = Sequence::new(names(&cbor).map_err(Error::data)?.into_iter().map(Into::into).collect());
-                let mut pieces = Vec::new();
-                let followed = keys.follow(&cbor, |start, end| pieces.push(Piece::Fixed(cbor[start..end].into())));
-                followed.map_err(Error::data)?;
+                let mut spans = Vec::new();
+                keys.follow(&cbor, &mut spans).map_err(Error::data)?;
+                let pieces = fixed(&cbor, spans);
                 Ok(Opened::Map(keys.names.iter().cloned().zip(pieces).collect()))
             }
             Piece::Slot { .. } | Piece::Raw { .. } | Piece::Fixed(_) => Ok(Opened::Other(piece)),
@@ -157,10 +157,14 @@ fn fixed_fields(cbor: &[u8], fields: usize) -> Result<Vec<Piece>> {
     if cbor == [cbor::NULL] {
         return Ok(vec![null(); fields]);
     }
-    let mut pieces = Vec::with_capacity(fields);
-    let walked = walk_struct(cbor, fields, |start, end| pieces.push(Piece::Fixed(cbor[start..end].into())));
+    let mut spans = Vec::with_capacity(fields);
+    let walked = walk_struct(cbor, fields, &mut spans);
     walked.map_err(Error::data)?.ok_or_else(|| Error::data("a struct of another number of fields"))?;
-    Ok(pieces)
+    Ok(fixed(cbor, spans).collect())
+}
+
+fn fixed(cbor: &[u8], spans: Vec<(u32, u32)>) -> impl Iterator<Item = Piece> {
+    spans.into_iter().map(|(start, end)| Piece::Fixed(cbor[start as usize..end as usize].into()))
 }
 
 /// What the default of a struct says of its fields; null says nothing.

@@ -4,8 +4,8 @@ use std::rc::Rc;
 
 use weir_data::{Node, Schema, Type};
 
-use super::base::{next_id, put};
-use super::row::{Live, Row};
+use super::base::put;
+use super::row::Row;
 use super::shape::{Entry, Expect, Origin, Piece, Shape};
 use crate::error::{Error, Result};
 
@@ -263,13 +263,12 @@ impl<'r> Layout<'r> {
             }
             let was = was.map(|was| match was {
                 Piece::Slot { slot, or: None } => Was::Slot(slot),
-                // Only the writer of this shape is used, so it needs no number of its own.
-                other => Was::Written(Shape::new(u64::MAX, schema.clone(), None, other, origins.clone())),
+                other => Was::Written(Box::new(Shape::new(schema.clone(), None, other, origins.clone()))),
             });
             works.push(Work { tag, was });
             origins.push(Origin { container: origins.len() as u32, key: None });
         }
-        let shape = Rc::new(Shape::new(next_id(), schema, self.head, self.root, origins));
+        let shape = Rc::new(Shape::new(schema, self.head, self.root, origins));
         Ok(Plan { expects: self.expects, works, shape })
     }
 }
@@ -298,10 +297,10 @@ pub(super) fn is_filled(slot: u32) -> bool {
 
 /// What a step does to rows of one shape.
 #[derive(Debug)]
-pub(super) struct Plan {
+pub(crate) struct Plan {
     pub expects: Vec<Expect>,
     works: Vec<Work>,
-    shape: Rc<Shape>,
+    pub shape: Rc<Shape>,
 }
 
 #[derive(Debug)]
@@ -313,15 +312,16 @@ struct Work {
 #[derive(Debug)]
 enum Was {
     Slot(u32),
-    Written(Shape),
+    Written(Box<Shape>),
 }
 
 impl Plan {
-    /// Makes a row that meets the expectations what the plan makes of it.
+    /// Adds to a row that meets the expectations what the plan has filled.
     #[inline]
-    pub fn run(
+    pub fn fill(
         &self,
-        live: &mut Live<'_>,
+        cell: &[u8],
+        row: &mut Row,
         scratch: &mut Vec<u8>,
         fill: &mut impl FnMut(u32, Option<&[u8]>, &mut Vec<u8>) -> Result<()>,
     ) -> Result<()> {
@@ -329,16 +329,15 @@ impl Plan {
             scratch.clear();
             match &work.was {
                 None => fill(work.tag, None, scratch)?,
-                Some(Was::Slot(slot)) => fill(work.tag, Some(live.row.get(live.cell, *slot)), scratch)?,
+                Some(Was::Slot(slot)) => fill(work.tag, Some(row.get(cell, *slot)), scratch)?,
                 Some(Was::Written(was)) => {
-                    let mut cell = Vec::new();
-                    was.write(live.cell, &live.row, &mut cell);
-                    fill(work.tag, Some(&cell), scratch)?;
+                    let mut written = Vec::new();
+                    was.write(cell, row, &mut written);
+                    fill(work.tag, Some(&written), scratch)?;
                 }
             }
-            live.row.push_own(scratch);
+            row.push_own(scratch);
         }
-        live.shape = self.shape.clone();
         Ok(())
     }
 }

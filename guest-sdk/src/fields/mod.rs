@@ -2,7 +2,7 @@
 //! by their sequences of keys.
 //!
 //! Rows of one schema, or maps with the same keys in the same order, have one shape. What a step does to fields is
-//! worked out once for each shape and kept in its [`Edits`]; a row then only has its fields' places found, by skipping
+//! worked out once for each shape; a row then only has its fields' places found, by skipping
 //! values and comparing keys with those seen before, and its bytes copied once, after the last step of the chain.
 //!
 //! ```
@@ -73,7 +73,7 @@ mod shape;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeMap;
+use std::cell::Cell;
 use std::rc::Rc;
 
 pub use layout::{Layout, LayoutField};
@@ -84,11 +84,13 @@ pub(crate) use row::Live;
 use crate::error::Result;
 use crate::record::Record;
 use layout::Plan;
+use row::Row;
+use shape::{Next, Shape};
 
-/// Plans that one step keeps. Data that has more shapes makes them anew.
-const PLANS_MAX: usize = 1_024;
-/// Plans for one shape: there are several where a plan depends on what is nested in rows.
+/// Plans of one step for one shape: there are several where a plan depends on what is nested in rows.
 const ALTERNATIVES_MAX: usize = 32;
+/// Steps, and variants of them, whose plans one shape keeps.
+const STEPS_MAX: usize = 32;
 
 /// The key of a record, or its value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -99,22 +101,27 @@ pub enum Side {
     Value,
 }
 
-/// What a shape is asked for by: its number, and what else the plan depends on.
-type Ask = (u64, u32);
-
 /// What one step does to fields, by their shapes. See the [module](self).
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Edits {
-    last: Option<(Ask, Rc<Plan>)>,
-    plans: BTreeMap<Ask, Vec<Rc<Plan>>>,
-    kept: usize,
+    number: u32,
     scratch: Vec<u8>,
+}
+
+impl Default for Edits {
+    fn default() -> Edits {
+        thread_local! {
+            static NEXT: Cell<u32> = const { Cell::new(0) };
+        }
+        Edits { number: NEXT.replace(NEXT.get() + 1), scratch: Vec::new() }
+    }
 }
 
 impl Edits {
     /// Changes a record's key or value. `plan` is called once for each shape and `variant`, which stands for whatever
     /// else decides what `plan` does; its errors are this row's, and it is asked again for the next one. `fill` is called
     /// for each row with the tag of a field to fill, its value so far as CBOR, and where to put the new one as CBOR.
+    #[inline]
     pub fn apply(
         &mut self,
         record: &mut Record<'_>,
@@ -123,50 +130,61 @@ impl Edits {
         plan: impl FnOnce(&mut Layout<'_>) -> Result<()>,
         mut fill: impl FnMut(u32, Option<&[u8]>, &mut Vec<u8>) -> Result<()>,
     ) -> Result<()> {
-        let live = record.live(side)?;
-        let ask = (live.shape.id, variant);
-        if let Some((last, plan)) = &self.last
-            && *last == ask
-            && live.row.meets(live.cell, &plan.expects)
-        {
-            return plan.run(live, &mut self.scratch, &mut fill);
-        }
-        let plan = match self.find(ask, live) {
-            Some(plan) => plan,
-            None => self.make(ask, live, plan)?,
+        let Live { cell, row, shape } = record.live(side)?;
+        let ask = (self.number, variant);
+        let known = shape.next.borrow();
+        let fits = known
+            .iter()
+            .find(|next| next.ask == ask)
+            .and_then(|next| next.plans.iter().find(|plan| row.meets(cell, &plan.expects)));
+        let next = match fits {
+            Some(plan) => {
+                plan.fill(cell, row, &mut self.scratch, &mut fill)?;
+                plan.shape.clone()
+            }
+            None => {
+                drop(known);
+                let plan = make(ask, cell, row, shape, plan)?;
+                plan.fill(cell, row, &mut self.scratch, &mut fill)?;
+                *shape = plan.shape.clone();
+                return Ok(());
+            }
         };
-        self.last = Some((ask, plan.clone()));
-        plan.run(live, &mut self.scratch, &mut fill)
+        drop(known);
+        *shape = next;
+        Ok(())
     }
+}
 
-    fn find(&self, ask: Ask, live: &mut Live<'_>) -> Option<Rc<Plan>> {
-        self.plans.get(&ask)?.iter().find(|plan| live.row.meets(live.cell, &plan.expects)).cloned()
+#[cold]
+fn make(
+    ask: (u32, u32),
+    cell: &[u8],
+    row: &mut Row,
+    shape: &Shape,
+    plan: impl FnOnce(&mut Layout<'_>) -> Result<()>,
+) -> Result<Rc<Plan>> {
+    let slots = row.slots();
+    let mut layout = Layout::new(cell, row, shape);
+    let planned = plan(&mut layout).and_then(|()| layout.finish());
+    if planned.is_err() {
+        row.forget_slots(slots);
     }
-
-    fn make(
-        &mut self,
-        ask: Ask,
-        live: &mut Live<'_>,
-        plan: impl FnOnce(&mut Layout<'_>) -> Result<()>,
-    ) -> Result<Rc<Plan>> {
-        let slots = live.row.slots();
-        let mut layout = Layout::new(live.cell, &mut live.row, &live.shape);
-        let planned = plan(&mut layout).and_then(|()| layout.finish());
-        if planned.is_err() {
-            live.row.forget_slots(slots);
+    let plan = Rc::new(planned?);
+    let mut known = shape.next.borrow_mut();
+    match known.iter_mut().find(|next| next.ask == ask) {
+        Some(Next { plans, .. }) => {
+            if plans.len() >= ALTERNATIVES_MAX {
+                plans.remove(0);
+            }
+            plans.push(plan.clone());
         }
-        let plan = Rc::new(planned?);
-        if self.kept >= PLANS_MAX {
-            self.plans.clear();
-            self.kept = 0;
+        None => {
+            if known.len() >= STEPS_MAX {
+                known.remove(0);
+            }
+            known.push(Next { ask, plans: vec![plan.clone()] });
         }
-        let alternatives = self.plans.entry(ask).or_default();
-        if alternatives.len() >= ALTERNATIVES_MAX {
-            alternatives.remove(0);
-            self.kept -= 1;
-        }
-        alternatives.push(plan.clone());
-        self.kept += 1;
-        Ok(plan)
     }
+    Ok(plan)
 }

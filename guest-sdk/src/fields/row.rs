@@ -58,14 +58,9 @@ impl Row {
         self.spans.push((start | OWN, self.own.len() as u32 | OWN));
     }
 
-    /// Appends the slots of a container that stands in a slot, by telling `walk` its bytes.
+    /// Appends the slots of a container that stands in a slot: `walk` tells where they are in its bytes.
     #[inline]
-    pub fn open<T>(
-        &mut self,
-        cell: &[u8],
-        slot: u32,
-        walk: impl FnOnce(&[u8], &mut dyn FnMut(usize, usize)) -> T,
-    ) -> T {
+    pub fn open<T>(&mut self, cell: &[u8], slot: u32, walk: impl FnOnce(&[u8], &mut Vec<(u32, u32)>) -> T) -> T {
         let (start, end) = self.spans[slot as usize];
         let Row { spans, own } = self;
         let bytes = if start & OWN == 0 {
@@ -73,7 +68,10 @@ impl Row {
         } else {
             &own[(start ^ OWN) as usize..(end ^ OWN) as usize]
         };
-        walk(bytes, &mut |from, to| spans.push((start + from as u32, start + to as u32)))
+        let first = spans.len();
+        let walked = walk(bytes, spans);
+        spans[first..].iter_mut().for_each(|(from, to)| (*from, *to) = (*from + start, *to + start));
+        walked
     }
 
     /// Keeps a copy of the cell, so that its slots need it no more.
@@ -85,10 +83,10 @@ impl Row {
         }
     }
 
-    /// Appends the slots of the cell itself.
+    /// For walkers of the cell to append its slots.
     #[inline(always)]
-    pub fn push_cell_span(&mut self, start: usize, end: usize) {
-        self.spans.push((start as u32, end as u32));
+    pub fn spans(&mut self) -> &mut Vec<(u32, u32)> {
+        &mut self.spans
     }
 
     /// Whether the row holds what a plan expects; the slots of its containers are appended.
@@ -108,17 +106,11 @@ impl Row {
             Expect::Scalar(slot) => self.get(cell, *slot).first().is_some_and(|first| first >> 5 != major::MAP),
             Expect::Null(slot) => self.get(cell, *slot) == [cbor::NULL],
             Expect::Struct { slot, fields } => {
-                let walked = self.open(cell, *slot, |bytes, value| walk_struct(bytes, *fields as usize, value));
+                let walked = self.open(cell, *slot, |bytes, spans| walk_struct(bytes, *fields as usize, spans));
                 matches!(walked, Ok(Some(_)))
             }
             Expect::Map { slot, keys } => {
-                let before = self.spans.len();
-                let followed = self.open(cell, *slot, |bytes, value| keys.follow(bytes, value));
-                let follows = matches!(followed, Ok(Some(_)));
-                if !follows {
-                    self.spans.truncate(before);
-                }
-                follows
+                matches!(self.open(cell, *slot, |bytes, spans| keys.follow(bytes, spans)), Ok(Some(_)))
             }
         }
     }
@@ -129,24 +121,58 @@ impl Row {
     }
 }
 
-/// Goes through a struct of so many fields; none where it has another number of them or is no array.
+/// Appends where each field of a struct of so many fields starts and ends; none where it has another number of them or is
+/// no array.
 #[inline]
 pub(crate) fn walk_struct(
     bytes: &[u8],
     fields: usize,
-    mut value: impl FnMut(usize, usize),
+    spans: &mut Vec<(u32, u32)>,
 ) -> std::result::Result<Option<usize>, Malformed> {
     let head = cbor::read_head(bytes, 0)?;
     if head.major != major::ARRAY || head.argument != fields as u64 {
         return Ok(None);
     }
+    let first = spans.len();
+    spans.resize(first + fields, (0, 0));
     let mut at = head.end;
-    for _ in 0..fields {
-        let end = cbor::skip(bytes, at)?;
-        value(at, end);
+    for span in &mut spans[first..] {
+        let end = skip(bytes, at)?;
+        *span = (at as u32, end as u32);
         at = end;
     }
-    Ok(Some(at))
+    if at > bytes.len() { Err(Malformed::Truncated) } else { Ok(Some(at)) }
+}
+
+/// How many bytes values take whose first byte says so: numbers, booleans, null, short text and bytes. 0 for others.
+const LENGTHS: [u8; 256] = {
+    let mut lengths = [0; 256];
+    let mut first = 0;
+    while first < 256 {
+        let low = first as u8 & 31;
+        lengths[first] = match (first as u8 >> 5, low) {
+            (major::UNSIGNED | major::NEGATIVE | major::SIMPLE, 0..24) => 1,
+            (major::UNSIGNED | major::NEGATIVE | major::SIMPLE, 24..28) => 1 + (1 << (low - 24)),
+            (major::TEXT | major::BYTES, 0..24) => 1 + low,
+            _ => 0,
+        };
+        first += 1;
+    }
+    lengths
+};
+
+/// Position after the value at `at`, which may be behind the end: callers look at the last one.
+#[inline(always)]
+pub(crate) fn skip(bytes: &[u8], at: usize) -> std::result::Result<usize, Malformed> {
+    let first = *bytes.get(at).ok_or(Malformed::Truncated)?;
+    match LENGTHS[first as usize] {
+        0 => skip_long(bytes, at),
+        length => Ok(at + length as usize),
+    }
+}
+
+fn skip_long(bytes: &[u8], at: usize) -> std::result::Result<usize, Malformed> {
+    cbor::skip(bytes, at)
 }
 
 thread_local! {

@@ -1,12 +1,14 @@
 //! Pure. What rows of one schema, or of one sequence of keys, have in common: which field stands where, and how a cell
 //! is written from them.
 
+use std::cell::RefCell;
 use std::rc::Rc;
 
 use weir_data::cbor::{self, Malformed, major};
 use weir_data::{Node, Schema};
 
-use super::row::Row;
+use super::layout::Plan;
+use super::row::{Row, skip};
 
 /// Where a value comes from.
 #[derive(Clone, Debug, PartialEq)]
@@ -41,21 +43,29 @@ pub(crate) struct Origin {
 /// One value: as it came, or as steps left it.
 #[derive(Debug)]
 pub(crate) struct Shape {
-    /// Never used twice.
-    pub id: u64,
     pub schema: Option<Rc<Schema>>,
     /// The attributes of the root's schema; its type says nothing.
     pub head: Option<Node>,
     pub root: Piece,
     pub origins: Vec<Origin>,
+    /// What steps make of rows of this shape. They go when it goes, which bounds them.
+    pub next: RefCell<Vec<Next>>,
     writer: Writer,
 }
 
+/// The plans of one step.
+#[derive(Debug)]
+pub(crate) struct Next {
+    /// The step's number, and what else its plan depends on.
+    pub ask: (u32, u32),
+    pub plans: Vec<Rc<Plan>>,
+}
+
 impl Shape {
-    pub fn new(id: u64, schema: Option<Rc<Schema>>, head: Option<Node>, root: Piece, origins: Vec<Origin>) -> Shape {
+    pub fn new(schema: Option<Rc<Schema>>, head: Option<Node>, root: Piece, origins: Vec<Origin>) -> Shape {
         let mut writer = Writer { ops: Vec::new(), literals: Vec::new(), with_schema: schema.is_some() };
         writer.piece(&root, &origins);
-        Shape { id, schema, head, root, origins, writer }
+        Shape { schema, head, root, origins, next: RefCell::default(), writer }
     }
 
     /// Appends the cell of a row.
@@ -195,24 +205,27 @@ impl Sequence {
         Sequence { names, keys, ends }
     }
 
-    /// Goes through a map that has just these keys, telling where each value starts and ends; none where it has others.
+    /// Appends where each value of a map that has just these keys starts and ends; none where it has others.
     #[inline]
-    pub fn follow(&self, bytes: &[u8], mut value: impl FnMut(usize, usize)) -> Result<Option<usize>, Malformed> {
+    pub fn follow(&self, bytes: &[u8], spans: &mut Vec<(u32, u32)>) -> Result<Option<usize>, Malformed> {
         let head = cbor::read_head(bytes, 0)?;
         if head.major != major::MAP || head.argument != self.ends.len() as u64 {
             return Ok(None);
         }
+        let first = spans.len();
+        spans.resize(first + self.ends.len(), (0, 0));
         let (mut at, mut from) = (head.end, 0);
-        for &end in &self.ends {
+        for (span, &end) in spans[first..].iter_mut().zip(&self.ends) {
             let key = &self.keys[from as usize..end as usize];
             let start = at + key.len();
             if !bytes.get(at..start).is_some_and(|found| cbor::same(found, key)) {
+                spans.truncate(first);
                 return Ok(None);
             }
-            at = cbor::skip(bytes, start)?;
-            value(start, at);
+            at = skip(bytes, start)?;
+            *span = (start as u32, at as u32);
             from = end;
         }
-        Ok(Some(at))
+        if at > bytes.len() { Err(Malformed::Truncated) } else { Ok(Some(at)) }
     }
 }

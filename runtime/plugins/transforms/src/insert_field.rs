@@ -19,6 +19,7 @@ const PURPOSE: &str = "field insertion";
 pub struct InsertField<H> {
     insertions: Vec<Insertion>,
     text: Vec<u8>,
+    wants_topic: bool,
     replace_null: bool,
     edits: Edits,
     half: PhantomData<H>,
@@ -105,7 +106,9 @@ impl<H: Half> Transformation for InsertField<H> {
         let mut cbor = Vec::new();
         cbor::text(&mut cbor, text.unwrap_or_default().as_bytes());
         let replace_null = settings::replace_null(config)?;
-        Ok(InsertField { insertions, text: cbor, replace_null, edits: Edits::default(), half: PhantomData })
+        let wants_topic = insertions.iter().any(|insertion| insertion.source == Source::Topic);
+        let edits = Edits::default();
+        Ok(InsertField { insertions, text: cbor, wants_topic, replace_null, edits, half: PhantomData })
     }
 
     fn parts(&self) -> StepParts {
@@ -127,9 +130,8 @@ impl<H: Half> Transformation for InsertField<H> {
             return Ok(Outcome::Keep);
         }
         let (partition, timestamp, offset) = (record.partition(), record.timestamp(), record.offset());
-        let wants = |source| self.insertions.iter().any(|insertion| insertion.source == source);
         // Only a topic that is wanted is copied: it borrows the record, which is about to change.
-        let topic = if wants(Source::Topic) { record.topic().to_owned() } else { String::new() };
+        let topic = if self.wants_topic { record.topic().to_owned() } else { String::new() };
         let variant = u32::from(partition.is_none()) | u32::from(timestamp.is_none()) << 1;
         let InsertField { insertions, text, replace_null, edits, .. } = self;
         edits.apply(

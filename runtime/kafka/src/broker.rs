@@ -1,0 +1,315 @@
+//! A Kafka cluster as core's broker: topics and groups through one admin client, and the clients it hands out.
+
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use async_trait::async_trait;
+use rdkafka::types::RDKafkaErrorCode as Code;
+use tokio::sync::OnceCell;
+use tokio::task::JoinHandle;
+use tracing::warn;
+use weir_core::model::{Position, Problem, Subscription};
+use weir_core::port::{
+    Broker, BrokerError, ClientSettings, CompactedLog, Consumer, Created, NewTopic, Producer, TopicDescription,
+};
+
+use crate::consumer::{KafkaConsumer, Manner};
+use crate::defaults::{self, Properties};
+use crate::errors::classified;
+use crate::log::{KafkaLog, LogSettings};
+use crate::native::{Admin, Client, KafkaError, Kind, Place};
+use crate::pattern::Pattern;
+use crate::producer::KafkaProducer;
+use crate::properties::{self, ClientKind, NATIVE_PREFIX, Origin};
+use crate::subscription::{Watch, Watcher};
+
+/// Java's default.api.timeout.ms.
+const WAIT: Duration = Duration::from_secs(60);
+/// How long a topic that was made may stay unknown to brokers.
+const VISIBLE_WITHIN: Duration = Duration::from_secs(10);
+const VISIBLE_PAUSE: Duration = Duration::from_millis(10);
+/// What a worker's file says about its own group, not about that of a consumer.
+const WORKERS_OWN: &[&str] =
+    &["group.id", "group.instance.id", "group.protocol", "session.timeout.ms", "heartbeat.interval.ms"];
+
+/// A Kafka cluster. Nothing connects before it is first used.
+pub struct KafkaBroker {
+    bootstrap: String,
+    admin_properties: Properties,
+    log_producer: Properties,
+    log_reader: Properties,
+    /// librdkafka's own settings of the worker's file, for every client.
+    native: Properties,
+    wait: Duration,
+    admin: OnceCell<Arc<Client>>,
+    warned: Mutex<BTreeSet<String>>,
+}
+
+impl KafkaBroker {
+    /// A cluster, as a worker's file describes it: `bootstrap.servers`, `security.protocol`, `sasl.*`, `ssl.*` and the
+    /// rest of what Java's clients know, also `librdkafka.*`. Other keys of the worker are passed over. Topics, groups
+    /// and compacted logs are reached with these settings; producers and consumers of tasks get their own, and of
+    /// these only `bootstrap.servers` and `librdkafka.*`.
+    pub fn new(worker: &ClientSettings) -> Result<KafkaBroker, Vec<Problem>> {
+        let mut problems = Vec::new();
+        let bootstrap = worker.get("bootstrap.servers").map(|servers| servers.trim().to_string()).unwrap_or_default();
+        if bootstrap.is_empty() {
+            let message = "is missing; name brokers as host:port, separated by commas".to_string();
+            problems.push(Problem { key: "bootstrap.servers".into(), message });
+        }
+        let mut mapped = |kind| {
+            let mut known = properties::known(kind, worker);
+            WORKERS_OWN.iter().for_each(|key| _ = known.remove(*key));
+            match properties::map(kind, Origin::Worker, &known) {
+                Ok(mapped) => mapped.properties,
+                Err(found) => {
+                    problems
+                        .extend(found.into_iter().filter(|problem| !problems.contains(problem)).collect::<Vec<_>>());
+                    Properties::new()
+                }
+            }
+        };
+        let admin_properties = defaults::admin(mapped(ClientKind::Admin));
+        let log_producer = defaults::log_producer(mapped(ClientKind::Producer));
+        let log_reader = defaults::log_reader(mapped(ClientKind::Consumer));
+        let wait = worker.get("default.api.timeout.ms").map(|wait| wait.trim().parse());
+        let wait = match wait {
+            None => WAIT,
+            Some(Ok(wait)) => Duration::from_millis(wait),
+            Some(Err(_)) => {
+                let message = "expected milliseconds".to_string();
+                problems.push(Problem { key: "default.api.timeout.ms".into(), message });
+                WAIT
+            }
+        };
+        if !problems.is_empty() {
+            return Err(problems);
+        }
+        let native = worker.iter().filter_map(|(key, value)| Some((key.strip_prefix(NATIVE_PREFIX)?, value)));
+        let native = native.map(|(key, value)| (key.to_string(), value.trim().to_string())).collect();
+        let (admin, warned) = (OnceCell::new(), Mutex::default());
+        Ok(KafkaBroker { bootstrap, admin_properties, log_producer, log_reader, native, wait, admin, warned })
+    }
+
+    async fn admin(&self) -> Result<Arc<Client>, BrokerError> {
+        let make = || async {
+            let properties: Vec<_> = self.admin_properties.clone().into_iter().collect();
+            joined(beside(move || Client::new(Kind::Plain, &properties).map(Arc::new))).await
+        };
+        self.admin.get_or_try_init(make).await.cloned()
+    }
+
+    /// Asks with the admin client, beside tokio.
+    async fn ask<T: Send + 'static>(
+        &self,
+        ask: impl FnOnce(Admin<'_>) -> Result<T, KafkaError> + Send + 'static,
+    ) -> Result<T, BrokerError> {
+        let (client, wait) = (self.admin().await?, self.wait);
+        joined(beside(move || ask(Admin { client: &client, wait }))).await
+    }
+
+    /// Settings of a task's client as properties, without defaults.
+    fn mapped(&self, kind: ClientKind, settings: &ClientSettings) -> Result<Properties, BrokerError> {
+        let mapped = properties::map(kind, Origin::Connector, settings);
+        let mut mapped = mapped.map_err(|problems| BrokerError::Rejected(Problem::lines(&problems)))?;
+        for warning in mapped.warnings {
+            if self.warned.lock().unwrap_or_else(PoisonError::into_inner).insert(warning.clone()) {
+                warn!("{warning}");
+            }
+        }
+        mapped.properties.entry("bootstrap.servers".into()).or_insert_with(|| self.bootstrap.clone());
+        mapped.properties.extend(self.native.clone());
+        Ok(mapped.properties)
+    }
+}
+
+/// Runs what waits for a broker on a thread that may wait.
+pub(crate) fn beside<T: Send + 'static>(run: impl FnOnce() -> T + Send + 'static) -> JoinHandle<T> {
+    tokio::task::spawn_blocking(run)
+}
+
+/// What came of it.
+pub(crate) async fn joined<T>(run: JoinHandle<Result<T, KafkaError>>) -> Result<T, BrokerError> {
+    match run.await {
+        Ok(done) => done.map_err(classified),
+        Err(e) => Err(BrokerError::Unavailable(format!("a call of the Kafka client did not end: {e}"))),
+    }
+}
+
+fn describe(admin: Admin<'_>, names: &[String]) -> Result<Vec<Option<TopicDescription>>, KafkaError> {
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    if names.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut described = vec![None; names.len()];
+    for (name, found) in admin.describe(&names)? {
+        let place = names.iter().position(|wanted| **wanted == *name);
+        match (found, place) {
+            (Ok(partitions), Some(place)) => {
+                described[place] =
+                    Some(TopicDescription { name: name.as_str().into(), partitions, cleanup_policy: None });
+            }
+            (Err(e), _) if matches!(e.code, Code::UnknownTopicOrPartition | Code::InvalidTopic) => {}
+            (Err(e), _) => return Err(KafkaError { message: format!("topic {name}: {}", e.message), ..e }),
+            (Ok(_), None) => {}
+        }
+    }
+    let there: Vec<&str> =
+        names.iter().zip(&described).filter(|(_, found)| found.is_some()).map(|(name, _)| *name).collect();
+    if there.is_empty() {
+        return Ok(described);
+    }
+    let policies = match admin.topic_setting(&there, "cleanup.policy") {
+        Ok(policies) => policies,
+        Err(e) if matches!(classified(e.clone()), BrokerError::Denied(_)) => vec![None; there.len()],
+        Err(e) => return Err(e),
+    };
+    for (topic, policy) in described.iter_mut().flatten().zip(policies) {
+        topic.cleanup_policy = policy;
+    }
+    Ok(described)
+}
+
+fn create(admin: Admin<'_>, topic: &NewTopic) -> Result<Created, KafkaError> {
+    match admin.create(topic) {
+        Ok(()) => {}
+        Err(e) if e.code == Code::TopicAlreadyExists => return Ok(Created::Existed),
+        Err(e) => return Err(KafkaError { message: format!("topic {}: {}", topic.name, e.message), ..e }),
+    }
+    // The controller made it; whoever uses it next asks another broker, which hears of it a moment later.
+    let until = Instant::now() + VISIBLE_WITHIN;
+    while Instant::now() < until {
+        if matches!(admin.describe(&[&topic.name])?.first(), Some((_, Ok(1..)))) {
+            break;
+        }
+        std::thread::sleep(VISIBLE_PAUSE);
+    }
+    Ok(Created::New)
+}
+
+fn milliseconds(settings: &ClientSettings, key: &str, default: Duration) -> Result<Duration, BrokerError> {
+    let Some(value) = settings.get(key) else { return Ok(default) };
+    let number =
+        value.trim().parse().map_err(|_| BrokerError::Rejected(format!("{key}={value}: expected milliseconds")))?;
+    Ok(Duration::from_millis(number))
+}
+
+#[async_trait]
+impl Broker for KafkaBroker {
+    async fn cluster_id(&self) -> Result<String, BrokerError> {
+        self.ask(|admin| admin.cluster_id()).await
+    }
+
+    async fn describe_topics(&self, names: &[&str]) -> Result<Vec<Option<TopicDescription>>, BrokerError> {
+        let names: Vec<String> = names.iter().map(|name| name.to_string()).collect();
+        self.ask(move |admin| describe(admin, &names)).await
+    }
+
+    async fn create_topic(&self, topic: &NewTopic) -> Result<Created, BrokerError> {
+        let topic = topic.clone();
+        self.ask(move |admin| create(admin, &topic)).await
+    }
+
+    async fn producer(&self, settings: &ClientSettings) -> Result<Box<dyn Producer>, BrokerError> {
+        let properties: Vec<_> = defaults::producer(self.mapped(ClientKind::Producer, settings)?).into_iter().collect();
+        let client = joined(beside(move || Client::new(Kind::Producer, &properties))).await?;
+        Ok(Box::new(KafkaProducer::new(Arc::new(client))))
+    }
+
+    async fn consumer(
+        &self,
+        subscription: &Subscription,
+        settings: &ClientSettings,
+    ) -> Result<Box<dyn Consumer>, BrokerError> {
+        let properties = defaults::member(self.mapped(ClientKind::Consumer, settings)?);
+        if properties.get("group.id").is_none_or(String::is_empty) {
+            return Err(BrokerError::Rejected("group.id is missing; a consumer reads as a member of a group".into()));
+        }
+        let wait = milliseconds(settings, "default.api.timeout.ms", self.wait)?;
+        let poll_every = milliseconds(settings, "max.poll.interval.ms", Duration::from_secs(300))? / 3;
+        let manner = Manner {
+            reset: match properties["auto.offset.reset"].as_str() {
+                "earliest" => Some(Place::Beginning),
+                "latest" => Some(Place::End),
+                _ => None,
+            },
+            committed_only: properties["isolation.level"] == "read_committed",
+            wait,
+            poll_every: poll_every.max(Duration::from_millis(10)),
+        };
+        let watch = match subscription {
+            Subscription::Topics(_) => None,
+            Subscription::Pattern(pattern) => Some(Watch {
+                pattern: Pattern::new(pattern).map_err(BrokerError::Rejected)?,
+                internal_too: settings.get("exclude.internal.topics").is_some_and(|value| value.trim() == "false"),
+                every: milliseconds(settings, "metadata.max.age.ms", Duration::from_secs(300))?
+                    .max(Duration::from_millis(10)),
+                wait,
+                matched: Vec::new(),
+            }),
+        };
+        let topics = match subscription {
+            Subscription::Topics(topics) => topics.clone(),
+            Subscription::Pattern(_) => Vec::new(),
+        };
+        let properties: Vec<_> = properties.into_iter().collect();
+        let made = beside(move || {
+            let client = Client::new(Kind::Member, &properties)?;
+            let mut watch = watch;
+            match &mut watch {
+                Some(watch) => watch.look(&client)?,
+                None => client.subscribe(&topics)?,
+            }
+            Ok((client, watch))
+        });
+        let (client, watch) = joined(made).await?;
+        Ok(Box::new(KafkaConsumer::new(Arc::new(client), manner, watch.map(Watcher::new))))
+    }
+
+    async fn group_offsets(&self, group: &str) -> Result<Vec<Position>, BrokerError> {
+        let group = group.to_string();
+        let mut offsets = self
+            .ask(move |admin| match admin.group_offsets(&group) {
+                Err(e) if e.code == Code::GroupIdNotFound => Ok(Vec::new()),
+                offsets => offsets,
+            })
+            .await?;
+        offsets.sort();
+        Ok(offsets)
+    }
+
+    async fn compacted_log(&self, topic: &NewTopic) -> Result<Arc<dyn CompactedLog>, BrokerError> {
+        let mut wanted = topic.clone();
+        wanted.config.insert("cleanup.policy".into(), "compact".into());
+        let described = self
+            .ask(move |admin| {
+                let names = [wanted.name.clone()];
+                if let Some(found) = describe(admin, &names)?.pop().flatten() {
+                    return Ok(Some(found));
+                }
+                create(admin, &wanted)?;
+                Ok(describe(admin, &names)?.pop().flatten())
+            })
+            .await?;
+        let name = &topic.name;
+        let Some(described) = described else {
+            return Err(BrokerError::Unavailable(format!("topic {name} was made and is not there yet")));
+        };
+        if let Some(policy) = described.cleanup_policy.filter(|policy| policy != "compact") {
+            return Err(BrokerError::Rejected(format!(
+                "Topic '{name}' is required to have 'cleanup.policy=compact' to guarantee consistency and durability of what is stored in it, but found the topic currently has 'cleanup.policy={policy}'. Continuing would likely result in eventually losing it and problems restarting this Connect cluster in the future. Use a topic with 'cleanup.policy=compact'."
+            )));
+        }
+        let settings = LogSettings {
+            topic: described.name,
+            partitions: described.partitions,
+            committed_only: self.log_reader["isolation.level"] == "read_committed",
+            reader: self.log_reader.clone().into_iter().collect(),
+            wait: self.wait,
+        };
+        let properties: Vec<_> = self.log_producer.clone().into_iter().collect();
+        let producer = joined(beside(move || Client::new(Kind::Producer, &properties))).await?;
+        Ok(Arc::new(KafkaLog::start(settings, KafkaProducer::new(Arc::new(producer)))))
+    }
+}

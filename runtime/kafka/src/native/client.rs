@@ -1,0 +1,307 @@
+//! A client of librdkafka: made from properties, woken by its queue, taken down beside whoever drops it.
+
+use std::collections::VecDeque;
+use std::ffi::{c_char, c_int, c_void};
+use std::ptr;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError};
+
+use rdkafka::bindings as sys;
+use rdkafka::types::{RDKafkaConfRes, RDKafkaErrorCode, RDKafkaRespErr, RDKafkaType};
+use tokio::sync::Notify;
+use weir_core::model::TopicPartition;
+
+use super::partitions::entries;
+use super::{KafkaError, c_string, text};
+use crate::log_lines;
+
+/// What a client is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// Sends, and answers through its queue.
+    Producer,
+    /// Reads as a member of a group.
+    Member,
+    /// Reads partitions that it is told, or asks.
+    Plain,
+}
+
+/// What the group told a member. It waits for the call that answers it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Rebalance {
+    /// Answered by assigning these.
+    Assign { partitions: Vec<TopicPartition>, cooperative: bool },
+    /// Answered by giving these up; `lost` when others have them already.
+    Revoke { partitions: Vec<TopicPartition>, cooperative: bool, lost: bool },
+}
+
+/// What callbacks reach. Lives as long as the client.
+#[derive(Default)]
+struct Hooks {
+    woken: Notify,
+    rebalances: Mutex<VecDeque<Rebalance>>,
+    /// From here on nobody answers revocations: the callback does.
+    closing: AtomicBool,
+}
+
+/// A client and the queue that it answers through.
+pub(crate) struct Client {
+    rk: *mut sys::rd_kafka_t,
+    queue: *mut sys::rd_kafka_queue_t,
+    kind: Kind,
+    hooks: Box<Hooks>,
+    reading: Mutex<Vec<Reading>>,
+}
+
+/// A partition that is read outside of a group. Its handle is owned, and stops before the client goes.
+pub(super) struct Reading {
+    pub topic: *mut sys::rd_kafka_topic_t,
+    pub partition: i32,
+}
+
+// SAFETY: librdkafka's handles may be used from any thread, and at the same time.
+unsafe impl Send for Client {}
+// SAFETY: as above.
+unsafe impl Sync for Client {}
+
+impl Client {
+    /// Makes a client and starts its threads. Reads certificates and keys from files.
+    pub fn new(kind: Kind, properties: &[(String, String)]) -> Result<Client, KafkaError> {
+        let hooks = Box::<Hooks>::default();
+        let mut why = [0 as c_char; 512];
+        // SAFETY: strings live during the calls that take them; the configuration is given away by `rd_kafka_new`
+        // where it succeeds and destroyed where it does not; `hooks` outlives the client (see `take_down`).
+        unsafe {
+            let conf = sys::rd_kafka_conf_new();
+            for (key, value) in properties {
+                let (name, value) = (c_string(key), c_string(value));
+                let set = sys::rd_kafka_conf_set(conf, name.as_ptr(), value.as_ptr(), why.as_mut_ptr(), why.len());
+                if set != RDKafkaConfRes::RD_KAFKA_CONF_OK {
+                    sys::rd_kafka_conf_destroy(conf);
+                    // librdkafka repeats values that it refuses, and some are secrets.
+                    let shown =
+                        if is_secret(key) { format!("{key}: the value is refused") } else { text(why.as_ptr()) };
+                    return Err(KafkaError { code: RDKafkaErrorCode::InvalidArgument, message: shown });
+                }
+            }
+            sys::rd_kafka_conf_set_opaque(conf, (&raw const *hooks).cast_mut().cast());
+            sys::rd_kafka_conf_set_log_cb(conf, Some(on_log));
+            match kind {
+                Kind::Producer => sys::rd_kafka_conf_set_events(conf, sys::RD_KAFKA_EVENT_DR as c_int),
+                Kind::Member => sys::rd_kafka_conf_set_rebalance_cb(conf, Some(on_rebalance)),
+                Kind::Plain => {}
+            }
+            let of = match kind {
+                Kind::Producer => RDKafkaType::RD_KAFKA_PRODUCER,
+                Kind::Member | Kind::Plain => RDKafkaType::RD_KAFKA_CONSUMER,
+            };
+            let rk = sys::rd_kafka_new(of, conf, why.as_mut_ptr(), why.len());
+            if rk.is_null() {
+                sys::rd_kafka_conf_destroy(conf);
+                return Err(KafkaError { code: RDKafkaErrorCode::InvalidArgument, message: text(why.as_ptr()) });
+            }
+            let queue = match kind {
+                Kind::Producer => sys::rd_kafka_queue_get_main(rk),
+                Kind::Member => {
+                    sys::rd_kafka_poll_set_consumer(rk);
+                    sys::rd_kafka_queue_get_consumer(rk)
+                }
+                Kind::Plain => sys::rd_kafka_queue_new(rk),
+            };
+            sys::rd_kafka_queue_cb_event_enable(queue, Some(on_event), (&raw const *hooks).cast_mut().cast());
+            Ok(Client { rk, queue, kind, hooks, reading: Mutex::default() })
+        }
+    }
+
+    pub(super) fn rk(&self) -> *mut sys::rd_kafka_t {
+        self.rk
+    }
+
+    /// Keeps what is being read until the client goes.
+    pub(super) fn keep(&self, reading: Reading) {
+        self.reading.lock().unwrap_or_else(PoisonError::into_inner).push(reading);
+    }
+
+    pub(super) fn queue(&self) -> *mut sys::rd_kafka_queue_t {
+        self.queue
+    }
+
+    /// Waits until something was put into the queue while it was empty, also since the last call. Cancel safe.
+    pub async fn woken(&self) {
+        self.hooks.woken.notified().await;
+    }
+
+    /// Wakes whoever waits, or will wait.
+    pub fn wake(&self) {
+        self.hooks.woken.notify_one();
+    }
+
+    /// The oldest thing that the group told and that was not taken.
+    pub fn next_rebalance(&self) -> Option<Rebalance> {
+        self.rebalances().pop_front()
+    }
+
+    /// Puts back what could not be answered yet.
+    pub fn put_back(&self, rebalance: Rebalance) {
+        self.rebalances().push_front(rebalance);
+    }
+
+    fn rebalances(&self) -> std::sync::MutexGuard<'_, VecDeque<Rebalance>> {
+        self.hooks.rebalances.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Leaves the group, answering what it is asked meanwhile. Waits for the broker.
+    pub fn leave(&self) -> Result<(), KafkaError> {
+        if self.kind != Kind::Member || self.hooks.closing.swap(true, Ordering::AcqRel) {
+            return Ok(());
+        }
+        // SAFETY: the client is alive. Revocations that nobody answered are answered here, later ones by the callback.
+        unsafe {
+            give_up(self.rk, ptr::null());
+            KafkaError::check(sys::rd_kafka_consumer_close(self.rk))
+        }
+    }
+}
+
+impl Drop for Client {
+    fn drop(&mut self) {
+        let reading = std::mem::take(self.reading.get_mut().unwrap_or_else(PoisonError::into_inner));
+        let hooks = std::mem::take(&mut self.hooks);
+        let whole = Taken { rk: self.rk, queue: self.queue, kind: self.kind, hooks, reading };
+        // Taking down joins threads and says goodbye to brokers: never on a thread of tokio's.
+        let spawned = std::thread::Builder::new().name("weir-kafka-close".into()).spawn(move || whole.take_down());
+        if let Err(e) = spawned {
+            tracing::error!("no thread to close a Kafka client, which is left open: {e}");
+        }
+    }
+}
+
+/// A client on its way out.
+struct Taken {
+    rk: *mut sys::rd_kafka_t,
+    queue: *mut sys::rd_kafka_queue_t,
+    kind: Kind,
+    hooks: Box<Hooks>,
+    reading: Vec<Reading>,
+}
+
+// SAFETY: as for the client.
+unsafe impl Send for Taken {}
+
+impl Taken {
+    fn take_down(self) {
+        // SAFETY: nobody else has the client any more; `hooks` goes after the last callback.
+        unsafe {
+            sys::rd_kafka_queue_cb_event_enable(self.queue, None, ptr::null_mut());
+            for Reading { topic, partition } in self.reading {
+                sys::rd_kafka_consume_stop(topic, partition);
+                sys::rd_kafka_topic_destroy(topic);
+            }
+            match self.kind {
+                Kind::Producer => {
+                    let all = sys::RD_KAFKA_PURGE_F_QUEUE | sys::RD_KAFKA_PURGE_F_INFLIGHT;
+                    sys::rd_kafka_purge(self.rk, all as c_int);
+                }
+                Kind::Member => {
+                    if !self.hooks.closing.swap(true, Ordering::AcqRel) {
+                        give_up(self.rk, ptr::null());
+                        sys::rd_kafka_consumer_close(self.rk);
+                    }
+                }
+                Kind::Plain => {}
+            }
+            sys::rd_kafka_queue_destroy(self.queue);
+            sys::rd_kafka_destroy(self.rk);
+        }
+        drop(self.hooks);
+    }
+}
+
+/// Whether the group moves partitions one by one.
+///
+/// # Safety
+/// The client is alive.
+unsafe fn is_cooperative(rk: *mut sys::rd_kafka_t) -> bool {
+    // SAFETY: by this function's contract; the name is static.
+    unsafe { text(sys::rd_kafka_rebalance_protocol(rk)) == "COOPERATIVE" }
+}
+
+/// Gives up partitions, or everything where none are named.
+///
+/// # Safety
+/// The client is alive; the list is null or alive.
+unsafe fn give_up(rk: *mut sys::rd_kafka_t, partitions: *const sys::rd_kafka_topic_partition_list_t) {
+    // SAFETY: by this function's contract.
+    unsafe {
+        if !is_cooperative(rk) {
+            sys::rd_kafka_assign(rk, ptr::null());
+        } else if !partitions.is_null() {
+            let _ = KafkaError::take(sys::rd_kafka_incremental_unassign(rk, partitions));
+        } else {
+            let mut all = ptr::null_mut();
+            if sys::rd_kafka_assignment(rk, &mut all) == RDKafkaRespErr::RD_KAFKA_RESP_ERR_NO_ERROR {
+                let _ = KafkaError::take(sys::rd_kafka_incremental_unassign(rk, all));
+                sys::rd_kafka_topic_partition_list_destroy(all);
+            }
+        }
+    }
+}
+
+/// Called by one of librdkafka's threads for each of its log lines.
+unsafe extern "C" fn on_log(rk: *const sys::rd_kafka_t, level: c_int, facility: *const c_char, line: *const c_char) {
+    // SAFETY: the strings live during the call; the client may be null before it is made.
+    let (client, facility, line) = unsafe {
+        let client = if rk.is_null() { String::new() } else { text(sys::rd_kafka_name(rk)) };
+        (client, text(facility), text(line))
+    };
+    log_lines::write(&client, level, &facility, &line);
+}
+
+/// Called by one of librdkafka's threads when an empty queue got something.
+unsafe extern "C" fn on_event(_: *mut sys::rd_kafka_t, opaque: *mut c_void) {
+    // SAFETY: the opaque is the client's `Hooks`.
+    unsafe { &*opaque.cast::<Hooks>() }.woken.notify_one();
+}
+
+/// Called within a poll. Only records: librdkafka waits for the call that answers.
+unsafe extern "C" fn on_rebalance(
+    rk: *mut sys::rd_kafka_t,
+    what: RDKafkaRespErr,
+    list: *mut sys::rd_kafka_topic_partition_list_t,
+    opaque: *mut c_void,
+) {
+    // SAFETY: the opaque is the client's `Hooks`; list and client live during the call.
+    unsafe {
+        let hooks = &*opaque.cast::<Hooks>();
+        let assign = what == RDKafkaRespErr::RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS;
+        let cooperative = is_cooperative(rk);
+        if hooks.closing.load(Ordering::Acquire) {
+            match (assign, cooperative) {
+                (false, _) => give_up(rk, list),
+                (true, true) => {
+                    let none = sys::rd_kafka_topic_partition_list_new(0);
+                    let _ = KafkaError::take(sys::rd_kafka_incremental_assign(rk, none));
+                    sys::rd_kafka_topic_partition_list_destroy(none);
+                }
+                (true, false) => {
+                    sys::rd_kafka_assign(rk, ptr::null());
+                }
+            }
+            return;
+        }
+        let partitions = entries(list).into_iter().map(|(position, _)| position.partition).collect();
+        let rebalance = if assign {
+            Rebalance::Assign { partitions, cooperative }
+        } else {
+            Rebalance::Revoke { partitions, cooperative, lost: sys::rd_kafka_assignment_lost(rk) != 0 }
+        };
+        hooks.rebalances.lock().unwrap_or_else(PoisonError::into_inner).push_back(rebalance);
+        // Whoever polls may have seen this queue run empty before.
+        hooks.woken.notify_one();
+    }
+}
+
+/// Whether a property's value may not be shown.
+fn is_secret(key: &str) -> bool {
+    ["password", "secret", "passphrase", ".pem", "key"].iter().any(|part| key.contains(part))
+}

@@ -1,0 +1,107 @@
+//! A producer: rows into librdkafka's queue, answers out of it by their tickets.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use weir_core::model::RawRecords;
+use weir_core::port::{BrokerError, Producer, Sent, Ticket};
+
+use crate::errors::classified;
+use crate::native::{Client, Delivery, Payload, Topics};
+
+/// Answers taken in one go, about; a task has other things to do between.
+const ANSWERS_MAX: usize = 20_000;
+
+pub(crate) struct KafkaProducer {
+    topics: Topics,
+    client: Arc<Client>,
+    /// Refused before they were sent.
+    refused: Vec<Sent>,
+    unanswered: usize,
+}
+
+impl KafkaProducer {
+    pub fn new(client: Arc<Client>) -> KafkaProducer {
+        KafkaProducer { topics: Topics::new(client.clone()), client, refused: Vec::new(), unanswered: 0 }
+    }
+
+    /// Rows `from..to` are of one topic and have neither partition nor time nor headers.
+    fn send_plain(&mut self, records: &RawRecords, from: usize, to: usize, tickets: &[Ticket]) {
+        let payload = |row| Payload { key: records.key.get(row), value: records.value.get(row) };
+        let rows = (from..to).map(|row| (payload(row), tickets[row] as usize));
+        self.unanswered += (from..to).map(|row| payload(row).bytes()).sum::<usize>();
+        let (refused, unanswered) = (&mut self.refused, &mut self.unanswered);
+        self.topics.send_plain(records.topic_of(from), rows, |nth, error| {
+            let row = from + nth;
+            *unanswered -= payload(row).bytes();
+            refused.push(Sent { ticket: tickets[row], outcome: Err(classified(error)) });
+        });
+    }
+
+    fn send_row(&mut self, records: &RawRecords, row: usize, ticket: Ticket) {
+        let chosen = records.partition_of(row);
+        let sent = match chosen {
+            Some(partition) if partition < 0 => {
+                Err(BrokerError::Rejected(format!("partition {partition} of topic {}", records.topic_of(row))))
+            }
+            _ => self.topics.send(records, row, ticket as usize).map_err(classified),
+        };
+        match sent {
+            Ok(()) => {
+                let headers = records.headers.of(row);
+                let headers: usize = headers.map(|(name, value)| name.len() + value.map_or(0, <[u8]>::len)).sum();
+                let payload = Payload { key: records.key.get(row), value: records.value.get(row) };
+                self.unanswered += payload.bytes() + headers;
+            }
+            Err(error) => self.refused.push(Sent { ticket, outcome: Err(error) }),
+        }
+    }
+}
+
+#[async_trait]
+impl Producer for KafkaProducer {
+    fn send(&mut self, records: RawRecords, tickets: &[Ticket]) -> Result<(), BrokerError> {
+        if tickets.len() != records.rows {
+            let why = format!("{} tickets for {} records", tickets.len(), records.rows);
+            return Err(BrokerError::Rejected(why));
+        }
+        let plain = records.timestamp.is_empty()
+            && records.headers.ends.is_empty()
+            && records.partitions.iter().all(Option::is_none);
+        let mut row = 0;
+        while row < records.rows {
+            let topic = records.topic.get(row);
+            if plain {
+                let end = (row..records.rows).find(|at| records.topic.get(*at) != topic).unwrap_or(records.rows);
+                self.send_plain(&records, row, end, tickets);
+                row = end;
+            } else {
+                self.send_row(&records, row, tickets[row]);
+                row += 1;
+            }
+        }
+        if !self.refused.is_empty() {
+            self.client.wake();
+        }
+        Ok(())
+    }
+
+    fn unanswered_bytes(&self) -> usize {
+        self.unanswered
+    }
+
+    async fn answers(&mut self) -> Vec<Sent> {
+        loop {
+            let mut sent = std::mem::take(&mut self.refused);
+            let unanswered = &mut self.unanswered;
+            self.client.deliveries(ANSWERS_MAX, |Delivery { ticket, bytes, outcome }| {
+                *unanswered -= bytes;
+                sent.push(Sent { ticket: ticket as Ticket, outcome: outcome.map_err(classified) });
+            });
+            if !sent.is_empty() {
+                return sent;
+            }
+            self.client.woken().await;
+        }
+    }
+}

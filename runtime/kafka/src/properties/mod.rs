@@ -1,0 +1,203 @@
+//! Pure. Settings of Java's Kafka clients, as librdkafka's. An allow-list: every documented key is mapped, ignored
+//! with a warning, or refused with a remedy; so is whatever is in no table.
+
+mod jaas;
+mod rules;
+mod stores;
+mod tables;
+
+use std::collections::BTreeMap;
+
+use weir_core::model::Problem;
+use weir_core::port::ClientSettings;
+
+use rules::Rule;
+
+/// Which of Java's clients settings are for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ClientKind {
+    /// A producer.
+    Producer,
+    /// A consumer.
+    Consumer,
+    /// An admin client.
+    Admin,
+}
+
+/// Who wrote settings.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// The operator, in the worker's file: `librdkafka.*` is taken too.
+    Worker,
+    /// Whoever may configure a connector.
+    Connector,
+}
+
+/// librdkafka's keys that only the worker's file may set, with this prefix.
+pub const NATIVE_PREFIX: &str = "librdkafka.";
+
+/// Settings as librdkafka takes them.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Mapped {
+    /// librdkafka's properties.
+    pub properties: BTreeMap<String, String>,
+    /// One line for each setting that has no effect here.
+    pub warnings: Vec<String>,
+}
+
+/// Maps settings, or says everything that is wrong with them.
+pub fn map(kind: ClientKind, origin: Origin, settings: &ClientSettings) -> Result<Mapped, Vec<Problem>> {
+    let (mut mapped, mut problems) = (Mapped::default(), Vec::new());
+    for (key, value) in settings {
+        let value = value.trim();
+        if let Some(native) = key.strip_prefix(NATIVE_PREFIX) {
+            match origin {
+                Origin::Worker => _ = mapped.properties.insert(native.into(), value.into()),
+                Origin::Connector => {
+                    let remedy = format!("keys of librdkafka are taken from the worker's file only; set {key} there");
+                    problems.push(problem(key, value, &remedy));
+                }
+            }
+            continue;
+        }
+        match tables::rule(kind, key) {
+            Some(rule) => apply(rule, key, value, &mut mapped, &mut problems),
+            None => {
+                let remedy = format!(
+                    "no setting of {} is called so; take it out, or correct its name",
+                    match kind {
+                        ClientKind::Producer => "a producer",
+                        ClientKind::Consumer => "a consumer",
+                        ClientKind::Admin => "an admin client",
+                    }
+                );
+                problems.push(problem(key, value, &remedy));
+            }
+        }
+    }
+    jaas::map(settings, &mut mapped.properties, &mut problems);
+    stores::map(settings, &mut mapped.properties, &mut problems);
+    if problems.is_empty() { Ok(mapped) } else { Err(problems) }
+}
+
+/// The settings that a client of this kind knows; a worker's file holds others beside them.
+pub fn known(kind: ClientKind, settings: &ClientSettings) -> ClientSettings {
+    let known = |key: &str| key.starts_with(NATIVE_PREFIX) || tables::rule(kind, key).is_some();
+    settings.iter().filter(|(key, _)| known(key)).map(|(key, value)| (key.clone(), value.clone())).collect()
+}
+
+fn apply(rule: Rule, key: &str, value: &str, mapped: &mut Mapped, problems: &mut Vec<Problem>) {
+    match rule {
+        Rule::Same => _ = mapped.properties.insert(key.into(), value.into()),
+        Rule::Named(name) => _ = mapped.properties.insert(name.into(), value.into()),
+        Rule::Read(read) => match read(value) {
+            Ok(found) => mapped.properties.extend(found.into_iter().map(|(name, value)| (name.into(), value))),
+            Err(remedy) => problems.push(problem(key, value, &remedy)),
+        },
+        Rule::Elsewhere => {}
+        Rule::Ignored(why) => mapped.warnings.push(format!("{key} has no effect here: {why}")),
+        Rule::Refused(_) if value.is_empty() => {}
+        Rule::Refused(remedy) => problems.push(problem(key, value, remedy)),
+    }
+}
+
+/// A problem with a setting; values that may be secrets are left out.
+fn problem(key: &str, value: &str, remedy: &str) -> Problem {
+    let secret = ["password", "jaas", "secret", "keystore.key", "token"].iter().any(|part| key.contains(part));
+    let message = if secret { remedy.to_string() } else { format!("{key}={value}: {remedy}") };
+    Problem { key: key.into(), message }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn settings(entries: &[(&str, &str)]) -> ClientSettings {
+        entries.iter().map(|(key, value)| (key.to_string(), value.to_string())).collect()
+    }
+
+    fn mapped(kind: ClientKind, entries: &[(&str, &str)]) -> Vec<(String, String)> {
+        map(kind, Origin::Connector, &settings(entries)).unwrap().properties.into_iter().collect()
+    }
+
+    fn refusal(kind: ClientKind, entries: &[(&str, &str)]) -> String {
+        Problem::lines(&map(kind, Origin::Connector, &settings(entries)).unwrap_err())
+    }
+
+    fn pair(key: &str, value: &str) -> (String, String) {
+        (key.into(), value.into())
+    }
+
+    #[test]
+    fn what_both_know_keeps_its_meaning() {
+        let producer = [("linger.ms", "5"), ("max.request.size", "2000000"), ("compression.type", "lz4")];
+        let expected = [pair("compression.type", "lz4"), pair("linger.ms", "5"), pair("message.max.bytes", "2000000")];
+        assert_eq!(mapped(ClientKind::Producer, &producer), expected);
+        let consumer =
+            [("fetch.max.wait.ms", "7"), ("isolation.level", "READ_COMMITTED"), ("auto.offset.reset", "none")];
+        let expected = [
+            pair("auto.offset.reset", "error"),
+            pair("fetch.wait.max.ms", "7"),
+            pair("isolation.level", "read_committed"),
+        ];
+        assert_eq!(mapped(ClientKind::Consumer, &consumer), expected);
+    }
+
+    #[test]
+    fn class_names_of_assignors_become_names() {
+        let of = |classes: &str| mapped(ClientKind::Consumer, &[("partition.assignment.strategy", classes)]);
+        let assignor = |name: &str| format!("org.apache.kafka.clients.consumer.{name}");
+        let key = "partition.assignment.strategy";
+        assert_eq!(of(&assignor("CooperativeStickyAssignor")), [pair(key, "cooperative-sticky")]);
+        let both = format!("{}, {}", assignor("RangeAssignor"), assignor("RoundRobinAssignor"));
+        assert_eq!(of(&both), [pair(key, "range,roundrobin")]);
+        // Java's own default: members that speak either; librdkafka speaks one at a time.
+        let mixed = format!("{},{}", assignor("RangeAssignor"), assignor("CooperativeStickyAssignor"));
+        assert_eq!(of(&mixed), [pair(key, "range")]);
+        let refused = refusal(ClientKind::Consumer, &[(key, "com.example.Mine")]);
+        assert!(refused.contains("com.example.Mine") && refused.contains("CooperativeStickyAssignor"), "{refused}");
+    }
+
+    #[test]
+    fn an_unknown_setting_is_refused_with_its_name() {
+        let refused = refusal(ClientKind::Producer, &[("lingr.ms", "5"), ("plugin.library.paths", "evil.so")]);
+        assert!(refused.contains("lingr.ms=5") && refused.contains("plugin.library.paths=evil.so"), "{refused}");
+    }
+
+    #[test]
+    fn librdkafkas_own_settings_come_from_the_worker_only() {
+        let native = settings(&[("librdkafka.debug", "cgrp")]);
+        let taken = map(ClientKind::Consumer, Origin::Worker, &native).unwrap();
+        assert_eq!(taken.properties, BTreeMap::from([pair("debug", "cgrp")]));
+        assert!(map(ClientKind::Consumer, Origin::Connector, &native).is_err());
+    }
+
+    #[test]
+    fn what_has_no_effect_is_said_and_what_the_framework_sets_is_not() {
+        let given = settings(&[
+            ("metric.reporters", "x"),
+            ("key.serializer", "org.apache.kafka.common.serialization.ByteArraySerializer"),
+            ("metrics.context.connect.group.id", "g"),
+        ]);
+        let mapped = map(ClientKind::Producer, Origin::Connector, &given).unwrap();
+        assert_eq!((mapped.properties.len(), mapped.warnings.len()), (0, 1), "{mapped:?}");
+    }
+
+    #[test]
+    fn a_worker_file_holds_more_than_client_settings() {
+        let worker = settings(&[("bootstrap.servers", "a:1"), ("key.converter", "x"), ("rest.port", "1")]);
+        assert_eq!(known(ClientKind::Admin, &worker), settings(&[("bootstrap.servers", "a:1")]));
+    }
+
+    #[test]
+    fn every_problem_is_said_at_once_and_no_secret() {
+        let given = [
+            ("auto.offset.reset", "by_duration:P1D"),
+            ("ssl.truststore.location", "trust.jks"),
+            ("sasl.jaas.config", "com.example.Login required password=\"hunter2\";"),
+        ];
+        let refused = refusal(ClientKind::Consumer, &given);
+        assert_eq!(refused.lines().count(), 3, "{refused}");
+        assert!(!refused.contains("hunter2"), "{refused}");
+    }
+}

@@ -1,0 +1,161 @@
+//! A real Kafka broker for tests, on free ports in a directory of its own. Leans on nothing but std and tempfile, so
+//! that tests of other crates can include it by its path.
+
+use std::fs::File;
+use std::io::{BufRead, BufReader};
+use std::net::{TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::OnceLock;
+use std::time::{Duration, Instant};
+
+/// Longer than a broker takes to start on a busy machine.
+const UP_WITHIN: Duration = Duration::from_secs(90);
+
+/// A file that says to the shell that somebody is left to clear up.
+const KEEP: &str = "keep";
+
+/// A broker, KRaft, one node. It dies with whoever holds it, however that ends: the shell around it waits for the end
+/// of its input.
+pub struct Kafka {
+    dir: tempfile::TempDir,
+    port: u16,
+    shell: Option<Child>,
+}
+
+/// The broker that all tests of a process share.
+pub fn shared() -> &'static Kafka {
+    static SHARED: OnceLock<Kafka> = OnceLock::new();
+    SHARED.get_or_init(|| Kafka::start(&[]))
+}
+
+fn home() -> PathBuf {
+    let cache = || {
+        let cache = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from);
+        cache.unwrap_or_else(|| PathBuf::from(std::env::var_os("HOME").expect("HOME is set")).join(".cache"))
+    };
+    let given = std::env::var_os("WEIR_KAFKA_HOME").map(PathBuf::from);
+    let home = given.unwrap_or_else(|| cache().join("weir/kafka-4.3.1"));
+    assert!(home.join("libs").is_dir(), "{} holds no Kafka: run make test, or set WEIR_KAFKA_HOME", home.display());
+    home
+}
+
+fn free_ports() -> (u16, u16) {
+    // Both are held until both are known.
+    let listener = || TcpListener::bind(("127.0.0.1", 0)).expect("a free port");
+    let (first, second) = (listener(), listener());
+    let port = |listener: &TcpListener| listener.local_addr().expect("a bound port").port();
+    (port(&first), port(&second))
+}
+
+impl Kafka {
+    /// Formats and starts a broker, with more lines for its server.properties; returns when it serves.
+    pub fn start(more: &[&str]) -> Kafka {
+        let dir = tempfile::tempdir().expect("a directory for Kafka");
+        let (port, controller) = free_ports();
+        let properties = format!(
+            "process.roles=broker,controller\n\
+             node.id=1\n\
+             controller.quorum.bootstrap.servers=127.0.0.1:{controller}\n\
+             listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller}\n\
+             advertised.listeners=PLAINTEXT://127.0.0.1:{port}\n\
+             controller.listener.names=CONTROLLER\n\
+             listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT\n\
+             inter.broker.listener.name=PLAINTEXT\n\
+             log.dirs={}\n\
+             num.partitions=1\n\
+             offsets.topic.num.partitions=1\n\
+             offsets.topic.replication.factor=1\n\
+             transaction.state.log.num.partitions=1\n\
+             transaction.state.log.replication.factor=1\n\
+             transaction.state.log.min.isr=1\n\
+             share.coordinator.state.topic.num.partitions=1\n\
+             share.coordinator.state.topic.replication.factor=1\n\
+             share.coordinator.state.topic.min.isr=1\n\
+             group.initial.rebalance.delay.ms=0\n\
+             auto.create.topics.enable=false\n\
+             log.cleaner.dedupe.buffer.size=16777216\n\
+             {}\n",
+            dir.path().join("data").display(),
+            more.join("\n"),
+        );
+        std::fs::write(dir.path().join("server.properties"), properties).expect("server.properties can be written");
+        let mut kafka = Kafka { dir, port, shell: None };
+        let format =
+            "kafka.tools.StorageTool format --standalone --cluster-id weirTestCluster0000000 -c server.properties";
+        let formatted = kafka.java(&format!("exec {}", java(format)), Stdio::null()).wait().expect("java ran");
+        assert!(formatted.success(), "Kafka's storage was not formatted:\n{}", kafka.log());
+        kafka.restart();
+        kafka
+    }
+
+    fn java(&self, script: &str, input: Stdio) -> Child {
+        let home = home();
+        let log = File::options().create(true).append(true).open(self.dir.path().join("log")).expect("a log");
+        let spawned = Command::new("sh")
+            .args(["-c", script])
+            .current_dir(self.dir.path())
+            .env("CLASSPATH", home.join("libs").join("*"))
+            .env("WEIR_LOG4J", home.join("log4j2.properties"))
+            .stdin(input)
+            .stdout(log.try_clone().expect("a log"))
+            .stderr(log)
+            .spawn();
+        spawned.expect("sh starts")
+    }
+
+    /// Starts it again on the same data and port; returns when it serves.
+    pub fn restart(&mut self) {
+        self.stop();
+        let _ = std::fs::remove_file(self.dir.path().join(KEEP));
+        let end = format!("cat >/dev/null; kill -9 $pid; wait $pid; [ -e {KEEP} ] || rm -rf \"$PWD\"");
+        let script = format!("{} & pid=$!; {end}", java("kafka.Kafka server.properties"));
+        self.shell = Some(self.java(&script, Stdio::piped()));
+        let until = Instant::now() + UP_WITHIN;
+        while !self.serves() {
+            assert!(Instant::now() < until, "Kafka did not start in time:\n{}", self.log());
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+
+    /// Kills it, as kill -9 does. What it had acknowledged is on disk.
+    pub fn stop(&mut self) {
+        if let Some(mut shell) = self.shell.take() {
+            std::fs::write(self.dir.path().join(KEEP), "").expect("the directory of Kafka is there");
+            drop(shell.stdin.take());
+            let _ = shell.wait();
+        }
+    }
+
+    /// `bootstrap.servers`.
+    pub fn bootstrap(&self) -> String {
+        format!("127.0.0.1:{}", self.port)
+    }
+
+    /// A directory that goes with the broker.
+    pub fn dir(&self) -> &Path {
+        self.dir.path()
+    }
+
+    fn serves(&self) -> bool {
+        // The port opens when requests are answered.
+        TcpStream::connect(("127.0.0.1", self.port)).is_ok()
+    }
+
+    fn log(&self) -> String {
+        let Ok(log) = File::open(self.dir.path().join("log")) else { return String::new() };
+        BufReader::new(log).lines().map_while(Result::ok).collect::<Vec<_>>().join("\n")
+    }
+}
+
+impl Drop for Kafka {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+fn java(arguments: &str) -> String {
+    format!(
+        "java -Xmx512m -XX:+UseSerialGC -XX:TieredStopAtLevel=1 \"-Dlog4j2.configurationFile=$WEIR_LOG4J\" {arguments}"
+    )
+}

@@ -17,6 +17,9 @@ use crate::errors::{classified, passes_by_itself};
 use crate::native::{Admin, Client, Intake, KafkaError, Place, Rebalance};
 use crate::subscription::Watcher;
 
+/// How long the group may take to tell what follows on a revocation; later it is told to a poll.
+const FOLLOWS_WITHIN: Duration = Duration::from_millis(500);
+
 /// What a consumer is told to do where its settings decide.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Manner {
@@ -262,7 +265,14 @@ impl Consumer for KafkaConsumer {
         let Some(Revoking { partitions, cooperative }) = self.revoking.take() else { return Ok(()) };
         self.forget(&partitions);
         let client = self.client.clone();
+        let before = self.client.followed();
         joined(beside(move || give_up(&client, &partitions, cooperative))).await?;
+        // The group goes on once it told what follows, and it tells only who asks.
+        let until = Instant::now() + FOLLOWS_WITHIN;
+        while cooperative && self.client.followed() == before && Instant::now() < until {
+            let _ = tokio::time::timeout_at(until, self.client.woken()).await;
+            self.intake.serve();
+        }
         self.client.wake();
         Ok(())
     }

@@ -2,7 +2,7 @@
 
 use std::ffi::c_char;
 use std::ptr;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rdkafka::bindings as sys;
 use rdkafka::bindings::rd_kafka_admin_op_t as Op;
@@ -13,6 +13,23 @@ use weir_core::port::NewTopic;
 use super::client::Client;
 use super::partitions::{PartitionList, entries};
 use super::{KafkaError, c_string, text};
+
+/// How long leaders of partitions may be on the move, as those of a new topic are.
+const LEADERS_WITHIN: Duration = Duration::from_secs(10);
+const LEADERS_PAUSE: Duration = Duration::from_millis(20);
+
+/// Whether somebody else answers, or will in a moment.
+fn moves(code: RDKafkaErrorCode) -> bool {
+    use RDKafkaErrorCode as Code;
+    matches!(
+        code,
+        Code::NotLeaderForPartition
+            | Code::LeaderNotAvailable
+            | Code::FencedLeaderEpoch
+            | Code::UnknownLeaderEpoch
+            | Code::UnknownTopicOrPartition
+    )
+}
 
 /// A topic: its partitions, or why they are not known.
 pub(crate) type TopicInfo = (String, Result<i32, KafkaError>);
@@ -246,6 +263,21 @@ impl Admin<'_> {
 
     /// Where partitions begin or end; the end as transactions that are not committed leave it, where asked.
     pub fn offsets(
+        &self,
+        partitions: &[TopicPartition],
+        place: Place,
+        committed: bool,
+    ) -> Result<Vec<Position>, KafkaError> {
+        let until = Instant::now() + self.wait.min(LEADERS_WITHIN);
+        loop {
+            match self.offsets_once(partitions, place, committed) {
+                Err(e) if moves(e.code) && Instant::now() < until => std::thread::sleep(LEADERS_PAUSE),
+                answered => return answered,
+            }
+        }
+    }
+
+    fn offsets_once(
         &self,
         partitions: &[TopicPartition],
         place: Place,

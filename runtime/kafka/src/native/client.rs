@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::ffi::{c_char, c_int, c_void};
 use std::ptr;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use rdkafka::bindings as sys;
@@ -40,6 +40,8 @@ pub(crate) enum Rebalance {
 struct Hooks {
     woken: Notify,
     rebalances: Mutex<VecDeque<Rebalance>>,
+    /// How many assignments of nothing were answered.
+    empty: AtomicUsize,
     /// From here on nobody answers revocations: the callback does.
     closing: AtomicBool,
 }
@@ -139,6 +141,12 @@ impl Client {
     /// The oldest thing that the group told and that was not taken.
     pub fn next_rebalance(&self) -> Option<Rebalance> {
         self.rebalances().pop_front()
+    }
+
+    /// How often the group assigned nothing, which is answered at once, and how often it told something else that was
+    /// not taken: what follows on a revocation.
+    pub fn followed(&self) -> usize {
+        self.hooks.empty.load(Ordering::Acquire) + self.rebalances().len()
     }
 
     /// Puts back what could not be answered yet.
@@ -247,6 +255,17 @@ unsafe fn give_up(rk: *mut sys::rd_kafka_t, partitions: *const sys::rd_kafka_top
     }
 }
 
+/// # Safety
+/// The client is alive.
+unsafe fn assign_nothing(rk: *mut sys::rd_kafka_t) {
+    // SAFETY: by this function's contract; the list is owned here.
+    unsafe {
+        let none = sys::rd_kafka_topic_partition_list_new(0);
+        let _ = KafkaError::take(sys::rd_kafka_incremental_assign(rk, none));
+        sys::rd_kafka_topic_partition_list_destroy(none);
+    }
+}
+
 /// Called by one of librdkafka's threads for each of its log lines.
 unsafe extern "C" fn on_log(rk: *const sys::rd_kafka_t, level: c_int, facility: *const c_char, line: *const c_char) {
     // SAFETY: the strings live during the call; the client may be null before it is made.
@@ -263,7 +282,7 @@ unsafe extern "C" fn on_event(_: *mut sys::rd_kafka_t, opaque: *mut c_void) {
     unsafe { &*opaque.cast::<Hooks>() }.woken.notify_one();
 }
 
-/// Called within a poll. Only records: librdkafka waits for the call that answers.
+/// Called within a poll. Only records what somebody has to decide: librdkafka waits for the call that answers.
 unsafe extern "C" fn on_rebalance(
     rk: *mut sys::rd_kafka_t,
     what: RDKafkaRespErr,
@@ -278,18 +297,18 @@ unsafe extern "C" fn on_rebalance(
         if hooks.closing.load(Ordering::Acquire) {
             match (assign, cooperative) {
                 (false, _) => give_up(rk, list),
-                (true, true) => {
-                    let none = sys::rd_kafka_topic_partition_list_new(0);
-                    let _ = KafkaError::take(sys::rd_kafka_incremental_assign(rk, none));
-                    sys::rd_kafka_topic_partition_list_destroy(none);
-                }
-                (true, false) => {
-                    sys::rd_kafka_assign(rk, ptr::null());
-                }
+                (true, true) => assign_nothing(rk),
+                (true, false) => _ = sys::rd_kafka_assign(rk, ptr::null()),
             }
             return;
         }
-        let partitions = entries(list).into_iter().map(|(position, _)| position.partition).collect();
+        let partitions: Vec<_> = entries(list).into_iter().map(|(position, _)| position.partition).collect();
+        if assign && cooperative && partitions.is_empty() {
+            // Nobody has to decide anything, and the group waits: after a revocation others get their share only then.
+            assign_nothing(rk);
+            hooks.empty.fetch_add(1, Ordering::AcqRel);
+            return;
+        }
         let rebalance = if assign {
             Rebalance::Assign { partitions, cooperative }
         } else {

@@ -15,6 +15,8 @@ use super::{KafkaError, text};
 
 /// Messages taken at once, at most.
 const CHUNK_MAX: usize = 2048;
+/// Messages taken on the way when callbacks run.
+const SERVED: usize = 64;
 /// What a row costs beside its cells, roughly.
 const ROW_BYTES: usize = 24;
 
@@ -155,6 +157,18 @@ impl Intake {
             self.chunk.set_len(usize::try_from(taken).unwrap_or(0));
         }
         !self.chunk.is_empty()
+    }
+
+    /// Lets callbacks run; records that come on the way are kept for the next taking.
+    pub fn serve(&mut self) {
+        let length = self.chunk.len();
+        self.chunk.reserve(SERVED);
+        // SAFETY: the queue is alive; it writes at most as many messages as there is room for, behind those there.
+        unsafe {
+            let end = self.chunk.as_mut_ptr().add(length);
+            let taken = sys::rd_kafka_consume_batch_queue(self.client.queue(), 0, end, SERVED);
+            self.chunk.set_len(length + usize::try_from(taken).unwrap_or(0));
+        }
     }
 
     fn finish(&mut self, batch: Batch) -> RawRecords {

@@ -66,11 +66,13 @@ impl Input {
         }
     }
 
+    #[inline]
     fn cell<'a>(&'a self, cells: &'a Cells, row: usize) -> Option<Cell<'a>> {
         let bytes = cells.column.get(row)?;
         Some(Cell { bytes, schema: self.schema(cells, row) })
     }
 
+    #[inline]
     fn schema<'a>(&'a self, cells: &Cells, row: usize) -> Option<&'a Rc<Schema>> {
         self.schemas.get(cells.schema_of(row)).and_then(Option::as_ref)
     }
@@ -89,6 +91,7 @@ pub(crate) enum Part<'a> {
 }
 
 impl<'a> Part<'a> {
+    #[inline]
     fn of(input: &'a Input, cells: &'a Option<Cells>, row: usize) -> Part<'a> {
         match cells {
             Some(cells) => Part::Came { cell: input.cell(cells, row), schema: input.schema(cells, row) },
@@ -107,6 +110,7 @@ impl<'a> Part<'a> {
         }
     }
 
+    #[inline]
     fn is_null(&self) -> bool {
         match self {
             Part::Came { cell, .. } => cell.is_none(),
@@ -115,17 +119,24 @@ impl<'a> Part<'a> {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn live(&mut self) -> Result<&mut Live<'a>> {
-        match self {
-            Part::Came { cell, schema } => *self = Part::Fields(live(*cell, *schema)?),
-            Part::Set(data) => *self = Part::Fields(live_of_data(data)?),
-            Part::Fields(_) => {}
+        if !matches!(self, Part::Fields(_)) {
+            self.find_fields()?;
         }
         match self {
             Part::Fields(live) => Ok(live),
             Part::Came { .. } | Part::Set(_) => unreachable!("it was made so above"),
         }
+    }
+
+    fn find_fields(&mut self) -> Result<()> {
+        match self {
+            Part::Came { cell, schema } => *self = Part::Fields(live(*cell, *schema)?),
+            Part::Set(data) => *self = Part::Fields(live_of_data(data)?),
+            Part::Fields(_) => {}
+        }
+        Ok(())
     }
 }
 
@@ -164,6 +175,7 @@ impl Record<'static> {
 }
 
 impl<'a> Record<'a> {
+    #[inline]
     pub(crate) fn of(input: &'a Input, row: usize) -> Record<'a> {
         let at = |positions: &Option<Vec<u32>>| {
             positions.as_ref().map(|p| p.get(row).map_or(0, |&position| position as usize))
@@ -257,7 +269,7 @@ impl<'a> Record<'a> {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     pub(crate) fn live(&mut self, side: Side) -> Result<&mut Live<'a>> {
         match side {
             Side::Key => self.key.live(),

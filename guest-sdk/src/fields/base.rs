@@ -13,10 +13,10 @@ use super::shape::{Entry, Origin, Piece, Sequence, Shape};
 use crate::data::{Cell, Data};
 use crate::error::{Error, Result};
 
-/// Schemas whose shapes are kept.
-const SCHEMAS_MAX: usize = 512;
-/// Sequences of keys whose shapes are kept.
-const SEQUENCES_MAX: usize = 256;
+/// Schemas whose shapes are kept, and sequences of keys.
+const SHAPES_MAX: usize = 1_024;
+/// Fields of all shapes of either kind that are kept: with the plans of a chain each takes about a kilobyte.
+const FIELDS_MAX: usize = 16_384;
 
 /// The shape of cells under a schema; the address is a key because `schema` keeps it in use.
 #[derive(Clone)]
@@ -59,18 +59,23 @@ impl Base {
 struct Bases {
     last: Option<Base>,
     by_schema: BTreeMap<(*const Schema, bool), Base>,
+    fields: usize,
     sequences: Sequences,
     /// Without schema: what is no map, and null.
     plain: Option<(Rc<Shape>, Rc<Shape>)>,
 }
 
 impl Bases {
-    #[inline]
+    #[inline(always)]
     fn of_schema(&mut self, schema: &Rc<Schema>, null: bool) -> &Base {
         if !self.last.as_ref().is_some_and(|last| last.is_of(schema, null)) {
             let key = (Rc::as_ptr(schema), null);
-            if !self.by_schema.contains_key(&key) && self.by_schema.len() >= SCHEMAS_MAX {
-                self.by_schema.clear();
+            if !self.by_schema.contains_key(&key) {
+                self.fields += schema.nodes().len();
+                if self.by_schema.len() >= SHAPES_MAX || self.fields > FIELDS_MAX {
+                    self.by_schema.clear();
+                    self.fields = schema.nodes().len();
+                }
             }
             self.last = Some(self.by_schema.entry(key).or_insert_with(|| Base::new(schema, null)).clone());
         }
@@ -94,12 +99,10 @@ struct Sequences {
     known: Vec<Known>,
     by_hash: BTreeMap<u64, usize>,
     last: usize,
-    /// Which of them gives way next.
-    hand: usize,
+    fields: usize,
 }
 
 struct Known {
-    hash: u64,
     keys: Rc<Sequence>,
     shape: Rc<Shape>,
 }
@@ -116,6 +119,7 @@ impl Sequences {
         self.find(bytes, row)
     }
 
+    #[inline(never)]
     fn find(&mut self, bytes: &[u8], row: &mut Row) -> std::result::Result<(Rc<Shape>, usize), Malformed> {
         let hash = hash(bytes)?;
         if let Some(&at) = self.by_hash.get(&hash) {
@@ -132,27 +136,16 @@ impl Sequences {
             // The keys have heads that are longer than they need be.
             return Err(Malformed::Unsupported);
         };
-        self.keep(Known { hash, keys, shape: shape.clone() });
+        self.fields += keys.names.len();
+        if self.known.len() >= SHAPES_MAX || self.fields > FIELDS_MAX {
+            self.fields = keys.names.len();
+            self.known.clear();
+            self.by_hash.clear();
+        }
+        self.last = self.known.len();
+        self.by_hash.insert(hash, self.last);
+        self.known.push(Known { keys, shape: shape.clone() });
         Ok((shape, end))
-    }
-
-    fn keep(&mut self, known: Known) {
-        let at = if self.known.len() < SEQUENCES_MAX {
-            self.known.len()
-        } else {
-            self.hand = (self.hand + 1) % SEQUENCES_MAX;
-            self.hand
-        };
-        self.by_hash.insert(known.hash, at);
-        self.last = at;
-        if at == self.known.len() {
-            self.known.push(known);
-            return;
-        }
-        let gone = std::mem::replace(&mut self.known[at], known);
-        if self.by_hash.get(&gone.hash) == Some(&at) && gone.hash != self.known[at].hash {
-            self.by_hash.remove(&gone.hash);
-        }
     }
 }
 

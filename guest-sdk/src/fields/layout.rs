@@ -317,7 +317,7 @@ enum Was {
 
 impl Plan {
     /// Adds to a row that meets the expectations what the plan has filled.
-    #[inline]
+    #[inline(always)]
     pub fn fill(
         &self,
         cell: &[u8],

@@ -136,7 +136,7 @@ impl Edits {
         let fits = known
             .iter()
             .find(|next| next.ask == ask)
-            .and_then(|next| next.plans.iter().find(|plan| row.meets(cell, &plan.expects)));
+            .and_then(|next| next.plans.iter().find(|plan| plan.expects.is_empty() || row.meets(cell, &plan.expects)));
         let next = match fits {
             Some(plan) => {
                 plan.fill(cell, row, &mut self.scratch, &mut fill)?;
@@ -157,6 +157,7 @@ impl Edits {
 }
 
 #[cold]
+#[inline(never)]
 fn make(
     ask: (u32, u32),
     cell: &[u8],

@@ -171,6 +171,7 @@ pub(crate) fn skip(bytes: &[u8], at: usize) -> std::result::Result<usize, Malfor
     }
 }
 
+#[inline(never)]
 fn skip_long(bytes: &[u8], at: usize) -> std::result::Result<usize, Malformed> {
     cbor::skip(bytes, at)
 }

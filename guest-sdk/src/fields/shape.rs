@@ -73,14 +73,15 @@ impl Shape {
     pub fn write(&self, cell: &[u8], row: &Row, out: &mut Vec<u8>) {
         let literals = &self.writer.literals[..];
         for op in &self.writer.ops {
-            match *op {
-                Op::Literal { from, to } => cbor::put(out, &literals[from as usize..to as usize]),
-                Op::Copy { first, last } => cbor::put(out, row.between(cell, first, last)),
-                Op::CopyOr { slot, from, to } => match row.get(cell, slot) {
+            cbor::put(out, &literals[op.from as usize..op.to as usize]);
+            match op.then {
+                Then::Copy { first, last } => cbor::put(out, row.between(cell, first, last)),
+                Then::Nothing => {}
+                Then::CopyOr { slot, from, to } => match row.get(cell, slot) {
                     [cbor::NULL] => cbor::put(out, &literals[from as usize..to as usize]),
                     bytes => cbor::put(out, bytes),
                 },
-                Op::Raw { slot, major } => {
+                Then::Raw { slot, major } => {
                     let bytes = row.get(cell, slot);
                     cbor::head(out, major, bytes.len() as u64);
                     cbor::put(out, bytes);
@@ -103,12 +104,20 @@ impl Shape {
     }
 }
 
+/// Bytes that are the same in every row, and what comes behind them.
 #[derive(Debug)]
-enum Op {
-    /// Bytes that are the same in every row.
-    Literal { from: u32, to: u32 },
+struct Op {
+    from: u32,
+    to: u32,
+    then: Then,
+}
+
+#[derive(Debug)]
+enum Then {
     /// The bytes from the first slot to the end of the last, with the keys between.
     Copy { first: u32, last: u32 },
+    /// The next one's bytes.
+    Nothing,
     /// A slot, or where that is null the literal.
     CopyOr { slot: u32, from: u32, to: u32 },
     /// A slot behind a head.
@@ -128,20 +137,27 @@ impl Writer {
         write(&mut self.literals);
         let to = self.literals.len() as u32;
         match self.ops.last_mut() {
-            Some(Op::Literal { to: end, .. }) if *end == from => *end = to,
-            _ => self.ops.push(Op::Literal { from, to }),
+            Some(Op { to: end, then: Then::Nothing, .. }) if *end == from => *end = to,
+            _ => self.ops.push(Op { from, to, then: Then::Nothing }),
+        }
+    }
+
+    fn then(&mut self, then: Then) {
+        match self.ops.last_mut() {
+            Some(Op { then: nothing @ Then::Nothing, .. }) => *nothing = then,
+            _ => self.ops.push(Op { from: 0, to: 0, then }),
         }
     }
 
     fn piece(&mut self, piece: &Piece, origins: &[Origin]) {
         match piece {
-            Piece::Slot { slot, or: None } => self.ops.push(Op::Copy { first: *slot, last: *slot }),
+            Piece::Slot { slot, or: None } => self.then(Then::Copy { first: *slot, last: *slot }),
             Piece::Slot { slot, or: Some(or) } => {
                 let from = self.literals.len() as u32;
                 self.literals.extend_from_slice(or);
-                self.ops.push(Op::CopyOr { slot: *slot, from, to: self.literals.len() as u32 });
+                self.then(Then::CopyOr { slot: *slot, from, to: self.literals.len() as u32 });
             }
-            Piece::Raw { slot, major } => self.ops.push(Op::Raw { slot: *slot, major: *major }),
+            Piece::Raw { slot, major } => self.then(Then::Raw { slot: *slot, major: *major }),
             Piece::Fixed(cbor) => self.literal(|out| out.extend_from_slice(cbor)),
             Piece::Fields(entries) => {
                 let major = if self.with_schema { major::ARRAY } else { major::MAP };
@@ -162,7 +178,7 @@ impl Writer {
     /// Lets the copy before go on over a field that stood behind it already, under the same key.
     fn joins(&mut self, entry: &Entry, origins: &[Origin]) -> bool {
         let Piece::Slot { slot, or: None } = entry.piece else { return false };
-        let Some(Op::Copy { last, .. }) = self.ops.last_mut() else { return false };
+        let Some(Op { then: Then::Copy { last, .. }, .. }) = self.ops.last_mut() else { return false };
         let (before, this) = (&origins[*last as usize], &origins[slot as usize]);
         let key_stays = self.with_schema || this.key.as_ref() == Some(&entry.name);
         let joins = *last + 1 == slot && before.container == this.container && key_stays;

@@ -13,7 +13,7 @@ use weir_sdk::bindings::words::weir::connect::{columns, schemas};
 mod support;
 
 const ROWS: usize = 500;
-const BATCHES: usize = 1_000;
+const BATCHES: usize = 2_000;
 
 fn step(class: &str, config: &[(&str, &str)]) -> Step {
     (format!("{class}$Value"), config.iter().map(|(key, value)| (key.to_string(), value.to_string())).collect())
@@ -129,7 +129,7 @@ fn measure(what: &str, steps: &[Step], schema: Option<&Schema>, shapes: usize) {
                 .collect();
             nanos.sort_by(f64::total_cmp);
             // Whatever else runs on the machine only adds.
-            nanos[BATCHES / 10]
+            nanos[BATCHES / 100]
         });
         run.join().unwrap()
     });
@@ -145,6 +145,7 @@ fn a_chain_of_five_takes_this_long() {
     measure("five steps, with schema", &five(), schema, 1);
     measure("five steps, 6 sequences of keys in turn", &five(), None, 6);
     measure("five steps, 100 sequences of keys in turn", &five(), None, 100);
+    measure("five steps, more sequences than are kept", &five(), None, ROWS);
     for step in five() {
         measure(&format!("{} alone, without schema", step.0), std::slice::from_ref(&step), None, 1);
         measure(&format!("{} alone, with schema", step.0), &[step], schema, 1);

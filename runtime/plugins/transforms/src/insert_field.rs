@@ -81,11 +81,6 @@ impl<H: Half> Transformation for InsertField<H> {
         class
             .key(Key::text("static.value").optional().doc("Static field value, if field name configured."))
             .key(replace_null_with_default())
-            .wants_validate()
-    }
-
-    fn validate(config: &Config) -> Vec<Problem> {
-        Self::configure(config).err().map_or_else(Vec::new, settings::problems)
     }
 
     fn configure(config: &Config) -> Result<Self> {

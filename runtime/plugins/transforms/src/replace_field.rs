@@ -38,14 +38,11 @@ impl<H: Half> Transformation for ReplaceField<H> {
     }
 
     fn validate(config: &Config) -> Vec<Problem> {
-        Self::configure(config).err().map_or_else(Vec::new, settings::problems)
+        lists(config).err().map_or_else(Vec::new, settings::problems)
     }
 
     fn configure(config: &Config) -> Result<Self> {
-        let exclude = names(config, "exclude", Empty::Allowed);
-        let include = names(config, "include", Empty::Allowed);
-        let renames = renames(config);
-        let (exclude, include, renames) = settings::all3(exclude, include, renames)?;
+        let (exclude, include, renames) = lists(config)?;
         Ok(ReplaceField {
             exclude: exclude.into_iter().collect(),
             include: include.into_iter().collect(),
@@ -83,6 +80,14 @@ impl<H: Half> Transformation for ReplaceField<H> {
         )?;
         Ok(Outcome::Keep)
     }
+}
+
+type Lists = (Vec<String>, Vec<String>, HashMap<String, String>);
+
+fn lists(config: &Config) -> Result<Lists> {
+    let exclude = names(config, "exclude", Empty::Allowed);
+    let include = names(config, "include", Empty::Allowed);
+    settings::all3(exclude, include, renames(config))
 }
 
 fn renames(config: &Config) -> Result<HashMap<String, String>> {

@@ -5,7 +5,9 @@ mod support;
 
 use serde_json::Value as Json;
 use support::cases::{schema, sorted, value};
-use support::component::{Answer, Datum, Fault, Row, Step, apply, configure, describe};
+use support::component::{Answer, Component, Datum, Fault, Row, Step, apply, configure, describe};
+use weir_sdk::Parts;
+use weir_sdk::bindings::transformation::exports::weir::connect::transformations::Guest;
 
 fn lines(file: &str) -> Vec<Json> {
     let path = format!("{}/tests/golden/{file}", env!("CARGO_MANIFEST_DIR"));
@@ -188,4 +190,42 @@ fn definitions_are_apaches() {
             assert_eq!(keys, expected);
         }
     }
+}
+
+#[test]
+fn wrong_lists_are_found_before_anything_starts() {
+    let ask = |class: &str, key: &str, value: &str| -> Vec<String> {
+        let config = vec![(key.to_owned(), value.to_owned())];
+        <Component as Guest>::validate(class.to_owned(), config).into_iter().map(|problem| problem.message).collect()
+    };
+    assert_eq!(
+        ask("ReplaceField$Value", "renames", "a"),
+        ["Invalid value [a] for configuration renames: Invalid rename mapping: a"]
+    );
+    assert_eq!(ask("ReplaceField$Key", "exclude", "a,,b"), ["Configuration 'exclude' values must not be empty."]);
+    assert_eq!(ask("MaskField$Value", "fields", "a,b"), Vec::<String>::new());
+    assert_eq!(ask("MaskField$Value", "replacement", "x"), Vec::<String>::new());
+    assert_eq!(
+        ask("MaskField$Value", "fields", ""),
+        ["Configuration 'fields' must not be empty. Valid values include: any non-empty value"]
+    );
+}
+
+#[test]
+fn steps_say_just_what_they_read_and_write() {
+    let parts = |class: &str, config: &[(&str, &str)]| {
+        let config = config.iter().map(|(key, value)| (key.to_string(), value.to_string())).collect();
+        let (_, parts) = configure(&[(class.to_owned(), config)]).unwrap();
+        (parts[0].reads, parts[0].writes)
+    };
+    let route = parts("RegexRouter", &[("regex", "a"), ("replacement", "b")]);
+    assert_eq!(route, (Parts::TOPIC, Parts::TOPIC));
+    assert_eq!(parts("Filter", &[]), (Parts::empty(), Parts::empty()));
+    assert_eq!(parts("TopicNameMatches", &[("pattern", "a")]), (Parts::TOPIC, Parts::empty()));
+    assert_eq!(parts("HoistField$Key", &[("field", "a")]), (Parts::KEY, Parts::KEY));
+    assert_eq!(parts("MaskField$Value", &[("fields", "a")]), (Parts::VALUE, Parts::VALUE));
+    let fixed = parts("InsertField$Value", &[("static.field", "a"), ("static.value", "b")]);
+    assert_eq!(fixed, (Parts::VALUE, Parts::VALUE));
+    let moved = parts("InsertField$Key", &[("topic.field", "a"), ("offset.field", "o")]);
+    assert_eq!(moved, (Parts::KEY | Parts::TOPIC | Parts::OFFSET, Parts::KEY));
 }

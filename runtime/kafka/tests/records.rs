@@ -28,12 +28,11 @@ fn broker() -> Arc<dyn Broker> {
 fn murmur2(key: &[u8]) -> i32 {
     const M: u32 = 0x5bd1_e995;
     let mut hash = 0x9747_b28c ^ key.len() as u32;
-    let mut words = key.chunks_exact(4);
-    for word in &mut words {
-        let word = u32::from_le_bytes([word[0], word[1], word[2], word[3]]).wrapping_mul(M);
+    let (words, rest) = key.as_chunks::<4>();
+    for word in words {
+        let word = u32::from_le_bytes(*word).wrapping_mul(M);
         hash = hash.wrapping_mul(M) ^ (word ^ (word >> 24)).wrapping_mul(M);
     }
-    let rest = words.remainder();
     if !rest.is_empty() {
         let tail = rest.iter().rev().fold(0, |tail, &byte| tail << 8 | u32::from(byte));
         hash = (hash ^ tail).wrapping_mul(M);

@@ -89,7 +89,7 @@ impl Client {
             sys::rd_kafka_conf_set_opaque(conf, (&raw const *hooks).cast_mut().cast());
             sys::rd_kafka_conf_set_log_cb(conf, Some(on_log));
             match kind {
-                Kind::Producer => sys::rd_kafka_conf_set_events(conf, sys::RD_KAFKA_EVENT_DR as c_int),
+                Kind::Producer => sys::rd_kafka_conf_set_events(conf, sys::RD_KAFKA_EVENT_DR),
                 Kind::Member => sys::rd_kafka_conf_set_rebalance_cb(conf, Some(on_rebalance)),
                 Kind::Plain => {}
             }
@@ -208,7 +208,7 @@ impl Taken {
             match self.kind {
                 Kind::Producer => {
                     let all = sys::RD_KAFKA_PURGE_F_QUEUE | sys::RD_KAFKA_PURGE_F_INFLIGHT;
-                    sys::rd_kafka_purge(self.rk, all as c_int);
+                    sys::rd_kafka_purge(self.rk, all);
                 }
                 Kind::Member => {
                     if !self.hooks.closing.swap(true, Ordering::AcqRel) {

@@ -64,6 +64,7 @@ impl Positions {
 }
 
 /// A column that stays empty until a cell comes.
+#[derive(Default)]
 struct Cells {
     column: Column,
     bytes: usize,
@@ -111,8 +112,9 @@ impl Intake {
     /// rows. Trouble comes alone. A batch that is being put together ends before trouble, and where timestamps change
     /// their meaning.
     pub fn take(&mut self, bytes_max: usize) -> Result<RawRecords, Trouble> {
-        let mut batch = Batch::new(bytes_max, self.message_bytes);
+        let mut batch = Batch::new(bytes_max);
         loop {
+            batch.expect(self.chunk.len() - self.next, self.message_bytes);
             let mut topics = SeenTopics::default();
             while self.next < self.chunk.len() {
                 let message = self.chunk[self.next];
@@ -172,9 +174,7 @@ impl Intake {
     }
 
     fn finish(&mut self, batch: Batch) -> RawRecords {
-        if batch.rows > 0 {
-            self.message_bytes = (batch.bytes / batch.rows).max(1);
-        }
+        self.message_bytes = batch.bytes.checked_div(batch.rows).unwrap_or(self.message_bytes);
         batch.finish()
     }
 
@@ -284,23 +284,28 @@ struct Batch {
 }
 
 impl Batch {
-    fn new(bytes_max: usize, message_bytes: usize) -> Batch {
-        let room = (bytes_max / message_bytes + 1).min(CHUNK_MAX);
-        let bytes = bytes_max.min(room * message_bytes);
+    fn new(bytes_max: usize) -> Batch {
         Batch {
             rows: 0,
             bytes: 0,
             bytes_max,
-            room,
+            room: 0,
             records: RawRecords::default(),
             topic: Positions::default(),
             partition: Positions::default(),
-            key: Cells { column: Column::default(), bytes: 0 },
-            value: Cells { column: Column::default(), bytes },
+            key: Cells::default(),
+            value: Cells::default(),
             header_names: HashMap::new(),
             timestamps: false,
             last_partition: 0,
         }
+    }
+
+    /// Makes room for what waits, before the first record is added. Where much waits, more is on its way.
+    fn expect(&mut self, waiting: usize, message_bytes: usize) {
+        let most = self.bytes_max / message_bytes + 1;
+        self.room = if waiting >= CHUNK_MAX { most } else { waiting.min(most) };
+        self.value.bytes = self.bytes_max.min(self.room * message_bytes);
     }
 
     /// Adds a message unless it belongs into the next batch.

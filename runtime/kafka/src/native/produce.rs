@@ -100,7 +100,7 @@ impl Topics {
                 _private: ptr::without_provenance_mut(ticket),
             });
             if messages.len() == CHUNK || at + 1 == count {
-                let flags = sys::RD_KAFKA_MSG_F_COPY as i32;
+                let flags = sys::RD_KAFKA_MSG_F_COPY;
                 let (list, length) = (messages.as_mut_ptr(), messages.len());
                 // SAFETY: the handle is alive; keys and values are copied during the call.
                 let taken = unsafe { sys::rd_kafka_produce_batch(handle, ANY_PARTITION, flags, list, length as i32) };
@@ -140,7 +140,7 @@ impl Topics {
         add(Of::RD_KAFKA_VTYPE_KEY, memory(records.key.get(row)));
         let ticket = sys::rd_kafka_vu_s__bindgen_ty_1 { ptr: ptr::without_provenance_mut(ticket) };
         add(Of::RD_KAFKA_VTYPE_OPAQUE, ticket);
-        let flags = sys::rd_kafka_vu_s__bindgen_ty_1 { i: sys::RD_KAFKA_MSG_F_COPY as i32 };
+        let flags = sys::rd_kafka_vu_s__bindgen_ty_1 { i: sys::RD_KAFKA_MSG_F_COPY };
         add(Of::RD_KAFKA_VTYPE_MSGFLAGS, flags);
         // 0 lets librdkafka say what time it is.
         let timestamp = records.timestamp_of(row).unwrap_or(0);
@@ -190,7 +190,7 @@ impl Client {
                 if event.is_null() {
                     return count;
                 }
-                if sys::rd_kafka_event_type(event) == sys::RD_KAFKA_EVENT_DR as i32 {
+                if sys::rd_kafka_event_type(event) == sys::RD_KAFKA_EVENT_DR {
                     loop {
                         let message = sys::rd_kafka_event_message_next(event);
                         if message.is_null() {

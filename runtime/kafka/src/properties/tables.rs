@@ -138,6 +138,8 @@ const CONSUMER: Table = &[
     ("partition.assignment.strategy", Read(rules::assignors)),
     ("request.timeout.ms", Read(rules::request_timeout)),
     ("session.timeout.ms", Same),
+    ("share.acknowledgement.mode", Ignored("it belongs to share groups, and a sink reads as a member of a group")),
+    ("share.acquire.mode", Ignored("it belongs to share groups, and a sink reads as a member of a group")),
 ];
 
 const ADMIN: Table = &[
@@ -167,6 +169,20 @@ pub(super) fn rule(kind: ClientKind, key: &str) -> Option<Rule> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn every_setting_that_java_documents_has_a_rule() {
+        // What ProducerConfig, ConsumerConfig and AdminClientConfig of Kafka 4.3.1 answer to configNames().
+        for line in include_str!("java-4.3.1.txt").lines() {
+            let (client, key) = line.split_once(' ').unwrap();
+            let kind = match client {
+                "P" => ClientKind::Producer,
+                "C" => ClientKind::Consumer,
+                _ => ClientKind::Admin,
+            };
+            assert!(rule(kind, key).is_some(), "{line}");
+        }
+    }
 
     #[test]
     fn no_setting_stands_in_two_tables() {

@@ -13,11 +13,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use rdkafka::ClientConfig;
 use rdkafka::bindings as sys;
 use rdkafka::client::ClientContext;
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
 use rdkafka::producer::{BaseProducer, BaseRecord, DeliveryResult, Producer as _, ProducerContext};
+use rdkafka::{ClientConfig, Offset, TopicPartitionList};
 use weir_core::model::{RawRecords, Subscription};
 use weir_core::port::{Broker, ClientSettings, ConsumerPolled as Polled, NewTopic};
 use weir_kafka::KafkaBroker;
@@ -80,7 +80,10 @@ fn raw_consume(bootstrap: &str, topic: &str, records: usize, round: usize) -> Du
         .set("fetch.queue.backoff.ms", "1")
         .create()
         .unwrap();
-    consumer.subscribe(&[topic]).unwrap();
+    // Without a group: rdkafka takes rebalances as events, which the loop below does not see.
+    let mut whole = TopicPartitionList::new();
+    whole.add_partition_offset(topic, 0, Offset::Beginning).unwrap();
+    consumer.assign(&whole).unwrap();
     raw_loop(&consumer, records)
 }
 

@@ -91,7 +91,7 @@ fn check(file: &std::path::Path) -> Result<String, String> {
     let own = std::env::current_exe().map_err(|error| format!("where weir is: {error}"))?;
     let cache = compile_cache()?;
     let compiler = Compiler::new(own, cache).map_err(|error| error.to_string())?;
-    let plugins = WasmPlugins::new(compiler, Limits::default(), crate::plugins::PLUGIN_BYTES_MAX)
+    let plugins = WasmPlugins::new(compiler, Limits::default(), weir_core::settings::PLUGIN_BYTES_MAX)
         .map_err(|error| format!("{error:#}"))?;
     let component = run_once(async { Ok(plugins.load(wasm.into()).await) })?
         .map_err(|refusal| format!("{} would be refused: {refusal}", file.display()))?;

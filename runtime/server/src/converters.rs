@@ -21,3 +21,12 @@ impl ConverterFactory for StockConverters {
         weir_convert::converter(class, settings, role)
     }
 }
+
+/// The converters as they are listed: type and class.
+pub fn listed() -> impl Iterator<Item = (&'static str, &'static str)> {
+    weir_convert::CLASSES.iter().flat_map(|class| {
+        let records = class.converts_records.then_some(("converter", class.name));
+        let headers = class.converts_headers.then_some(("header_converter", class.name));
+        records.into_iter().chain(headers)
+    })
+}

@@ -3,9 +3,13 @@
 mod command;
 mod connector_file;
 mod converters;
+mod offset_file;
 mod plugins;
+mod rest;
 mod standalone;
 mod topic;
+mod upload_dir;
+mod uploads;
 
 use std::process::ExitCode;
 

@@ -2,19 +2,23 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, RwLock};
+use std::time::Duration;
 
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use weir_core::herder::{Builder, Request, Standalone, StatusBoard};
-use weir_core::model::{Config, Problem};
-use weir_core::plugin::Ceilings;
-use weir_core::port::{Broker, NewTopic};
+use weir_core::herder::{Builder, Herder, HerderError, Put, Request, Standalone, View};
+use weir_core::model::{Ceilings, Config, Problem};
+use weir_core::port::{Broker, CompactedLog, NewTopic, PluginStore};
 use weir_core::settings::{Bootstrap, WorkerSettings, parse_properties};
-use weir_core::store::OffsetStore;
+use weir_core::store::{ConfigStore, OffsetStore, StatusStore};
 use weir_local::Local;
 use weir_wasm::{Compiler, WasmPlugins};
 
+use crate::rest::{self, App, AppSlot};
+use crate::upload_dir::{UploadDir, UploadMemory};
+use crate::uploads::Uploads;
 use crate::{connector_file, converters::StockConverters, plugins};
 
 /// Requests that may wait for the herder.
@@ -61,15 +65,79 @@ fn runtime(name: &str, threads: usize) -> Result<tokio::runtime::Runtime, String
         .map_err(|error| format!("runtime {name}: {error}"))
 }
 
-fn broker(bootstrap: &Bootstrap) -> Result<Arc<Local>, String> {
-    match bootstrap {
-        Bootstrap::Local(dir) => Local::open(dir, weir_local::Settings::default()).map_err(|error| error.to_string()),
-        Bootstrap::LocalMemory => Local::memory(weir_local::Settings::default()).map_err(|error| error.to_string()),
-        Bootstrap::Kafka(servers) => Err(format!(
-            "bootstrap.servers={servers}: this version of weir runs on its embedded store only; say local:DIR or \
-             local:memory"
-        )),
+/// Where topics are, and the logs of the stores.
+struct Ground {
+    broker: Arc<dyn Broker>,
+    configs: Arc<dyn CompactedLog>,
+    offsets: Arc<dyn CompactedLog>,
+    statuses: Arc<dyn CompactedLog>,
+}
+
+async fn log(broker: &dyn Broker, name: &str, partitions: i32) -> Result<Arc<dyn CompactedLog>, String> {
+    let topic = NewTopic {
+        name: name.to_owned(),
+        partitions,
+        replication_factor: -1,
+        config: [("cleanup.policy".to_owned(), "compact".to_owned())].into(),
+    };
+    broker.compacted_log(&topic).await.map_err(|error| format!("topic {name}: {error}"))
+}
+
+async fn ground(settings: &WorkerSettings, cancel: &CancellationToken) -> Result<Ground, String> {
+    let options = weir_local::Settings::default;
+    let local = match &settings.bootstrap {
+        Bootstrap::Local(dir) => {
+            let local = Local::open(dir, options()).map_err(|error| error.to_string())?;
+            let server = weir_local::Server::bind(local.clone()).map_err(|error| error.to_string())?;
+            tokio::spawn(server.run(cancel.clone().cancelled_owned()));
+            local
+        }
+        Bootstrap::LocalMemory => Local::memory(options()).map_err(|error| error.to_string())?,
+        Bootstrap::Kafka(servers) => {
+            return Err(format!(
+                "bootstrap.servers={servers}: this version of weir runs on its embedded store only; say local:DIR or \
+                 local:memory"
+            ));
+        }
+    };
+    Ok(Ground {
+        configs: log(&*local, &settings.config_topic, 1).await?,
+        offsets: log(&*local, &settings.offset_topic, 25).await?,
+        statuses: log(&*local, &settings.status_topic, 5).await?,
+        broker: local,
+    })
+}
+
+/// Listens on every listener. Answers until the worker is told to stop; the second value is how others know it.
+async fn listen(
+    settings: &WorkerSettings,
+    app: &AppSlot,
+    cancel: &CancellationToken,
+) -> Result<(Vec<JoinHandle<std::io::Result<()>>>, String), String> {
+    let (mut servers, mut first) = (Vec::new(), None);
+    for (host, port) in &settings.listeners {
+        let listener = rest::bind(host, *port).await?;
+        let address = listener.local_addr().map_err(|error| format!("listeners: {error}"))?;
+        first.get_or_insert((host.clone(), address.port()));
+        tracing::info!(%address, "REST listens");
+        servers.push(tokio::spawn(rest::serve(listener, app.clone(), cancel.clone())));
     }
+    let (host, port) = first.ok_or("listeners: there is none")?;
+    let (advertised_host, advertised_port) = &settings.advertised;
+    let host = match (advertised_host, host.is_empty()) {
+        (Some(advertised), _) => advertised.clone(),
+        (None, false) => host,
+        (None, true) => own_address(),
+    };
+    Ok((servers, format!("{host}:{}", advertised_port.unwrap_or(port))))
+}
+
+/// The address of this machine's name, which is what Connect calls a worker that listens everywhere.
+fn own_address() -> String {
+    let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    let found = std::net::ToSocketAddrs::to_socket_addrs(&(name.trim(), 0)).ok();
+    let address = found.and_then(|mut found| found.find(std::net::SocketAddr::is_ipv4));
+    address.map_or_else(|| "127.0.0.1".to_owned(), |address| address.ip().to_string())
 }
 
 async fn serve(
@@ -78,70 +146,136 @@ async fn serve(
     cache: PathBuf,
     data: tokio::runtime::Handle,
 ) -> Result<(), String> {
-    let own = std::env::current_exe().map_err(|error| format!("where weir is: {error}"))?;
-    let compiler = Compiler::new(own, cache).map_err(|error| error.to_string())?;
-    let host = WasmPlugins::new(compiler, settings.limits.clone(), plugins::PLUGIN_BYTES_MAX)
-        .map_err(|error| format!("the sandbox does not start: {error:#}"))?;
-    let registry = plugins::load(&host, &settings.plugin_path).await?;
-    let bootstrap = settings.bootstrap.clone();
-    let classes = registry.classes().count();
-    let local = broker(&settings.bootstrap)?;
     let cancel = CancellationToken::new();
-    if let Bootstrap::Local(_) = settings.bootstrap {
-        let server = weir_local::Server::bind(local.clone()).map_err(|error| error.to_string())?;
-        tokio::spawn(server.run(cancel.clone().cancelled_owned()));
-    }
-    let broker: Arc<dyn Broker> = local;
-    let topic = NewTopic {
-        name: settings.offset_topic.clone(),
-        partitions: 25,
-        replication_factor: -1,
-        config: [("cleanup.policy".to_owned(), "compact".to_owned())].into(),
+    let app = AppSlot::default();
+    let (servers, worker_id) = listen(&settings, &app, &cancel).await?;
+    // REST is there from the first moment on; plugins that have to be compiled take longer.
+    let started = tokio::select! {
+        biased;
+        signal = stop_signal() => return signal,
+        started = start(settings, &connectors, cache, data, &worker_id, &cancel) => started?,
     };
-    let log = broker.compacted_log(&topic).await.map_err(|error| format!("topic {}: {error}", topic.name))?;
-    let offsets = OffsetStore::open(log).await.map_err(|error| format!("topic {}: {error}", topic.name))?;
-    let board = Arc::new(StatusBoard::default());
-    let builder = Arc::new(Builder {
-        settings: Arc::new(settings),
-        plugins: Arc::new(RwLock::new(registry)),
-        converters: Arc::new(StockConverters),
-        broker,
-        offsets,
-        data,
-        statuses: board.clone(),
-    });
-    let (requests, queue) = mpsc::channel(REQUESTS);
-    tracing::info!(version = env!("CARGO_PKG_VERSION"), store = ?bootstrap, classes, "weir runs");
-    let herder = tokio::spawn(Standalone::new(builder, board, queue, cancel.clone()).run());
+    let Started { app: application, herder, written } = started;
+    let _ = app.set(application.clone()); // it is set once
     let outcome = tokio::select! {
         biased;
         signal = stop_signal() => signal,
-        started = start(&requests, connectors) => match started {
-            Ok(()) => stop_signal().await,
+        made = make(&application.herder, connectors) => match made {
+            Ok(()) => {
+                application.ready.store(true, std::sync::atomic::Ordering::Relaxed);
+                tracing::info!(worker = worker_id, "ready");
+                stop_signal().await
+            }
             Err(reason) => Err(reason),
         },
     };
     tracing::info!("stopping");
     cancel.cancel();
-    herder.await.map_err(|error| format!("the herder panicked, which is a bug in weir: {error}"))?;
+    let panicked = |error| format!("a part of the worker panicked, which is a bug in weir: {error}");
+    herder.await.map_err(panicked)?;
+    written.cancel.cancel();
+    written.done.await.map_err(panicked)?;
+    // Requests that are under way get their answer, but nobody waits for them for ever.
+    for server in servers {
+        let _ = tokio::time::timeout(Duration::from_secs(1), server).await;
+    }
     outcome
 }
 
-/// Starts the connectors of the command line. One that cannot be started ends the worker, as in Connect.
-async fn start(requests: &mpsc::Sender<Request>, connectors: Vec<(PathBuf, Config)>) -> Result<(), String> {
-    // The operator gave these files: what they name is open to them, standard input and output too.
-    let ceilings = Ceilings { any_path: true, endpoints: vec!["*:*".into()], stdio: true, ..Ceilings::default() };
+/// The background writer of statuses: it ends after the herder, whose last words it writes.
+struct Written {
+    cancel: CancellationToken,
+    done: JoinHandle<()>,
+}
+
+struct Started {
+    app: Arc<App>,
+    herder: JoinHandle<()>,
+    written: Written,
+}
+
+/// What the operator gave on the command line may open what it names, standard input and output too.
+fn operators_ceilings() -> Ceilings {
+    Ceilings { any_path: true, endpoints: vec!["*:*".into()], stdio: true, ..Ceilings::default() }
+}
+
+async fn start(
+    settings: WorkerSettings,
+    connectors: &[(PathBuf, Config)],
+    cache: PathBuf,
+    data: tokio::runtime::Handle,
+    worker_id: &str,
+    cancel: &CancellationToken,
+) -> Result<Started, String> {
+    let own = std::env::current_exe().map_err(|error| format!("where weir is: {error}"))?;
+    let compiler = Compiler::new(own, cache).map_err(|error| error.to_string())?;
+    let bytes_max = settings.plugin_upload_max_bytes;
+    let host = WasmPlugins::new(compiler, settings.limits.clone(), bytes_max)
+        .map_err(|error| format!("the sandbox does not start: {error:#}"))?;
+    let uploaded: Option<Arc<dyn PluginStore>> = match (&settings.plugin_upload_dir, &settings.bootstrap) {
+        (Some(dir), _) => Some(Arc::new(UploadDir::open(dir).map_err(|error| error.to_string())?)),
+        (None, Bootstrap::LocalMemory) => Some(Arc::new(UploadMemory::default())),
+        (None, Bootstrap::Local(_) | Bootstrap::Kafka(_)) => None,
+    };
+    let mut registry = plugins::load(&host, &settings.plugin_path, bytes_max).await?;
+    if let Some(store) = &uploaded {
+        plugins::load_uploads(&host, &**store, &mut registry).await?;
+    }
+    let ground = ground(&settings, cancel).await?;
+    let unusable = |what: &'static str| move |error| format!("{what} cannot be used: {error}");
+    let configs = ConfigStore::open(ground.configs).await.map_err(unusable("config.storage.topic"))?;
+    let offsets = OffsetStore::open(ground.offsets).await.map_err(unusable("offset.storage.topic"))?;
+    let statuses = StatusStore::open(&*ground.statuses, worker_id).await.map_err(unusable("status.storage.topic"))?;
+    let statuses = Arc::new(statuses);
+    let cluster_id = ground.broker.cluster_id().await.map_err(|error| format!("the cluster's id: {error}"))?;
+    tracing::info!(
+        version = env!("CARGO_PKG_VERSION"),
+        store = ?settings.bootstrap,
+        classes = registry.classes().count(),
+        "weir runs"
+    );
+    let plugins = Arc::new(RwLock::new(registry));
+    let view = View { state: Arc::default(), statuses: statuses.clone(), plugins: plugins.clone() };
+    let builder = Arc::new(Builder {
+        settings: Arc::new(settings),
+        plugins: plugins.clone(),
+        converters: Arc::new(StockConverters),
+        broker: ground.broker,
+        offsets,
+        data,
+        statuses: statuses.clone(),
+        tasks: Arc::default(),
+    });
+    let (requests, queue) = mpsc::channel(REQUESTS);
+    let ceilings =
+        connectors.iter().filter_map(|(_, config)| Some((config.get("name")?.clone(), operators_ceilings())));
+    let herder = Standalone::new(builder.clone(), view.clone(), configs, ceilings.collect(), queue, cancel.clone());
+    let writing = CancellationToken::new();
+    let written = tokio::spawn(statuses.write_to(ground.statuses, writing.clone()));
+    let app = App {
+        herder: Herder::new(requests, view, builder),
+        uploads: Uploads::new(Arc::new(host), plugins, uploaded, bytes_max),
+        cluster_id,
+        ready: false.into(),
+    };
+    Ok(Started {
+        app: Arc::new(app),
+        herder: tokio::spawn(herder.run()),
+        written: Written { cancel: writing, done: written },
+    })
+}
+
+/// Makes the connectors of the command line. One that cannot be started ends the worker, as in Connect.
+async fn make(herder: &Herder, connectors: Vec<(PathBuf, Config)>) -> Result<(), String> {
     for (file, config) in connectors {
-        let (answer, answered) = oneshot::channel();
-        let put = Request::Put { config, ceilings: ceilings.clone(), answer };
-        if requests.send(put).await.is_err() {
-            return Err("the worker is stopping".into());
+        let failed = |error: HerderError| format!("{}: the connector does not start:\n{error}", file.display());
+        let ceilings = operators_ceilings();
+        let checked = herder.builder.check(&config, &[], &ceilings).await.map_err(failed)?;
+        if let Some(refusal) = checked.refusal() {
+            return Err(failed(refusal));
         }
-        match answered.await {
-            Ok(Ok(_)) => {}
-            Ok(Err(failure)) => return Err(format!("{}: the connector does not start:\n{failure}", file.display())),
-            Err(_) => return Err("the worker is stopping".into()),
-        }
+        let put = Put { config, target: None, replace: true, ceilings: Some(ceilings) };
+        herder.ask(|answer| Request::Put { put, answer }).await.map_err(failed)?;
     }
     Ok(())
 }

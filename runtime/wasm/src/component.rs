@@ -7,9 +7,8 @@ use bytes::Bytes;
 use sha2::{Digest, Sha256};
 use wasmtime::component::{InstancePre, Linker};
 use weir_core::model::{Class, ClassKind, Fault, Grants, Limits, Refusal};
-use weir_core::port::{
-    Component, ConnectorKind, Context, GuestMeter, Instance, Plugins, SinkTask, SourceTask, Transformations,
-};
+use weir_core::observe::GuestMeter;
+use weir_core::port::{Component, ConnectorKind, Context, Instance, Plugins, SinkTask, SourceTask, Transformations};
 
 use crate::bindings::exports::weir::connect as exports;
 use crate::call::Deadline;

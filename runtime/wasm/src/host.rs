@@ -116,7 +116,7 @@ impl Pollable for Stopping {
 impl GuestState {
     fn note_metric(&mut self, taken: bool, name: &str) {
         if !taken && !std::mem::replace(&mut self.metric_refused, true) {
-            let most = weir_core::port::OwnMetrics::MOST;
+            let most = weir_core::observe::OwnMetrics::MOST;
             let line = format!(
                 "metric {name:?} is not kept: names are [a-z][a-z0-9_]*, at most {most}, each a counter or a gauge"
             );

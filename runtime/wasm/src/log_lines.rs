@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use tokio::io::AsyncWrite;
 use wasmtime_wasi::cli::{IsTerminal, StdoutStream};
 use weir_core::model::Limits;
-use weir_core::port::GuestMeter;
+use weir_core::observe::GuestMeter;
 
 use crate::bindings::weir::connect::log::Level;
 

@@ -7,7 +7,8 @@ use wasmtime_wasi::filesystem::WasiFilesystemCtxView;
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
 use weir_core::model::{Fault, Limit};
-use weir_core::port::{Context, GuestMeter};
+use weir_core::observe::GuestMeter;
+use weir_core::port::Context;
 
 use crate::admission::Share;
 use crate::call::Slice;

@@ -7,7 +7,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use weir_core::model::{Config, Grants, Limits};
-use weir_core::port::{Component, Context, GuestMeter, Plugins};
+use weir_core::observe::GuestMeter;
+use weir_core::port::{Component, Context, Plugins};
 use weir_wasm::{Compiler, WasmPlugins};
 
 /// A file below the clone's `out/`, where make puts what it builds.

@@ -5,17 +5,17 @@ use std::sync::{Arc, RwLock};
 
 use tokio::sync::mpsc;
 
-use crate::model::{ClassKind, Config, ConverterRole, Fault, Problem, Subscription, TaskId};
-use crate::plugin::{Ceilings, Found, Registry, grants};
+use crate::model::{Ceilings, ClassKind, Config, ConverterRole, Fault, Problem, Subscription, TaskId};
+use crate::observe::{ObservedTask, TaskCounts, Tasks};
+use crate::plugin::{Found, Registry, grants};
 use crate::port::{
-    Broker, ClientSettings, ConnectorKind, Context, Converter, ConverterFactory, Instance, Step, StepGuard,
-    Transformations,
+    Broker, ClientSettings, ConnectorKind, Context, Converter, ConverterFactory, Step, StepGuard, Transformations,
 };
 use crate::process::{Chain, ChainSegmentPlace, Converters, Gate};
 use crate::settings::{ConnectorSettings, StepSettings, WorkerSettings};
 use crate::store::{ConnectorOffsets, OffsetStore};
-use crate::task::{SinkParts, SourceParts, TaskFailure, run_sink, run_source};
-use crate::worker::{Desk, RunningTask, SharedStatuses};
+use crate::task::{Grace, SinkParts, SourceParts, TaskFailure, run_sink, run_source};
+use crate::worker::{ConnectorEvent, ConnectorParts, Desk, RunningConnector, RunningTask, SharedStatuses};
 
 /// Wishes of a guest that may wait for its task.
 const WISHES: usize = 64;
@@ -52,6 +52,41 @@ fn subscription(settings: &ConnectorSettings) -> Result<&Subscription, Failure> 
     })
 }
 
+fn connector_kind(kind: ClassKind) -> ConnectorKind {
+    match kind {
+        ClassKind::Sink => ConnectorKind::Sink,
+        ClassKind::Source | ClassKind::Transformation | ClassKind::Predicate => ConnectorKind::Source,
+    }
+}
+
+/// Whole task configurations out of what a connector answered (ConnectorConfig.tasksMaxEnforce, Worker).
+fn complete(
+    mut configs: Vec<Config>,
+    kind: ConnectorKind,
+    settings: &ConnectorSettings,
+    class: &str,
+) -> Result<Vec<Config>, TaskFailure> {
+    if configs.len() > settings.tasks_max as usize {
+        let trace = format!(
+            "The connector {} has generated {} tasks, which is greater than {}, the maximum number of tasks it is \
+             configured to create.",
+            settings.name,
+            configs.len(),
+            settings.tasks_max
+        );
+        return Err(TaskFailure { trace });
+    }
+    for config in &mut configs {
+        config.insert("task.class".into(), class.to_owned());
+        for key in ["topics", "topics.regex"] {
+            if let (ConnectorKind::Sink, Some(value)) = (kind, settings.config.get(key)) {
+                config.insert(key.into(), value.clone());
+            }
+        }
+    }
+    Ok(configs)
+}
+
 /// Makes and runs connectors and tasks.
 pub struct Builder {
     /// Its settings.
@@ -68,6 +103,8 @@ pub struct Builder {
     pub data: tokio::runtime::Handle,
     /// Whom states are told.
     pub statuses: SharedStatuses,
+    /// Where tasks show what they count.
+    pub tasks: Arc<Tasks>,
 }
 
 impl Builder {
@@ -107,54 +144,62 @@ impl Builder {
         })
     }
 
-    /// Starts a connector: its instance, and the configurations of its tasks.
-    pub async fn start_connector(
-        &self,
-        settings: &ConnectorSettings,
-        ceilings: &Ceilings,
-    ) -> Result<(Box<dyn Instance>, Vec<Config>), Failure> {
-        let found = self.connector_class(settings)?;
-        let kind = match found.class.kind {
-            ClassKind::Sink => ConnectorKind::Sink,
-            _ => ConnectorKind::Source,
+    /// Starts a connector. What becomes of it is told.
+    pub fn start_connector(
+        self: &Arc<Self>,
+        settings: Arc<ConnectorSettings>,
+        ceilings: Ceilings,
+        tell: impl Fn(ConnectorEvent) + Send + Sync + 'static,
+    ) -> RunningConnector {
+        let builder = self.clone();
+        let make = move |grace: Grace| async move {
+            let parts = builder.connector_parts(&settings, &ceilings, grace).await;
+            parts.map_err(|failure| TaskFailure { trace: failure.to_string() })
         };
+        RunningConnector::start(&self.data, make, tell)
+    }
+
+    async fn connector_parts(
+        &self,
+        settings: &Arc<ConnectorSettings>,
+        ceilings: &Ceilings,
+        grace: Grace,
+    ) -> Result<ConnectorParts, Failure> {
+        let found = self.connector_class(settings)?;
+        let kind = connector_kind(found.class.kind);
         if kind == ConnectorKind::Sink {
             subscription(settings)?;
         }
-        let class = found.class.name.clone();
-        let failed = |call: &'static str| {
-            let class = class.clone();
-            move |fault| Failure::Guest { class, call, fault }
-        };
-        let name = &settings.name;
-        let context = self.context(name.clone(), &found, settings.config.clone(), ceilings, name)?;
-        let mut instance = found.component.connector(kind, context).await.map_err(failed("instantiate"))?;
-        if found.class.wants.validate {
-            let problems = instance.validate().await.map_err(failed("validate"))?;
-            if !problems.is_empty() {
-                return Err(Failure::Config(problems));
-            }
+        let (class, name) = (found.class.name.clone(), settings.name.as_str());
+        let mut context = self.context(name.to_owned(), &found, settings.config.clone(), ceilings, name)?;
+        context.stopping = grace.stopping;
+        let instance = found.component.connector(kind, context).await;
+        let failed = |fault| Failure::Guest { class: class.clone(), call: "instantiate", fault };
+        let (of_kind, settings, of_class) = (kind, settings.clone(), class.clone());
+        Ok(ConnectorParts {
+            instance: instance.map_err(failed)?,
+            class,
+            watch: found.class.wants.watch,
+            tasks_max: settings.tasks_max,
+            complete: Box::new(move |configs| complete(configs, of_kind, &settings, &of_class)),
+        })
+    }
+
+    /// Asks a connector's own `validate`, in an instance of its own on the data runtime.
+    pub async fn validate(&self, found: &Found, config: &Config, ceilings: &Ceilings) -> Result<Vec<Problem>, Failure> {
+        if !found.class.wants.validate {
+            return Ok(Vec::new());
         }
-        instance.start().await.map_err(failed("start"))?;
-        let mut configs = instance.task_configs(settings.tasks_max).await.map_err(failed("task-configs"))?;
-        if configs.len() > settings.tasks_max as usize {
-            let message = format!(
-                "The connector {name} has generated {} tasks, which is greater than {}, the maximum number of tasks it \
-                 is configured to create.",
-                configs.len(),
-                settings.tasks_max
-            );
-            return Err(Failure::Config(vec![Problem { key: "tasks.max".into(), message }]));
-        }
-        for config in &mut configs {
-            config.insert("task.class".into(), class.clone());
-            for key in ["topics", "topics.regex"] {
-                if let (ConnectorKind::Sink, Some(value)) = (kind, settings.config.get(key)) {
-                    config.insert(key.into(), value.clone());
-                }
-            }
-        }
-        Ok((instance, configs))
+        let name = config.get("name").map_or("validation", String::as_str);
+        let context = self.context(name.to_owned(), found, config.clone(), ceilings, name)?;
+        let (component, kind, class) =
+            (found.component.clone(), connector_kind(found.class.kind), found.class.name.clone());
+        let asked = self.data.spawn(async move {
+            let failed = |call| move |fault| Failure::Guest { class, call, fault };
+            let mut instance = component.connector(kind, context).await.map_err(failed.clone()("instantiate"))?;
+            instance.validate().await.map_err(failed("validate"))
+        });
+        asked.await.unwrap_or_else(|error| Err(Failure::Broker(format!("the validation ended early: {error}"))))
     }
 
     /// Starts a task. Whatever keeps it from running is told as its state.
@@ -167,7 +212,8 @@ impl Builder {
         paused: bool,
     ) -> RunningTask {
         let builder = self.clone();
-        RunningTask::start(&self.data, id, self.statuses.clone(), move |desk| async move {
+        let version = self.connector_class(&settings).ok().map(|found| found.class.version);
+        RunningTask::start(&self.data, id, version, self.statuses.clone(), move |desk| async move {
             let run = builder.run_task(desk, settings, config, ceilings, paused);
             run.await.map_err(|failure| TaskFailure { trace: failure.to_string() })
         })
@@ -190,7 +236,20 @@ impl Builder {
         context.stopping = grace.stopping.clone();
         let chain = self.chain(&settings, &context).await?;
         let converters = self.converters(&settings)?;
-        if found.class.kind == ClassKind::Source {
+        let counts = match found.class.kind {
+            ClassKind::Sink => TaskCounts::Sink(Arc::default()),
+            ClassKind::Source | ClassKind::Transformation | ClassKind::Predicate => TaskCounts::Source(Arc::default()),
+        };
+        let _shown = self.tasks.show(
+            id.clone(),
+            ObservedTask {
+                class: class.clone(),
+                version: found.class.version.clone(),
+                counts: counts.clone(),
+                meter: context.meter.clone(),
+            },
+        );
+        if let TaskCounts::Source(counts) = counts {
             let producer = self.broker.producer(&self.producer_settings(&settings, &id)).await;
             run_source(SourceParts {
                 guest: found.component.source_task(context).await.map_err(failed)?,
@@ -209,11 +268,12 @@ impl Builder {
                 commands,
                 report,
                 paused,
-                counts: Default::default(),
+                counts,
             })
             .await;
             return Ok(());
         }
+        let TaskCounts::Sink(counts) = counts else { return Ok(()) };
         let (wish, wishes) = mpsc::channel(WISHES);
         context.wishes = Some(wish);
         let subscription = subscription(&settings)?;
@@ -233,7 +293,7 @@ impl Builder {
             wishes,
             report,
             paused,
-            counts: Default::default(),
+            counts,
         })
         .await;
         Ok(())

@@ -11,6 +11,8 @@ use crate::store::{ConfigRecord, TargetState};
 pub struct ConnectorRecord {
     /// Its configuration.
     pub config: Config,
+    /// Counts configurations, so that one that was written again starts the connector anew.
+    pub generation: u64,
     /// What it is meant to do.
     pub target: TargetState,
     /// Its tasks; empty until a whole set is there.
@@ -76,6 +78,7 @@ impl ClusterState {
                     ..ConnectorRecord::default()
                 });
                 connector.config = config;
+                connector.generation += 1;
                 Some(Change::Configured(name))
             }
             ConfigRecord::Connector(name, None) => {

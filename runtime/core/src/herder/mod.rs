@@ -2,10 +2,17 @@
 
 mod builder;
 mod cluster_state;
+mod metrics;
+mod plan;
+mod request;
+mod running_set;
 mod standalone;
-mod statuses;
+mod validate;
 
 pub use builder::{Builder, Failure};
 pub use cluster_state::{Change, ClusterState, ConnectorRecord};
-pub use standalone::{Request, Standalone};
-pub use statuses::StatusBoard;
+pub use metrics::samples;
+pub use plan::{Action, ConnectorSlot, Running, TaskSlot, plan};
+pub use request::{Answer, ConnectorInfo, ConnectorStatus, Herder, HerderError, Put, Request, View};
+pub use standalone::Standalone;
+pub use validate::{Entry, Validation};

@@ -44,3 +44,16 @@ pub struct Grants {
     /// Standard output.
     pub stdout: bool,
 }
+
+/// The most that configurations may open.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Ceilings {
+    /// `sandbox.path.ceiling`: folders; none opens no path.
+    pub paths: Vec<PathBuf>,
+    /// Whether paths need no ceiling: connector files that the operator gave on the command line.
+    pub any_path: bool,
+    /// `sandbox.endpoint.ceiling`: `host:port` with `*` for either, `*.domain` for hosts below one.
+    pub endpoints: Vec<String>,
+    /// Whether standard input and output may be opened.
+    pub stdio: bool,
+}

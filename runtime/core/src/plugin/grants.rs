@@ -1,24 +1,12 @@
 //! Pure. What a configuration opens to the instances that get it: the values of keys that are declared as paths or
 //! endpoints, below the worker's ceilings.
 
-use std::path::{Component, Path, PathBuf};
+use std::path::{Component, Path};
 
 use crate::model::{
-    Class, Config, ConfigKey, DefaultValue, Endpoint, EndpointKind, GrantKind, Grants, PathAccess, PathGrant, Problem,
+    Ceilings, Class, Config, ConfigKey, DefaultValue, Endpoint, EndpointKind, GrantKind, Grants, PathAccess, PathGrant,
+    Problem,
 };
-
-/// The most that configurations may open.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Ceilings {
-    /// `sandbox.path.ceiling`: folders; none opens no path.
-    pub paths: Vec<PathBuf>,
-    /// Whether paths need no ceiling: connector files that the operator gave on the command line.
-    pub any_path: bool,
-    /// `sandbox.endpoint.ceiling`: `host:port` with `*` for either, `*.domain` for hosts below one.
-    pub endpoints: Vec<String>,
-    /// Whether standard input and output may be opened.
-    pub stdio: bool,
-}
 
 /// The grants of a configuration, or every value that passes a ceiling or cannot be read.
 pub fn grants(class: &Class, config: &Config, ceilings: &Ceilings) -> Result<Grants, Vec<Problem>> {

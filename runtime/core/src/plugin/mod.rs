@@ -3,5 +3,5 @@
 mod grants;
 mod registry;
 
-pub use grants::{Ceilings, grants};
+pub use grants::grants;
 pub use registry::{Conflict, Found, Registry};

@@ -63,6 +63,18 @@ fn short_names(class: &Class) -> Vec<String> {
     if class.name.starts_with("weir.") { Vec::new() } else { std::iter::once(simple).chain(pruned).collect() }
 }
 
+/// Whether a version is older than another: numbers by value, texts by letter, a number after a text (1.0-beta < 1.0.1).
+fn is_older(version: &str, than: &str) -> bool {
+    let parts = |version: &str| -> Vec<(bool, u64, String)> {
+        let parts = version.split(['.', '-', '+', '_']).map(|part| match part.parse::<u64>() {
+            Ok(number) => (true, number, String::new()),
+            Err(_) => (false, 0, part.to_owned()),
+        });
+        parts.collect()
+    };
+    parts(version) < parts(than)
+}
+
 impl Registry {
     /// Takes in a component, or says why not. Taking in the same one again changes nothing.
     pub fn add(&mut self, component: Arc<dyn Component>, stock: bool) -> Result<(), Conflict> {
@@ -87,7 +99,10 @@ impl Registry {
             for alias in class.aliases.iter().cloned().chain(short_names(class)) {
                 self.aliases.entry(alias).or_insert_with(|| class.name.clone());
             }
-            self.classes.insert(class.name.clone(), found);
+            // Of several versions the latest is meant, whatever the order in which they came.
+            if self.classes.get(&class.name).is_none_or(|there| !is_older(&class.version, &there.class.version)) {
+                self.classes.insert(class.name.clone(), found);
+            }
         }
         Ok(())
     }
@@ -112,8 +127,26 @@ impl Registry {
         }
     }
 
+    /// Whether a component of these bytes is there.
+    pub fn has_component(&self, hash: &str) -> bool {
+        self.classes.values().any(|found| found.component.hash() == hash)
+    }
+
     /// All classes, by name.
     pub fn classes(&self) -> impl Iterator<Item = &Found> {
         self.classes.values()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn versions_are_compared_by_their_parts() {
+        for (older, newer) in [("1.2", "1.10"), ("1.0", "1.0.1"), ("0.9.9", "1"), ("1.0-beta", "1.0.1"), ("a", "b")] {
+            assert!(is_older(older, newer) && !is_older(newer, older), "{older} {newer}");
+        }
+        assert!(!is_older("1.0", "1.0"));
     }
 }

@@ -4,6 +4,7 @@ mod broker;
 mod converter;
 mod log;
 mod plugin;
+mod plugin_store;
 
 pub use broker::{
     Broker, BrokerError, ClientSettings, Consumer, Created, NewTopic, Polled as ConsumerPolled, Producer, Sent, Ticket,
@@ -12,7 +13,7 @@ pub use broker::{
 pub use converter::{Converted, Converter, ConverterFactory, Serialized, TopicColumn};
 pub use log::{CompactedLog, LogEntry, LogReader, LogRecord, StoreError};
 pub use plugin::{
-    ChainSegment, Component, ConnectorKind, Context, ErrantReporter, GuestMeter, Instance, OffsetReader, OffsetWriter,
-    OwnMetric, OwnMetrics, Plugins, SinkDelivery, SinkRecords, SinkRetry, SinkTask, SourceTask, Step, StepGuard,
-    Transformations, Transformed, Wish,
+    ChainSegment, Component, ConnectorKind, Context, ErrantReporter, Instance, OffsetReader, OffsetWriter, Plugins,
+    SinkDelivery, SinkRecords, SinkRetry, SinkTask, SourceTask, Step, StepGuard, Transformations, Transformed, Wish,
 };
+pub use plugin_store::PluginStore;

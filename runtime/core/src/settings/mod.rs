@@ -1,11 +1,14 @@
 //! Typed settings, parsed once, with every problem at once.
 
 mod connector;
+mod definition;
+pub mod framework;
 mod properties;
 mod reader;
 mod worker;
 
 pub use connector::{ConnectorSettings, ConverterSettings, StepSettings};
+pub use definition::{Checked, check, entries};
 pub use properties::parse_properties;
 pub use reader::Reader;
-pub use worker::{Bootstrap, WorkerSettings};
+pub use worker::{Bootstrap, PLUGIN_BYTES_MAX, WorkerSettings};

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::model::{Config, ConverterRole, Limits, Problem};
+use crate::model::{Ceilings, Config, ConverterRole, Limits, Problem};
 
 use super::connector::ConverterSettings;
 use super::reader::Reader;
@@ -19,6 +19,9 @@ pub enum Bootstrap {
     Kafka(String),
 }
 
+/// Bytes that a plugin may have where `plugin.upload.max.bytes` says nothing.
+pub const PLUGIN_BYTES_MAX: u64 = 64 << 20;
+
 /// A worker's settings.
 #[derive(Clone, Debug)]
 pub struct WorkerSettings {
@@ -32,10 +35,26 @@ pub struct WorkerSettings {
     pub offset_flush_timeout: Duration,
     /// `task.shutdown.graceful.timeout.ms`
     pub graceful_timeout: Duration,
-    /// `offset.storage.topic`: on `local`, the topic of the embedded store.
+    /// `config.storage.topic`, on `local` a topic of the embedded store.
+    pub config_topic: String,
+    /// `offset.storage.topic`, likewise.
     pub offset_topic: String,
+    /// `status.storage.topic`, likewise.
+    pub status_topic: String,
+    /// `offset.storage.file.filename`: where a standalone worker on Kafka keeps source offsets.
+    pub offset_file: Option<PathBuf>,
+    /// `listeners`: where REST listens, host and port; an empty host is every address of the machine.
+    pub listeners: Vec<(String, u16)>,
+    /// `rest.advertised.host.name` and `rest.advertised.port`
+    pub advertised: (Option<String>, Option<u16>),
     /// `plugin.path`
     pub plugin_path: Vec<PathBuf>,
+    /// `plugin.upload.dir`; on `local:DIR` by default `DIR/plugins`.
+    pub plugin_upload_dir: Option<PathBuf>,
+    /// `plugin.upload.max.bytes`
+    pub plugin_upload_max_bytes: u64,
+    /// `sandbox.path.ceiling` and `sandbox.endpoint.ceiling`
+    pub ceilings: Ceilings,
     /// `batch.bytes.max`
     pub batch_bytes_max: usize,
     /// `producer.buffer.memory`
@@ -55,6 +74,31 @@ fn limit(reader: &mut Reader, key: &str, default: Duration) -> Duration {
         reader.problem(key, format!("Invalid value 0 for configuration {key}: Value must be at least 1"));
     }
     limit
+}
+
+/// `listeners`: a list of `http://host:port`.
+fn listeners(reader: &mut Reader) -> Vec<(String, u16)> {
+    let given = reader.list("listeners");
+    if reader.get("listeners").is_some() && given.is_empty() {
+        reader.problem("listeners", "Invalid value for configuration listeners: Empty list");
+    }
+    let mut found = Vec::new();
+    for listener in &given {
+        let wrong = |remedy: &str| format!("Invalid value {listener} for configuration listeners: {remedy}");
+        let lower = listener.to_ascii_lowercase();
+        let address = lower.strip_prefix("http://").map(|rest| rest.trim_end_matches('/'));
+        match address.and_then(|address| address.rsplit_once(':')) {
+            Some((host, port)) => match port.parse() {
+                Ok(port) => found.push((host.trim_matches(['[', ']']).to_owned(), port)),
+                Err(_) => reader.problem("listeners", wrong("its port is not a number from 0 to 65535")),
+            },
+            None if lower.starts_with("https://") => {
+                reader.problem("listeners", wrong("this version of weir listens on http only; say http://host:port"));
+            }
+            None => reader.problem("listeners", wrong("say http://host:port; without a host it is every address")),
+        }
+    }
+    if given.is_empty() { vec![(String::new(), 8083)] } else { found }
 }
 
 impl WorkerSettings {
@@ -89,13 +133,53 @@ impl WorkerSettings {
         ];
         let seconds = Duration::from_secs;
         let defaults = Limits::default();
+        let upload_dir = match (reader.get("plugin.upload.dir").filter(|dir| !dir.is_empty()), &bootstrap) {
+            (Some(dir), _) => Some(PathBuf::from(dir)),
+            (None, Bootstrap::Local(dir)) => Some(dir.join("plugins")),
+            (None, Bootstrap::LocalMemory | Bootstrap::Kafka(_)) => None,
+        };
+        let text = |key: &str, default: &str| match reader.get(key) {
+            Some(text) if !text.is_empty() => text.to_owned(),
+            _ => default.to_owned(),
+        };
+        let (config_topic, offset_topic, status_topic) = (
+            text("config.storage.topic", "connect-configs"),
+            text("offset.storage.topic", "connect-offsets"),
+            text("status.storage.topic", "connect-status"),
+        );
+        let offset_file = match reader.get("offset.storage.file.filename").filter(|file| !file.is_empty()) {
+            None if matches!(bootstrap, Bootstrap::Kafka(_)) => {
+                reader.required("offset.storage.file.filename");
+                None
+            }
+            file => file.map(PathBuf::from),
+        };
+        let endpoints = match reader.get("sandbox.endpoint.ceiling") {
+            None => vec!["*:*".to_owned()],
+            Some(_) => reader.list("sandbox.endpoint.ceiling"),
+        };
+        let paths = reader.list("sandbox.path.ceiling").into_iter().map(PathBuf::from).collect();
         let settings = WorkerSettings {
+            listeners: listeners(&mut reader),
+            advertised: (
+                reader.get("rest.advertised.host.name").filter(|host| !host.is_empty()).map(str::to_owned),
+                match reader.get("rest.advertised.port") {
+                    None | Some("") => None,
+                    Some(_) => Some(reader.number("rest.advertised.port", 0)),
+                },
+            ),
+            plugin_upload_dir: upload_dir,
+            plugin_upload_max_bytes: reader.number("plugin.upload.max.bytes", PLUGIN_BYTES_MAX),
+            ceilings: Ceilings { paths, any_path: false, endpoints, stdio: false },
+            config_topic,
+            offset_topic,
+            status_topic,
+            offset_file,
             bootstrap,
             converters,
             offset_flush_interval: limit(&mut reader, "offset.flush.interval.ms", seconds(60)),
             offset_flush_timeout: reader.millis("offset.flush.timeout.ms", seconds(5)),
             graceful_timeout: reader.millis("task.shutdown.graceful.timeout.ms", seconds(5)),
-            offset_topic: reader.get("offset.storage.topic").unwrap_or("connect-offsets").to_owned(),
             plugin_path: reader.list("plugin.path").into_iter().map(PathBuf::from).collect(),
             batch_bytes_max: reader.number("batch.bytes.max", 1 << 20),
             buffer_memory: reader.number("producer.buffer.memory", 32 << 20),
@@ -128,6 +212,7 @@ mod tests {
     fn a_worker_file_of_connect_is_read_with_connects_defaults() {
         let settings = WorkerSettings::parse(&config(&[
             ("bootstrap.servers", "localhost:9092"),
+            ("offset.storage.file.filename", "/tmp/connect.offsets"),
             ("key.converter", "org.apache.kafka.connect.json.JsonConverter"),
             ("value.converter", "org.apache.kafka.connect.json.JsonConverter"),
             ("value.converter.schemas.enable", "true"),
@@ -138,6 +223,27 @@ mod tests {
         assert_eq!(settings.converters[1].settings, config(&[("schemas.enable", "true")]));
         assert_eq!(settings.offset_flush_interval, Duration::from_secs(10));
         assert_eq!(settings.graceful_timeout, Duration::from_secs(5));
+        assert_eq!(settings.listeners, [(String::new(), 8083)]);
+        assert_eq!((settings.plugin_upload_dir, settings.ceilings.endpoints), (None, vec!["*:*".to_owned()]));
+    }
+
+    #[test]
+    fn listeners_are_read_and_what_is_no_listener_is_named() {
+        let parse = |text: &str| {
+            let config = config(&[("listeners", text)]);
+            let mut reader = Reader::new(&config);
+            let found = listeners(&mut reader);
+            reader.finish().map(|()| found).map_err(|problems| problems[0].message.clone())
+        };
+        let at = |host: &str, port| (host.to_owned(), port);
+        assert_eq!(parse("http://:8083").unwrap(), [at("", 8083)]);
+        assert_eq!(parse("HTTP://127.0.0.1:0/, http://[::1]:2").unwrap(), [at("127.0.0.1", 0), at("::1", 2)]);
+        for (bad, part) in
+            [("", "Empty"), ("https://:1", "http only"), ("http://x", "host:port"), ("http://:x", "port")]
+        {
+            let error = parse(bad).unwrap_err();
+            assert!(error.contains(part), "{bad}: {error}");
+        }
     }
 
     #[test]

@@ -1,11 +1,17 @@
 //! Stores over compacted logs, with Connect's exact codecs.
 
 mod config_codec;
+mod configs;
 mod offset_codec;
+mod offset_file;
 mod offsets;
 mod status_codec;
+mod statuses;
 
 pub use config_codec::{ConfigRecord, Passed, TargetState, decode as decode_config, encode as encode_config};
+pub use configs::ConfigStore;
 pub use offset_codec::{OffsetKey, decode_key, encode_key, encode_value};
+pub use offset_file::{NotOffsets, decode_offset_file, encode_offset_file};
 pub use offsets::{ConnectorOffsets, OffsetStore};
 pub use status_codec::{State, Status, StatusKey};
+pub use statuses::StatusStore;

@@ -1,7 +1,9 @@
-//! The running set: tasks that this worker runs, and how they are stopped.
+//! The running set: connectors and tasks that this worker runs, and how they are stopped.
 
+mod connector;
 mod running;
 
+pub use connector::{ConnectorEvent, ConnectorParts, RunningConnector};
 pub use running::{Desk, RunningTask, stop_all};
 
 use std::sync::Arc;
@@ -11,8 +13,8 @@ use crate::task::TaskState;
 
 /// Whom the states of tasks are told.
 pub trait Statuses: Send + Sync {
-    /// A task's state.
-    fn task(&self, id: &TaskId, state: TaskState);
+    /// A task's state, and the version of its class where that is known.
+    fn task(&self, id: &TaskId, state: TaskState, version: Option<&str>);
 }
 
 /// A shared [`Statuses`].

@@ -41,6 +41,7 @@ impl RunningTask {
     pub fn start<F>(
         data: &tokio::runtime::Handle,
         id: TaskId,
+        version: Option<String>,
         statuses: SharedStatuses,
         run: impl FnOnce(Desk) -> F + Send + 'static,
     ) -> RunningTask
@@ -50,19 +51,14 @@ impl RunningTask {
         let (commands, told) = mpsc::channel(COMMANDS);
         let grace = Grace::default();
         let reported = id.clone();
-        let report: Arc<dyn Fn(TaskState) + Send + Sync> = Arc::new(move |state| statuses.task(&reported, state));
+        let report: Arc<dyn Fn(TaskState) + Send + Sync> =
+            Arc::new(move |state| statuses.task(&reported, state, version.as_deref()));
         let desk = Desk { id: id.clone(), grace: grace.clone(), commands: told, report: report.clone() };
         let done = data.spawn(async move {
             match AssertUnwindSafe(run(desk)).catch_unwind().await {
                 Ok(Ok(())) => {}
                 Ok(Err(failure)) => report(TaskState::Failed(failure)),
-                Err(panic) => {
-                    let text = panic.downcast_ref::<String>().cloned();
-                    let text = text.or_else(|| panic.downcast_ref::<&str>().map(|text| text.to_string()));
-                    let text = text.unwrap_or_default();
-                    let trace = format!("weir has a bug, please report it: the task panicked: {text}");
-                    report(TaskState::Failed(TaskFailure { trace }));
-                }
+                Err(panic) => report(TaskState::Failed(of_panic(&*panic, "the task"))),
             }
         });
         RunningTask { id, grace, commands, done }
@@ -73,16 +69,27 @@ impl RunningTask {
         &self.id
     }
 
-    /// Asks it to pause or to go on.
-    pub async fn tell(&self, command: Command) {
-        // A task that has ended needs no telling.
-        let _ = self.commands.send(command).await;
+    /// Asks it to pause or to go on; answers whether that was taken. A task that has not taken the last sixteen such
+    /// requests takes no more until it has.
+    pub fn tell(&self, command: Command) -> bool {
+        match self.commands.try_send(command) {
+            // A task that has ended needs no telling.
+            Ok(()) | Err(mpsc::error::TrySendError::Closed(_)) => true,
+            Err(mpsc::error::TrySendError::Full(_)) => false,
+        }
     }
 
     /// Asks it to stop, without waiting.
     pub fn ask_to_stop(&self) {
         self.grace.stopping.cancel();
     }
+}
+
+/// The failure that a panic is.
+pub(super) fn of_panic(panic: &(dyn std::any::Any + Send), who: &str) -> TaskFailure {
+    let text = panic.downcast_ref::<String>().map(String::as_str);
+    let text = text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or_default();
+    TaskFailure { trace: format!("weir has a bug, please report it: {who} panicked: {text}") }
 }
 
 /// Stops tasks. They share one time to stop gracefully, after which whatever still runs is given up.

@@ -1,0 +1,187 @@
+//! What a herder can be asked, what it answers, and the handle with which others ask and look.
+
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
+
+use tokio::sync::{mpsc, oneshot};
+
+use crate::model::{Ceilings, ClassKind, Config, TaskId};
+use crate::plugin::Registry;
+use crate::store::{State, Status, StatusStore, TargetState};
+
+use super::builder::Builder;
+use super::cluster_state::ClusterState;
+
+/// Why a request was not done, by what the asker can do about it.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum HerderError {
+    /// The request is wrong: change it.
+    #[error("{0}")]
+    Invalid(String),
+    /// What it is about is not there.
+    #[error("{0}")]
+    NotFound(String),
+    /// It stands against what is there.
+    #[error("{0}")]
+    Conflict(String),
+    /// It was tried and failed.
+    #[error("{0}")]
+    Failed(String),
+    /// The worker is stopping: ask another, or later.
+    #[error("Worker is shutting down")]
+    Stopping,
+}
+
+/// Where an answer goes.
+pub type Answer<T> = oneshot::Sender<Result<T, HerderError>>;
+
+/// A connector's configuration to be stored.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Put {
+    /// The configuration, `name` among it.
+    pub config: Config,
+    /// What a new connector is meant to do; none leaves it as it is.
+    pub target: Option<TargetState>,
+    /// Whether a connector of that name may be there.
+    pub replace: bool,
+    /// What its configuration may open, where that is not what the worker's settings say.
+    pub ceilings: Option<Ceilings>,
+}
+
+/// What a herder can be asked.
+#[expect(missing_docs, reason = "the variants' fields are what their lines name")]
+pub enum Request {
+    /// Store a configuration, valid or not, and start the connector anew. Answers once it has started.
+    Put { put: Put, answer: Answer<(ConnectorInfo, bool)> },
+    /// Stop a connector and forget it. Answers once nothing of it runs.
+    Delete { name: String, answer: Answer<()> },
+    /// Set what a connector is meant to do. Answers once that is stored.
+    Target { name: String, target: TargetState, answer: Answer<()> },
+    /// Restart a connector's instance. Answers once it has started.
+    RestartConnector { name: String, answer: Answer<()> },
+    /// Restart a connector with its tasks or without, all or what has failed (KIP-745). Answers what will be
+    /// restarted.
+    Restart { name: String, include_tasks: bool, only_failed: bool, answer: Answer<ConnectorStatus> },
+    /// Restart a task. Answers once it was started.
+    RestartTask { id: TaskId, answer: Answer<()> },
+    /// Answers as soon as it is read.
+    Ping { answer: Answer<()> },
+}
+
+/// A connector, as clients see it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConnectorInfo {
+    /// Its name.
+    pub name: String,
+    /// Its configuration as it was given.
+    pub config: Config,
+    /// Its tasks.
+    pub tasks: Vec<TaskId>,
+    /// What it is; none when its class is not there.
+    pub kind: Option<ClassKind>,
+}
+
+/// The state of a connector and its tasks, as clients see it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConnectorStatus {
+    /// Its name.
+    pub name: String,
+    /// Its own state.
+    pub connector: Status,
+    /// Its tasks' states, by number.
+    pub tasks: Vec<(TaskId, Status)>,
+    /// What it is; none when its class is not there.
+    pub kind: Option<ClassKind>,
+}
+
+/// What is shared with whoever looks: written by the herder alone.
+#[derive(Clone)]
+pub struct View {
+    /// What the config topic says.
+    pub state: Arc<RwLock<ClusterState>>,
+    /// The states of connectors and tasks.
+    pub statuses: Arc<StatusStore>,
+    /// The plugins.
+    pub plugins: Arc<RwLock<Registry>>,
+}
+
+impl View {
+    /// What the config topic says, now. Not to be held over an await.
+    pub fn state(&self) -> RwLockReadGuard<'_, ClusterState> {
+        self.state.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The plugins, now. Not to be held over an await.
+    pub fn plugins(&self) -> RwLockReadGuard<'_, Registry> {
+        self.plugins.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn kind(&self, config: &Config) -> Option<ClassKind> {
+        let found = self.plugins().find(config.get("connector.class")?)?.class.kind;
+        matches!(found, ClassKind::Source | ClassKind::Sink).then_some(found)
+    }
+
+    /// The names of all connectors, in order.
+    pub fn connectors(&self) -> Vec<String> {
+        self.state().connectors().keys().cloned().collect()
+    }
+
+    /// A connector.
+    pub fn info(&self, name: &str) -> Option<ConnectorInfo> {
+        let state = self.state();
+        let connector = state.get(name)?;
+        let tasks = (0..connector.tasks.len()).map(|index| TaskId { connector: name.into(), index: index as u32 });
+        Some(ConnectorInfo {
+            name: name.to_owned(),
+            config: connector.config.clone(),
+            tasks: tasks.collect(),
+            kind: self.kind(&connector.config),
+        })
+    }
+
+    /// The configurations of a connector's tasks.
+    pub fn task_configs(&self, name: &str) -> Option<Vec<(TaskId, Config)>> {
+        let state = self.state();
+        let tasks = state.get(name)?.tasks.iter().enumerate();
+        Some(tasks.map(|(at, c)| (TaskId { connector: name.into(), index: at as u32 }, c.clone())).collect())
+    }
+
+    /// The state of a connector; none when nobody has heard of it.
+    pub fn status(&self, name: &str) -> Option<ConnectorStatus> {
+        let connector = self.statuses.connector(name)?;
+        let kind = self.state().get(name).and_then(|connector| self.kind(&connector.config));
+        Some(ConnectorStatus { name: name.to_owned(), connector, tasks: self.statuses.tasks(name), kind })
+    }
+}
+
+impl ConnectorStatus {
+    /// What a restart of this connector means (KIP-745): whether its instance is restarted, and which tasks are.
+    pub fn restarted(&self, include_tasks: bool, only_failed: bool) -> (bool, Vec<TaskId>) {
+        let meant = |status: &Status| !only_failed || status.state == State::Failed;
+        let tasks = self.tasks.iter().filter(|(_, status)| include_tasks && meant(status));
+        (meant(&self.connector), tasks.map(|(id, _)| id.clone()).collect())
+    }
+}
+
+/// Asks a herder and looks at what it has made.
+#[derive(Clone)]
+pub struct Herder {
+    requests: mpsc::Sender<Request>,
+    /// What there is.
+    pub view: View,
+    /// Makes and checks connectors.
+    pub builder: Arc<Builder>,
+}
+
+impl Herder {
+    /// A handle on the herder that reads these requests.
+    pub fn new(requests: mpsc::Sender<Request>, view: View, builder: Arc<Builder>) -> Herder {
+        Herder { requests, view, builder }
+    }
+
+    /// Asks, and waits for the answer.
+    pub async fn ask<T>(&self, request: impl FnOnce(Answer<T>) -> Request) -> Result<T, HerderError> {
+        let (answer, answered) = oneshot::channel();
+        self.requests.send(request(answer)).await.map_err(|_| HerderError::Stopping)?;
+        answered.await.unwrap_or(Err(HerderError::Stopping))
+    }
+}

@@ -1,0 +1,52 @@
+//! The config topic: appends that have come back when they return, and what others have written.
+
+use std::sync::Arc;
+
+use crate::port::{CompactedLog, LogReader, LogRecord, StoreError};
+
+use super::config_codec::{ConfigRecord, Passed, decode, encode};
+
+/// The records of the config topic, in their order.
+pub struct ConfigStore {
+    log: Arc<dyn CompactedLog>,
+    reader: Box<dyn LogReader>,
+}
+
+impl ConfigStore {
+    /// The store over a log, from its beginning.
+    pub async fn open(log: Arc<dyn CompactedLog>) -> Result<ConfigStore, StoreError> {
+        let reader = log.reader().await?;
+        Ok(ConfigStore { log, reader })
+    }
+
+    /// Appends records and reads to the log's end: answers what has come back, these among it.
+    pub async fn write(&mut self, records: &[ConfigRecord]) -> Result<Vec<ConfigRecord>, StoreError> {
+        let records = records.iter().map(|record| {
+            let (key, value) = encode(record);
+            LogRecord { key: Some(key.into_bytes()), value }
+        });
+        self.log.append(records.collect()).await?;
+        self.read_to_end().await
+    }
+
+    /// Everything that has come since the last reading.
+    pub async fn read_to_end(&mut self) -> Result<Vec<ConfigRecord>, StoreError> {
+        let mut records = Vec::new();
+        for entry in self.reader.read_to_end().await? {
+            let Some(key) = entry.record.key else { continue };
+            match decode(&key, entry.record.value.as_deref()) {
+                Ok(record) => records.push(record),
+                Err(Passed::NotOurs) => {}
+                Err(Passed::Unreadable(reason)) => {
+                    tracing::warn!(offset = entry.offset, "a record of the config topic is ignored: {reason}");
+                }
+            }
+        }
+        Ok(records)
+    }
+
+    /// Waits until there may be more. Cancel safe.
+    pub async fn changed(&mut self) -> Result<(), StoreError> {
+        self.reader.changed().await
+    }
+}

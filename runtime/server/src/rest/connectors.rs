@@ -1,0 +1,180 @@
+//! Connectors and their tasks over REST (ConnectorsResource).
+
+use axum::extract::{Path, Query, State};
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde_json::{Map, Value};
+
+use weir_core::herder::{ConnectorInfo, Herder, HerderError, Put, Request};
+use weir_core::model::{Config, TaskId};
+use weir_core::store::TargetState;
+
+use super::body::{self, GivenConfig};
+use super::error::Error;
+use super::{AppSlot, JsonBody, json, ok, shapes, started};
+
+type Answer = Result<Response, Error>;
+type Pairs = Query<Vec<(String, String)>>;
+
+fn herder(app: &AppSlot) -> Result<&Herder, Error> {
+    started(app).map(|app| &app.herder)
+}
+
+fn unknown(name: &str) -> Error {
+    Error::not_found(format!("Connector {name} not found"))
+}
+
+/// GET /connectors, with `expand=status` and `expand=info`
+pub async fn list(State(app): State<AppSlot>, Query(query): Pairs) -> Answer {
+    let view = &herder(&app)?.view;
+    let names = view.connectors();
+    let expand: Vec<&str> = query.iter().filter(|(key, _)| key == "expand").map(|(_, value)| value.as_str()).collect();
+    if expand.is_empty() {
+        return ok(names.into());
+    }
+    let mut expanded = Map::new();
+    for name in names {
+        let mut parts = Map::new();
+        for part in &expand {
+            let shown = match *part {
+                "status" => view.status(&name).map(|status| shapes::status(&status)),
+                "info" => view.info(&name).map(|info| shapes::info(&info)),
+                _ => continue, // names of other expansions are ignored
+            };
+            // One that has no status yet, or is gone by now, is left out.
+            match shown {
+                Some(shown) => drop(parts.insert((*part).to_owned(), shown)),
+                None => {
+                    parts.clear();
+                    break;
+                }
+            }
+        }
+        if !parts.is_empty() {
+            expanded.insert(name, Value::Object(parts));
+        }
+    }
+    ok(Value::Object(expanded))
+}
+
+/// POST /connectors
+pub async fn create(State(app): State<AppSlot>, JsonBody(body): JsonBody) -> Answer {
+    let request = body::create(&body).map_err(Error::bad_request)?;
+    put(herder(&app)?, &request.name, request.given, request.target, false).await
+}
+
+/// PUT /connectors/{name}/config
+pub async fn configure(State(app): State<AppSlot>, Path(name): Path<String>, JsonBody(body): JsonBody) -> Answer {
+    let given = body::config(&body).map_err(Error::bad_request)?;
+    put(herder(&app)?, &name, given, None, true).await
+}
+
+async fn put(herder: &Herder, name: &str, given: GivenConfig, target: Option<TargetState>, replace: bool) -> Answer {
+    let config = body::named(name, given.config).map_err(Error::bad_request)?;
+    check(herder, &config, &given.nulls).await?;
+    let put = Put { config, target, replace, ceilings: None };
+    let (info, created) = herder.ask(|answer| Request::Put { put, answer }).await?;
+    Ok(made(&info, created))
+}
+
+async fn check(herder: &Herder, config: &Config, nulls: &[String]) -> Result<(), HerderError> {
+    let ceilings = &herder.builder.settings.ceilings;
+    herder.builder.check(config, nulls, ceilings).await?.refusal().map_or(Ok(()), Err)
+}
+
+fn made(info: &ConnectorInfo, created: bool) -> Response {
+    if !created {
+        return json(StatusCode::OK, shapes::info(info));
+    }
+    let mut response = json(StatusCode::CREATED, shapes::info(info));
+    let location = format!("/connectors/{}", super::text::path_segment(&info.name));
+    if let Ok(location) = HeaderValue::from_str(&location) {
+        response.headers_mut().insert(header::LOCATION, location);
+    }
+    response
+}
+
+/// GET /connectors/{name}
+pub async fn info(State(app): State<AppSlot>, Path(name): Path<String>) -> Answer {
+    let info = herder(&app)?.view.info(&name).ok_or_else(|| unknown(&name))?;
+    ok(shapes::info(&info))
+}
+
+/// GET /connectors/{name}/config
+pub async fn config(State(app): State<AppSlot>, Path(name): Path<String>) -> Answer {
+    let info = herder(&app)?.view.info(&name).ok_or_else(|| unknown(&name))?;
+    ok(serde_json::json!(info.config))
+}
+
+/// DELETE /connectors/{name}
+pub async fn delete(State(app): State<AppSlot>, Path(name): Path<String>) -> Answer {
+    herder(&app)?.ask(|answer| Request::Delete { name, answer }).await?;
+    Ok(StatusCode::NO_CONTENT.into_response())
+}
+
+/// GET /connectors/{name}/status
+pub async fn status(State(app): State<AppSlot>, Path(name): Path<String>) -> Answer {
+    let status = herder(&app)?.view.status(&name);
+    let status = status.ok_or_else(|| Error::not_found(format!("No status found for connector {name}")))?;
+    ok(shapes::status(&status))
+}
+
+/// GET /connectors/{name}/tasks
+pub async fn tasks(State(app): State<AppSlot>, Path(name): Path<String>) -> Answer {
+    let tasks = herder(&app)?.view.task_configs(&name).ok_or_else(|| unknown(&name))?;
+    ok(tasks.iter().map(|(id, config)| shapes::task(id, config)).collect::<Vec<Value>>().into())
+}
+
+/// A task's number; what is none names nothing.
+fn task_id(connector: String, index: &str) -> Result<TaskId, Error> {
+    let index = index.parse().map_err(|_| Error::plain(StatusCode::NOT_FOUND))?;
+    Ok(TaskId { connector, index })
+}
+
+/// GET /connectors/{name}/tasks/{task}/status
+pub async fn task_status(State(app): State<AppSlot>, Path((name, task)): Path<(String, String)>) -> Answer {
+    let id = task_id(name, &task)?;
+    let status = herder(&app)?.view.statuses.of_task(&id);
+    let status = status.ok_or_else(|| Error::not_found(format!("No status found for task {id}")))?;
+    ok(shapes::task_status(&id, &status))
+}
+
+/// POST /connectors/{name}/tasks/{task}/restart
+pub async fn restart_task(State(app): State<AppSlot>, Path((name, task)): Path<(String, String)>) -> Answer {
+    let id = task_id(name, &task)?;
+    herder(&app)?.ask(|answer| Request::RestartTask { id, answer }).await?;
+    Ok(StatusCode::NO_CONTENT.into_response())
+}
+
+/// POST /connectors/{name}/restart, with `includeTasks` and `onlyFailed` (KIP-745)
+pub async fn restart(State(app): State<AppSlot>, Path(name): Path<String>, Query(query): Pairs) -> Answer {
+    let herder = herder(&app)?;
+    let flag = |flag: &str| query.iter().any(|(key, value)| key == flag && value.eq_ignore_ascii_case("true"));
+    let (include_tasks, only_failed) = (flag("includeTasks"), flag("onlyFailed"));
+    if !include_tasks && !only_failed {
+        herder.ask(|answer| Request::RestartConnector { name, answer }).await?;
+        return Ok(StatusCode::NO_CONTENT.into_response());
+    }
+    let restarted = herder.ask(|answer| Request::Restart { name, include_tasks, only_failed, answer }).await?;
+    Ok(json(StatusCode::ACCEPTED, shapes::status(&restarted)))
+}
+
+async fn target(app: &AppSlot, name: String, target: TargetState, done: StatusCode) -> Answer {
+    herder(app)?.ask(|answer| Request::Target { name, target, answer }).await?;
+    Ok(done.into_response())
+}
+
+/// PUT /connectors/{name}/pause
+pub async fn pause(State(app): State<AppSlot>, Path(name): Path<String>) -> Answer {
+    target(&app, name, TargetState::Paused, StatusCode::ACCEPTED).await
+}
+
+/// PUT /connectors/{name}/resume
+pub async fn resume(State(app): State<AppSlot>, Path(name): Path<String>) -> Answer {
+    target(&app, name, TargetState::Started, StatusCode::ACCEPTED).await
+}
+
+/// PUT /connectors/{name}/stop
+pub async fn stop(State(app): State<AppSlot>, Path(name): Path<String>) -> Answer {
+    target(&app, name, TargetState::Stopped, StatusCode::NO_CONTENT).await
+}

@@ -1,0 +1,58 @@
+//! Errors as Connect's REST gives them: `{"error_code": ..., "message": ...}` (ErrorMessage, ConnectExceptionMapper).
+
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use serde_json::json;
+
+use weir_core::herder::HerderError;
+
+/// An answer that says what went wrong.
+#[derive(Debug)]
+pub struct Error {
+    /// The status, which `error_code` repeats.
+    pub status: StatusCode,
+    /// What went wrong.
+    pub message: String,
+}
+
+impl Error {
+    /// An error.
+    pub fn new(status: StatusCode, message: impl Into<String>) -> Error {
+        Error { status, message: message.into() }
+    }
+
+    /// The request is wrong.
+    pub fn bad_request(message: impl Into<String>) -> Error {
+        Error::new(StatusCode::BAD_REQUEST, message)
+    }
+
+    /// What it is about is not there.
+    pub fn not_found(message: impl Into<String>) -> Error {
+        Error::new(StatusCode::NOT_FOUND, message)
+    }
+
+    /// A status with the words that Connect's server has for it: `HTTP 404 Not Found`.
+    pub fn plain(status: StatusCode) -> Error {
+        Error::new(status, format!("HTTP {} {}", status.as_u16(), status.canonical_reason().unwrap_or_default()))
+    }
+}
+
+impl From<HerderError> for Error {
+    fn from(error: HerderError) -> Error {
+        let status = match &error {
+            HerderError::Invalid(_) => StatusCode::BAD_REQUEST,
+            HerderError::NotFound(_) => StatusCode::NOT_FOUND,
+            HerderError::Conflict(_) => StatusCode::CONFLICT,
+            HerderError::Failed(_) => StatusCode::INTERNAL_SERVER_ERROR,
+            HerderError::Stopping => StatusCode::SERVICE_UNAVAILABLE,
+        };
+        Error::new(status, error.to_string())
+    }
+}
+
+impl IntoResponse for Error {
+    fn into_response(self) -> Response {
+        let body = json!({"error_code": self.status.as_u16(), "message": self.message});
+        (self.status, axum::Json(body)).into_response()
+    }
+}

@@ -1,0 +1,145 @@
+//! The worker's HTTP side: Connect's REST, uploads, health, metrics. Knows nothing of how a request is carried out.
+
+mod body;
+mod connectors;
+mod error;
+mod metrics;
+mod plugins;
+mod shapes;
+mod text;
+mod worker;
+
+use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::{DefaultBodyLimit, Request, State};
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::middleware::{Next, from_fn_with_state};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post, put};
+use serde_json::json;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+use weir_core::herder::Herder;
+
+use crate::uploads::Uploads;
+use error::Error;
+
+/// The time after which a request is answered whatever came of it (RestServer.DEFAULT_REST_REQUEST_TIMEOUT_MS).
+const TIMEOUT: Duration = Duration::from_secs(90);
+/// Bytes that a body of JSON may have.
+const JSON_BYTES_MAX: usize = 8 << 20;
+
+/// What requests are carried out with.
+pub struct App {
+    /// The herder.
+    pub herder: Herder,
+    /// Uploads of plugins.
+    pub uploads: Uploads,
+    /// The cluster's id.
+    pub cluster_id: String,
+    /// Whether the connectors of the command line were made.
+    pub ready: AtomicBool,
+}
+
+/// The place where the application will be, once the worker has started.
+pub type AppSlot = Arc<OnceLock<Arc<App>>>;
+
+/// Binds an address; an empty host means every address of the machine.
+pub async fn bind(host: &str, port: u16) -> Result<TcpListener, String> {
+    let any = if host.is_empty() { "::" } else { host };
+    let bound = match TcpListener::bind((any, port)).await {
+        // A machine without IPv6.
+        Err(_) if host.is_empty() => TcpListener::bind(("0.0.0.0", port)).await,
+        bound => bound,
+    };
+    bound.map_err(|error| {
+        format!("listeners: http://{host}:{port} cannot be listened on: {error}. Free the port or name another")
+    })
+}
+
+/// Answers requests until it is cancelled.
+pub async fn serve(listener: TcpListener, app: AppSlot, cancel: CancellationToken) -> std::io::Result<()> {
+    axum::serve(listener, router(app)).with_graceful_shutdown(cancel.cancelled_owned()).await
+}
+
+fn router(app: AppSlot) -> Router {
+    let routes = Router::new()
+        .route("/", get(worker::root))
+        .route("/health", get(worker::health))
+        .route("/metrics", get(metrics::metrics))
+        .route("/connectors", get(connectors::list).post(connectors::create))
+        .route("/connectors/{name}", get(connectors::info).delete(connectors::delete))
+        .route("/connectors/{name}/config", get(connectors::config).put(connectors::configure))
+        .route("/connectors/{name}/status", get(connectors::status))
+        .route("/connectors/{name}/tasks", get(connectors::tasks))
+        .route("/connectors/{name}/tasks/{task}/status", get(connectors::task_status))
+        .route("/connectors/{name}/tasks/{task}/restart", post(connectors::restart_task))
+        .route("/connectors/{name}/restart", post(connectors::restart))
+        .route("/connectors/{name}/pause", put(connectors::pause))
+        .route("/connectors/{name}/resume", put(connectors::resume))
+        .route("/connectors/{name}/stop", put(connectors::stop))
+        .route("/connector-plugins", get(plugins::list).post(plugins::upload))
+        .route("/connector-plugins/{class}/config", get(plugins::definition))
+        .route("/connector-plugins/{class}/config/validate", put(plugins::validate))
+        .layer(DefaultBodyLimit::max(JSON_BYTES_MAX))
+        .method_not_allowed_fallback(|| async { Error::plain(StatusCode::METHOD_NOT_ALLOWED) })
+        .fallback(|| async { Error::plain(StatusCode::NOT_FOUND) });
+    routes.layer(from_fn_with_state(app.clone(), once_started)).with_state(app)
+}
+
+/// Until the worker has started there is nothing to ask; afterwards every answer comes in time.
+async fn once_started(State(app): State<AppSlot>, request: Request, next: Next) -> Response {
+    if app.get().is_none() {
+        let starting = "Worker is still starting up.";
+        return match request.uri().path() {
+            "/health" => worker::health_answer(StatusCode::SERVICE_UNAVAILABLE, "starting", starting),
+            _ => Error::new(StatusCode::SERVICE_UNAVAILABLE, starting).into_response(),
+        };
+    }
+    match tokio::time::timeout(TIMEOUT, next.run(request)).await {
+        Ok(answer) => answer,
+        Err(_) => Error::new(StatusCode::INTERNAL_SERVER_ERROR, "Request timed out").into_response(),
+    }
+}
+
+/// The application of a worker that has started.
+fn started(app: &AppSlot) -> Result<&Arc<App>, Error> {
+    app.get().ok_or_else(|| Error::new(StatusCode::SERVICE_UNAVAILABLE, "Worker is still starting up."))
+}
+
+/// A body in JSON, or the refusal of another type.
+struct JsonBody(Vec<u8>);
+
+impl<S: Send + Sync> axum::extract::FromRequest<S> for JsonBody {
+    type Rejection = Error;
+
+    async fn from_request(request: Request, state: &S) -> Result<JsonBody, Error> {
+        if !has_type(request.headers(), "application/json") {
+            return Err(Error::plain(StatusCode::UNSUPPORTED_MEDIA_TYPE));
+        }
+        match axum::body::Bytes::from_request(request, state).await {
+            Ok(bytes) => Ok(JsonBody(bytes.into())),
+            Err(rejection) if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE => {
+                Err(Error::new(rejection.status(), format!("The body has more than {JSON_BYTES_MAX} bytes")))
+            }
+            Err(rejection) => Err(Error::bad_request(rejection.body_text())),
+        }
+    }
+}
+
+fn has_type(headers: &HeaderMap, wanted: &str) -> bool {
+    let given = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    given.split(';').next().is_some_and(|media| media.trim().eq_ignore_ascii_case(wanted))
+}
+
+fn json(status: StatusCode, body: serde_json::Value) -> Response {
+    (status, axum::Json(body)).into_response()
+}
+
+fn ok(body: serde_json::Value) -> Result<Response, Error> {
+    Ok(json(StatusCode::OK, body))
+}

@@ -1,0 +1,98 @@
+//! Plugins over REST: listing, definitions, validation (ConnectorPluginsResource), and uploads.
+
+use axum::extract::{Path, Query, Request, State};
+use axum::http::{StatusCode, header};
+use axum::response::Response;
+use serde_json::{Value, json};
+
+use weir_core::model::{Class, ClassKind};
+
+use super::error::Error;
+use super::{AppSlot, JsonBody, body, has_type, ok, shapes, started};
+use crate::uploads::{Taken, UploadError};
+
+type Answer = Result<Response, Error>;
+
+/// GET /connector-plugins, with `connectorsOnly=false`
+pub async fn list(State(app): State<AppSlot>, Query(query): Query<Vec<(String, String)>>) -> Answer {
+    let connectors_only =
+        !query.iter().any(|(key, value)| key == "connectorsOnly" && value.eq_ignore_ascii_case("false"));
+    let plugins = started(&app)?.herder.view.plugins();
+    let mut listed: Vec<(&'static str, String, String)> = Vec::new();
+    for found in plugins.classes() {
+        let class = &found.class;
+        if connectors_only && !matches!(class.kind, ClassKind::Source | ClassKind::Sink) {
+            continue;
+        }
+        let kind = shapes::kind(Some(class.kind));
+        listed.extend(names(class).map(|name| (kind, name.to_owned(), class.version.clone())));
+    }
+    if !connectors_only {
+        for (kind, class) in crate::converters::listed() {
+            listed.push((kind, class.to_owned(), super::worker::CONNECT_VERSION.to_owned()));
+        }
+    }
+    listed.sort();
+    let listed = listed.into_iter();
+    ok(listed.map(|(kind, class, version)| json!({"class": class, "type": kind, "version": version})).collect())
+}
+
+/// The class's own name and the long names of what it replaces.
+fn names(class: &Class) -> impl Iterator<Item = &str> {
+    std::iter::once(class.name.as_str())
+        .chain(class.aliases.iter().map(String::as_str).filter(|name| name.contains('.')))
+}
+
+/// GET /connector-plugins/{class}/config
+pub async fn definition(State(app): State<AppSlot>, Path(class): Path<String>) -> Answer {
+    let plugins = started(&app)?.herder.view.plugins();
+    let found = plugins.find(&class).ok_or_else(|| Error::not_found(format!("Unknown plugin {class}.")))?;
+    ok(found.class.config.iter().map(shapes::config_key).collect::<Vec<Value>>().into())
+}
+
+/// A class's name as it is compared with that in the path.
+fn normalised(class: &str) -> &str {
+    class.strip_suffix("Connector").filter(|rest| !rest.is_empty()).unwrap_or(class)
+}
+
+/// PUT /connector-plugins/{class}/config/validate
+pub async fn validate(State(app): State<AppSlot>, Path(class): Path<String>, JsonBody(body): JsonBody) -> Answer {
+    let herder = &started(&app)?.herder;
+    let given = body::config(&body).map_err(Error::bad_request)?;
+    if let Some(named) = given.config.get("connector.class")
+        && !normalised(named.trim()).ends_with(normalised(&class))
+    {
+        let message = format!("Included connector type {named} does not match request type {class}");
+        return Err(Error::bad_request(message));
+    }
+    let ceilings = &herder.builder.settings.ceilings;
+    ok(shapes::validation(&herder.builder.check(&given.config, &given.nulls, ceilings).await?))
+}
+
+/// POST /connector-plugins: a WebAssembly component.
+pub async fn upload(State(app): State<AppSlot>, request: Request) -> Answer {
+    let uploads = &started(&app)?.uploads;
+    if !has_type(request.headers(), "application/wasm") {
+        let message = "HTTP 415 Unsupported Media Type: a plugin is a WebAssembly component, sent with Content-Type: \
+                       application/wasm";
+        return Err(Error::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, message));
+    }
+    let length = request.headers().get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
+    match uploads.take(length, request.into_body()).await {
+        Ok(Taken { component, new }) => {
+            let status = if new { StatusCode::CREATED } else { StatusCode::OK };
+            Ok(super::json(status, shapes::uploaded(&*component)))
+        }
+        Err(error) => {
+            let status = match error {
+                UploadError::Unfit(_) => StatusCode::BAD_REQUEST,
+                UploadError::TooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
+                UploadError::Conflict(_) => StatusCode::CONFLICT,
+                UploadError::Off => StatusCode::FORBIDDEN,
+                UploadError::Busy => StatusCode::TOO_MANY_REQUESTS,
+                UploadError::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
+            };
+            Err(Error::new(status, error.to_string()))
+        }
+    }
+}

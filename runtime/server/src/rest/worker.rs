@@ -1,0 +1,48 @@
+//! The worker itself: what it is, and whether it is well (KIP-1017).
+
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::Response;
+use serde_json::json;
+
+use weir_core::herder::Request;
+
+use super::error::Error;
+use super::{AppSlot, ok, started};
+
+/// The Connect version whose API is served: clients switch features on by it.
+pub const CONNECT_VERSION: &str = "4.3.1";
+/// How long the herder may take to answer (RestServer.DEFAULT_HEALTH_CHECK_TIMEOUT_MS).
+const TIMEOUT: Duration = Duration::from_secs(10);
+
+/// GET /
+pub async fn root(State(app): State<AppSlot>) -> Result<Response, Error> {
+    let commit = option_env!("WEIR_COMMIT").unwrap_or("unknown");
+    ok(json!({"version": CONNECT_VERSION, "commit": commit, "kafka_cluster_id": started(&app)?.cluster_id}))
+}
+
+/// GET /health
+pub async fn health(State(app): State<AppSlot>) -> Result<Response, Error> {
+    let app = started(&app)?;
+    let answered = tokio::time::timeout(TIMEOUT, app.herder.ask(|answer| Request::Ping { answer })).await;
+    let answered = matches!(answered, Ok(Ok(())));
+    Ok(match (answered, app.ready.load(Ordering::Relaxed)) {
+        (true, true) => {
+            health_answer(StatusCode::OK, "healthy", "Worker has completed startup and is ready to handle requests.")
+        }
+        (_, false) => health_answer(StatusCode::SERVICE_UNAVAILABLE, "starting", "Worker is still starting up."),
+        (false, true) => health_answer(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "unhealthy",
+            "Worker was unable to handle this request and may be unable to handle other requests.",
+        ),
+    })
+}
+
+/// WorkerStatus
+pub fn health_answer(code: StatusCode, status: &str, message: &str) -> Response {
+    super::json(code, json!({"status": status, "message": message}))
+}

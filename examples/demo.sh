@@ -1,6 +1,7 @@
 #!/bin/sh
-# The main job on the embedded store: a file of weather observations, through a transformation into a topic, and out of
-# the topic into a file. Prints what arrived and checks it. Run by make demo, after the build.
+# The main job on the embedded store, over REST: a worker that knows nothing of weather gets the weather plugin uploaded,
+# then runs file -> weather -> topic -> transformation -> file. Prints what arrived, the status and a few metrics, and
+# checks them. Run by make demo, after the build.
 set -eu
 root=$(cd "$(dirname "$0")/.." && pwd)
 weir=$root/out/weir
@@ -8,66 +9,118 @@ dir=$(mktemp -d "${TMPDIR:-/tmp}/weir-demo.XXXXXX")
 observations=$root/examples/weather/data/seattle-weather.csv
 days=$dir/observations.csv
 rainy=$dir/rainy-days.txt
-mkdir "$dir/plugins"
-cp "$root/out/guests/weather.wasm" "$dir/plugins/"
 cp "$observations" "$days"
 
 cat >"$dir/worker.properties" <<END
 bootstrap.servers=local:$dir/data
+listeners=http://127.0.0.1:${DEMO_PORT:-0}
 key.converter=org.apache.kafka.connect.storage.StringConverter
 value.converter=org.apache.kafka.connect.json.JsonConverter
 value.converter.schemas.enable=false
 offset.flush.interval.ms=1000
-plugin.path=$dir/plugins
+sandbox.path.ceiling=$dir
 END
 sed "s|/tmp/seattle-weather.csv|$days|" "$root/examples/weather/connector.json" >"$dir/source.json"
 cat >"$dir/sink.json" <<END
 {"name": "rainy-days", "config": {"connector.class": "FileStreamSink", "topics": "rainy-days", "file": "$rainy",
- "value.converter": "org.apache.kafka.connect.storage.StringConverter"}}
+ "value.converter": "org.apache.kafka.connect.storage.StringConverter",
+ "transforms": "unwanted,day",
+ "transforms.unwanted.type": "org.apache.kafka.connect.transforms.Filter",
+ "transforms.unwanted.predicate": "elsewhere",
+ "transforms.day.type": "RegexRouter", "transforms.day.regex": "(.*)-days", "transforms.day.replacement": "\$1",
+ "predicates": "elsewhere",
+ "predicates.elsewhere.type": "org.apache.kafka.connect.transforms.predicates.TopicNameMatches",
+ "predicates.elsewhere.pattern": "snowy-.*"}}
 END
 
-expected=$(awk -F, 'NR > 1 && $2 > 0' "$observations" | wc -l | tr -d ' ')
-echo "$weir standalone $dir/worker.properties $dir/source.json $dir/sink.json"
-"$weir" standalone "$dir/worker.properties" "$dir/source.json" "$dir/sink.json" 2>"$dir/weir.log" &
+say() {
+    printf '\n%s\n' "$*"
+}
+
+"$weir" standalone "$dir/worker.properties" 2>"$dir/weir.log" &
 worker=$!
 trap 'kill "$worker" 2>/dev/null || true' EXIT
 trap 'exit 130' INT TERM
 
-# arrived N: waits until N lines stand in the sink's file.
-arrived() {
+give_up() {
+    echo "demo: $*; the worker said:" >&2
+    cat "$dir/weir.log" >&2
+    exit 1
+}
+
+# until WHAT COMMAND...: waits until the command succeeds, half a minute at most.
+until_holds() {
+    what=$1
+    shift
     left=300
-    while [ "$(cat "$rainy" 2>/dev/null | wc -l)" -lt "$1" ]; do
+    until "$@"; do
         left=$((left - 1))
         if [ "$left" -eq 0 ] || ! kill -0 "$worker" 2>/dev/null; then
-            echo "demo: waited in vain for $1 lines in $rainy; the worker said:" >&2
-            cat "$dir/weir.log" >&2
-            exit 1
+            give_up "waited in vain for $what"
         fi
         sleep 0.1
     done
 }
 
-arrived "$expected"
+listens() {
+    port=$(sed -n 's/.*REST listens.*address=[^ ]*:\([0-9]*\).*/\1/p' "$dir/weir.log" | tail -n 1)
+    [ -n "$port" ] && url=http://127.0.0.1:$port && curl -sf "$url/health" >/dev/null
+}
+
+arrived() {
+    [ "$(cat "$rainy" 2>/dev/null | wc -l)" -ge "$1" ]
+}
+
+# ask ARGUMENTS...: a request that must succeed; what was answered is printed.
+ask() {
+    curl -sS --fail-with-body "$@" || give_up "curl $*"
+    echo
+}
+
+until_holds "the worker" listens
+say "The worker serves $url and knows nothing of weather. Uploading examples/weather:"
+echo "curl -X POST -H 'Content-Type: application/wasm' --data-binary @out/guests/weather.wasm $url/connector-plugins"
+ask -X POST -H 'Content-Type: application/wasm' --data-binary "@$root/out/guests/weather.wasm" "$url/connector-plugins" |
+    cut -c 1-200
+say "Creating a source with that transformation, and a sink:"
+for connector in source sink; do
+    echo "curl -X POST -H 'Content-Type: application/json' -d @$connector.json $url/connectors"
+    ask -X POST -H 'Content-Type: application/json' -d "@$dir/$connector.json" "$url/connectors" | cut -c 1-200
+done
+
+expected=$(awk -F, 'NR > 1 && $2 > 0' "$observations" | wc -l | tr -d ' ')
+until_holds "$expected lines in $rainy" arrived "$expected"
 echo "2016-01-01,7.6,6.1,2.2,4.1,rain" >>"$days"
 echo "2016-01-02,0.0,5.0,1.1,2.9,sun" >>"$days"
 echo "2016-01-03,1.3,4.4,0.6,3.3,rain" >>"$days"
-arrived $((expected + 2))
+until_holds "two more lines in $rainy" arrived $((expected + 2))
 
 total=$(wc -l <"$rainy" | tr -d ' ')
 first='{"date":"2012-01-02","rain_inches":0.43,"warmest_fahrenheit":51.08,"coldest_fahrenheit":37.04,"wind_miles_per_hour":10.07,"weather":"rain"}'
 last='{"date":"2016-01-03","rain_inches":0.05,"warmest_fahrenheit":39.92,"coldest_fahrenheit":33.08,"wind_miles_per_hour":7.38,"weather":"rain"}'
-echo
-echo "of $(awk 'END { print NR - 1 }' "$days") days $total had rain; the first and last in $rainy:"
+say "Of $(awk 'END { print NR - 1 }' "$days") days $total had rain; the first and last in $rainy:"
 head -n 1 "$rainy"
 tail -n 1 "$rainy"
-[ "$total" -eq $((expected + 2)) ] || { echo "demo: $total lines, $((expected + 2)) were expected" >&2; exit 1; }
-[ "$(head -n 1 "$rainy")" = "$first" ] || { echo "demo: expected first: $first" >&2; exit 1; }
-[ "$(tail -n 1 "$rainy")" = "$last" ] || { echo "demo: expected last: $last" >&2; exit 1; }
+say "curl $url/connectors/rainy-days/status"
+status=$(ask "$url/connectors/rainy-days/status")
+echo "$status"
+say "curl $url/metrics (some of it)"
+metrics=$(ask "$url/metrics")
+echo "$metrics" | grep -E '^(kafka_connect_s(ource|ink)_task|weir_task_guest_(cpu|memory_peak)|process_resident)'
+
+[ "$total" -eq $((expected + 2)) ] || give_up "$total lines, $((expected + 2)) were expected"
+[ "$(head -n 1 "$rainy")" = "$first" ] || give_up "expected first: $first"
+[ "$(tail -n 1 "$rainy")" = "$last" ] || give_up "expected last: $last"
+case $status in
+    *'"connector":{"state":"RUNNING"'*'"tasks":[{"id":0,"state":"RUNNING"'*) ;;
+    *) give_up "the sink does not run" ;;
+esac
+echo "$metrics" | grep -q "sink_record_send_total{connector=\"rainy-days\",task=\"0\"} $total\$" ||
+    give_up "the metrics do not count $total records"
 
 if [ -t 1 ] && [ -z "${CI:-}" ]; then
-    echo
-    echo "The worker runs on (process $worker, log $dir/weir.log): append lines to $days and look at $rainy."
-    echo "Ctrl-C stops it."
+    say "The worker runs on (process $worker, log $dir/weir.log): append lines to $days and look at $rainy."
+    echo "Try: curl -X PUT $url/connectors/rainy-days/pause, or open $url/metrics. Ctrl-C stops it."
     wait "$worker" || true
 else
     kill "$worker"

@@ -13,9 +13,11 @@ use weir_core::model::{Ceilings, Config, Problem};
 use weir_core::port::{Broker, CompactedLog, NewTopic, PluginStore};
 use weir_core::settings::{Bootstrap, WorkerSettings, parse_properties};
 use weir_core::store::{ConfigStore, OffsetStore, StatusStore};
+use weir_kafka::KafkaBroker;
 use weir_local::Local;
 use weir_wasm::{Compiler, WasmPlugins};
 
+use crate::offset_file::OffsetFile;
 use crate::rest::{self, App, AppSlot};
 use crate::upload_dir::{UploadDir, UploadMemory};
 use crate::uploads::Uploads;
@@ -92,20 +94,21 @@ async fn ground(settings: &WorkerSettings, cancel: &CancellationToken) -> Result
             tokio::spawn(server.run(cancel.clone().cancelled_owned()));
             local
         }
-        Bootstrap::LocalMemory => Local::memory(options()).map_err(|error| error.to_string())?,
-        Bootstrap::Kafka(servers) => {
-            return Err(format!(
-                "bootstrap.servers={servers}: this version of weir runs on its embedded store only; say local:DIR or \
-                 local:memory"
-            ));
-        }
+        // On Kafka, too, a standalone worker keeps configurations and statuses in memory, as Connect does.
+        Bootstrap::LocalMemory | Bootstrap::Kafka(_) => Local::memory(options()).map_err(|error| error.to_string())?,
     };
-    Ok(Ground {
-        configs: log(&*local, &settings.config_topic, 1).await?,
-        offsets: log(&*local, &settings.offset_topic, 25).await?,
-        statuses: log(&*local, &settings.status_topic, 5).await?,
-        broker: local,
-    })
+    let configs = log(&*local, &settings.config_topic, 1).await?;
+    let statuses = log(&*local, &settings.status_topic, 5).await?;
+    let (offsets, broker): (Arc<dyn CompactedLog>, Arc<dyn Broker>) = match (&settings.bootstrap, &settings.offset_file)
+    {
+        (Bootstrap::Kafka(_), Some(file)) => {
+            let broker = KafkaBroker::new(&settings.config)
+                .map_err(|problems| format!("the worker's Kafka settings are not usable:\n{}", lines(&problems)))?;
+            (Arc::new(OffsetFile::open(file).map_err(|error| error.to_string())?), Arc::new(broker))
+        }
+        _ => (log(&*local, &settings.offset_topic, 25).await?, local), // settings.parse asks for the file on Kafka
+    };
+    Ok(Ground { broker, configs, offsets, statuses })
 }
 
 /// Listens on every listener. Answers until the worker is told to stop; the second value is how others know it.

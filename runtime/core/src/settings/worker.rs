@@ -65,6 +65,8 @@ pub struct WorkerSettings {
     pub producer: Config,
     /// Settings below `consumer.`.
     pub consumer: Config,
+    /// Everything, for the clients that find their own keys in it.
+    pub config: Config,
 }
 
 /// The setting of a limit in milliseconds.
@@ -195,6 +197,7 @@ impl WorkerSettings {
             },
             producer: reader.below("producer."),
             consumer: reader.below("consumer."),
+            config: config.clone(),
         };
         reader.finish().map(|()| settings)
     }

@@ -112,7 +112,7 @@ impl TopicAdmin for Local {
         } else {
             let (answer, answered) = tokio::sync::oneshot::channel();
             let reply: Reply = Box::new(move |done| _ = answer.send(done));
-            shared.submit(Job { op: Op::Append(parts), reply });
+            shared.submit(Job { op: Op::Append(parts), reply, patient: None });
             answered.await.unwrap_or_else(|_| Err(BrokerError::Unavailable("the store has ended".into())))
         };
         Ok(answer(&tickets, placed, &partitions, &done).into_iter().map(|sent| sent.outcome).collect())

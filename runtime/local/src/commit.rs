@@ -1,8 +1,8 @@
 //! What is written and how: operations on the store, applied many at a time in one transaction, then made visible.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, Weak};
 
 use redb::{ReadableTable, Table, WriteTransaction};
 use weir_core::port::{BrokerError, Created};
@@ -80,6 +80,8 @@ pub(crate) type Reply = Box<dyn FnOnce(Result<Done, BrokerError>) + Send>;
 pub(crate) struct Job {
     pub op: Op,
     pub reply: Reply,
+    /// Whether it waits for room on a full disk, as long as whom it is for lives.
+    pub patient: Option<Weak<()>>,
 }
 
 impl Job {
@@ -123,21 +125,24 @@ impl Committer {
         Committer { store, catalog, topics_changed, entry_bytes_max, generation }
     }
 
-    /// Applies jobs in one transaction and answers them.
-    pub fn commit(&mut self, jobs: Vec<Job>) {
-        let (ops, replies): (Vec<Op>, Vec<Reply>) = jobs.into_iter().map(|job| (job.op, job.reply)).unzip();
+    /// Applies jobs in one transaction and answers them. When there is none, they come back unanswered.
+    pub fn commit(&mut self, jobs: Vec<Job>) -> Result<(), (Vec<Job>, BrokerError)> {
+        let ops: Vec<&Op> = jobs.iter().map(|job| &job.op).collect();
         match self.apply_all(&ops) {
-            Ok(answers) => replies.into_iter().zip(answers).for_each(|(reply, answer)| reply(answer)),
-            Err(error) => replies.into_iter().for_each(|reply| reply(Err(error.clone()))),
+            Ok(answers) => {
+                jobs.into_iter().zip(answers).for_each(|(job, answer)| (job.reply)(answer));
+                Ok(())
+            }
+            Err(error) => Err((jobs, error)),
         }
     }
 
     /// Applies one operation.
     pub fn apply(&mut self, op: Op) -> Result<Done, BrokerError> {
-        self.apply_all(&[op])?.pop().unwrap_or(Ok(Done::Nothing))
+        self.apply_all(&[&op])?.pop().unwrap_or(Ok(Done::Nothing))
     }
 
-    fn apply_all(&mut self, ops: &[Op]) -> Result<Vec<Result<Done, BrokerError>>, BrokerError> {
+    fn apply_all(&mut self, ops: &[&Op]) -> Result<Vec<Result<Done, BrokerError>>, BrokerError> {
         if self.generation != self.store.generation() {
             let generation = self.store.generation();
             self.store.read(|read| self.catalog.load(read))?;

@@ -70,7 +70,7 @@ impl CompactedLog for Log {
         }
         let (answer, answered) = tokio::sync::oneshot::channel();
         let reply = Box::new(move |done| _ = answer.send(done));
-        self.engine.shared.submit(crate::commit::Job { op: Op::Append(parts), reply });
+        self.engine.shared.submit(crate::commit::Job { op: Op::Append(parts), reply, patient: None });
         let done = answered.await.unwrap_or_else(|_| Err(BrokerError::Unavailable("the store has ended".into())));
         done.map(drop).map_err(store_error)
     }

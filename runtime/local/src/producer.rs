@@ -22,6 +22,8 @@ pub(crate) struct LocalProducer {
     unanswered: usize,
     sender: UnboundedSender<(usize, Vec<Sent>)>,
     answers: UnboundedReceiver<(usize, Vec<Sent>)>,
+    /// Gone with the producer, and with it what waits for room.
+    alive: Arc<()>,
 }
 
 /// Where each row of a batch goes: its part and its place there, or why it goes nowhere.
@@ -30,7 +32,7 @@ pub(crate) type Placed = Vec<Result<(usize, i64), BrokerError>>;
 impl LocalProducer {
     pub fn new(engine: Arc<Engine>, partitioner: Partitioner, record_bytes_max: usize) -> LocalProducer {
         let (sender, answers) = unbounded_channel();
-        LocalProducer { engine, partitioner, record_bytes_max, unanswered: 0, sender, answers }
+        LocalProducer { engine, partitioner, record_bytes_max, unanswered: 0, sender, answers, alive: Arc::new(()) }
     }
 }
 
@@ -57,7 +59,7 @@ impl Producer for LocalProducer {
         if parts.is_empty() {
             reply(Ok(Done::Nothing));
         } else {
-            self.engine.shared.submit(Job { op: Op::Append(parts), reply });
+            self.engine.shared.submit(Job { op: Op::Append(parts), reply, patient: Some(Arc::downgrade(&self.alive)) });
         }
         Ok(())
     }

@@ -1,5 +1,6 @@
 //! The one writer: a thread that commits what came in together, or, in memory, the caller itself.
 
+use std::collections::VecDeque;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::sync::{Mutex, PoisonError};
 use std::thread::JoinHandle;
@@ -8,6 +9,10 @@ use std::time::{Duration, Instant};
 use weir_core::port::BrokerError;
 
 use crate::commit::{Committer, Done, Job, Op};
+
+/// How long what waits for room waits between two tries, and how often the log says so.
+const AGAIN: Duration = Duration::from_millis(250);
+const SAY_AGAIN: Duration = Duration::from_secs(60);
 
 /// Takes operations and has them committed in order.
 pub(crate) enum Writer {
@@ -40,7 +45,8 @@ impl Writer {
     pub fn submit(&self, job: Job) {
         match self {
             Writer::Inline(committer) => {
-                committer.lock().unwrap_or_else(PoisonError::into_inner).commit(vec![job]);
+                let committed = committer.lock().unwrap_or_else(PoisonError::into_inner).commit(vec![job]);
+                committed.unwrap_or_else(refuse);
             }
             Writer::Thread { jobs, .. } => {
                 let refused = match &*jobs.lock().unwrap_or_else(PoisonError::into_inner) {
@@ -60,7 +66,7 @@ impl Writer {
             Writer::Inline(committer) => committer.lock().unwrap_or_else(PoisonError::into_inner).apply(op),
             Writer::Thread { .. } => {
                 let (answer, answered) = channel();
-                self.submit(Job { op, reply: Box::new(move |done| _ = answer.send(done)) });
+                self.submit(Job { op, reply: Box::new(move |done| _ = answer.send(done)), patient: None });
                 answered.recv().unwrap_or_else(|_| Err(ended()))
             }
         }
@@ -69,7 +75,7 @@ impl Writer {
     /// Has an operation done and waits.
     pub async fn done(&self, op: Op) -> Result<Done, BrokerError> {
         let (answer, answered) = tokio::sync::oneshot::channel();
-        self.submit(Job { op, reply: Box::new(move |done| _ = answer.send(done)) });
+        self.submit(Job { op, reply: Box::new(move |done| _ = answer.send(done)), patient: None });
         answered.await.unwrap_or_else(|_| Err(ended()))
     }
 
@@ -91,26 +97,102 @@ fn ended() -> BrokerError {
     BrokerError::Unavailable("the store's writer has ended".into())
 }
 
+fn refuse((jobs, error): (Vec<Job>, BrokerError)) {
+    jobs.into_iter().for_each(|job| (job.reply)(Err(error.clone())));
+}
+
 fn run(mut committer: Committer, jobs: &Receiver<Job>, grouping: Grouping) {
     let mut crowded = false;
     let mut last = Duration::ZERO;
-    while let Ok(first) = jobs.recv() {
-        let deadline = Instant::now() + patience(crowded, last, grouping.delay_max);
-        let mut bytes = first.bytes();
-        let mut group = vec![first];
-        while bytes < grouping.bytes_max {
-            match jobs.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
-                Ok(job) => {
-                    bytes += job.bytes();
-                    group.push(job);
-                }
-                Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => break,
-            }
-        }
+    let mut held = Held::default();
+    loop {
+        let first = match held.next_try {
+            None => jobs.recv().map_err(|_| RecvTimeoutError::Disconnected),
+            Some(due) => jobs.recv_timeout(due.saturating_duration_since(Instant::now())),
+        };
+        let group = match first {
+            Ok(first) => group(first, jobs, patience(crowded, last, grouping.delay_max), grouping.bytes_max),
+            Err(RecvTimeoutError::Timeout) => Vec::new(),
+            Err(RecvTimeoutError::Disconnected) => break,
+        };
         crowded = group.len() > 1;
         let begun = Instant::now();
-        committer.commit(group);
+        held.commit(&mut committer, group, grouping.bytes_max);
         last = begun.elapsed();
+    }
+    refuse((held.jobs.into(), ended()));
+}
+
+fn group(first: Job, jobs: &Receiver<Job>, patience: Duration, bytes_max: usize) -> Vec<Job> {
+    let deadline = Instant::now() + patience;
+    let mut bytes = first.bytes();
+    let mut group = vec![first];
+    while bytes < bytes_max {
+        match jobs.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
+            Ok(job) => {
+                bytes += job.bytes();
+                group.push(job);
+            }
+            Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => break,
+        }
+    }
+    group
+}
+
+/// Jobs that wait for room, in their order. A task's producer waits for its broker as long as the task lives; so do
+/// Connect's (`delivery.timeout.ms` and `max.block.ms` are without end there).
+#[derive(Default)]
+struct Held {
+    jobs: VecDeque<Job>,
+    next_try: Option<Instant>,
+    said: Option<Instant>,
+}
+
+impl Held {
+    /// Commits jobs, behind those that wait. Whatever does not append goes ahead: it may make room.
+    fn commit(&mut self, committer: &mut Committer, group: Vec<Job>, bytes_max: usize) {
+        let Some(next_try) = self.next_try else {
+            return self.attempt(committer, group);
+        };
+        let (behind, ahead): (Vec<Job>, Vec<Job>) = group.into_iter().partition(|job| job.patient.is_some());
+        self.jobs.extend(behind);
+        if !ahead.is_empty() {
+            committer.commit(ahead).unwrap_or_else(refuse);
+        }
+        if Instant::now() < next_try {
+            return;
+        }
+        self.next_try = None;
+        self.jobs.retain(|job| job.patient.as_ref().is_some_and(|owner| owner.strong_count() > 0));
+        while self.next_try.is_none() && !self.jobs.is_empty() {
+            let mut bytes = 0;
+            let fits = |job: &&Job| {
+                let before = bytes;
+                bytes += job.bytes();
+                before < bytes_max
+            };
+            let count = self.jobs.iter().take_while(fits).count();
+            let group = self.jobs.drain(..count).collect();
+            self.attempt(committer, group);
+        }
+        if self.next_try.is_none() && self.said.take().is_some() {
+            tracing::info!("the store takes records again");
+        }
+    }
+
+    fn attempt(&mut self, committer: &mut Committer, group: Vec<Job>) {
+        let Err((jobs, error)) = committer.commit(group) else { return };
+        let BrokerError::Unavailable(reason) = &error else { return refuse((jobs, error)) };
+        let (patient, others): (Vec<Job>, Vec<Job>) = jobs.into_iter().partition(|job| job.patient.is_some());
+        if !patient.is_empty() {
+            self.next_try = Some(Instant::now() + AGAIN);
+            if self.said.is_none_or(|said| said.elapsed() >= SAY_AGAIN) {
+                self.said = Some(Instant::now());
+                tracing::warn!(reason, "the store takes no records, which wait until it does");
+            }
+        }
+        patient.into_iter().rev().for_each(|job| self.jobs.push_front(job));
+        refuse((others, error));
     }
 }
 

@@ -1,55 +1,74 @@
-//! A disk without room: appends say so, nothing acknowledged is lost, and work goes on once there is room.
+//! A disk without room: producers wait, others are told, nothing acknowledged is lost, and work goes on once there is
+//! room.
 
 use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
+use std::time::Duration;
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-use weir_core::contract::{consumer, read, send, topic, values};
-use weir_core::port::{Broker, BrokerError, ClientSettings};
+use weir_core::contract::{consumer, read, topic, values};
+use weir_core::port::{Broker, ClientSettings, LogRecord, Sent, StoreError};
 use weir_local::{Local, Settings};
 
 const CHILD_DIR: &str = "WEIR_LOCAL_CHILD_DIR";
 
-/// Fills the store until it refuses, has room made, and looks at everything.
+/// Longer than an append takes that finds room.
+const STUCK: Duration = Duration::from_secs(2);
+/// Longer than anything takes once there is room.
+const SOON: Duration = Duration::from_secs(20);
+
+/// Fills the store until nothing more goes in, has room made, and looks at everything.
 async fn fill(dir: &Path, limit: impl FnOnce(), make_room: impl FnOnce()) {
     let local = Local::open(dir, Settings::default()).unwrap();
     let broker: Arc<dyn Broker> = local.clone();
     local.create_topic(&topic("filling", 1, &[])).await.unwrap();
+    let log = broker.compacted_log(&topic("log", 1, &[])).await.unwrap();
     limit();
     let mut producer = local.producer(&ClientSettings::new()).await.unwrap();
+    let mut given_up = local.producer(&ClientSettings::new()).await.unwrap();
     let large = "x".repeat(50_000);
-    let (mut acknowledged, mut refused) = (Vec::new(), None);
-    for _ in 0..2000 {
-        match send(&mut producer, values("filling", None, &[&*large])).await.remove(0).outcome {
-            Ok((_, offset)) => acknowledged.push(offset),
-            Err(error) => {
-                refused = Some(error);
-                break;
-            }
-        }
+    let mut acknowledged = Vec::new();
+    let mut last = 0;
+    loop {
+        last += 1;
+        assert!(last < 2000, "nothing was full");
+        producer.send(values("filling", None, &[&*large]), &[last]).unwrap();
+        let Ok(answers) = tokio::time::timeout(STUCK, producer.answers()).await else { break };
+        acknowledged.extend(answers.into_iter().map(offset));
     }
-    let Some(BrokerError::Unavailable(why)) = refused else { panic!("no refusal as there should be: {refused:?}") };
-    assert!(why.contains(&dir.display().to_string()) && why.contains("room"), "{why}");
     assert!(acknowledged.len() > 10, "{} records fit", acknowledged.len());
+    given_up.send(values("filling", None, &["nobody waits for this"]), &[0]).unwrap();
+    drop(given_up);
     for _ in 0..3 {
-        let sent = send(&mut producer, values("filling", None, &[&*large])).await.remove(0);
-        assert!(matches!(sent.outcome, Err(BrokerError::Unavailable(_)) | Ok(_)), "{sent:?}");
-        acknowledged.extend(sent.outcome.ok().map(|(_, offset)| offset));
+        last += 1;
+        producer.send(values("filling", None, &[&*large]), &[last]).unwrap();
     }
+    // Whoever is not a task's producer is told at once.
+    let record = LogRecord { key: Some(b"key".to_vec()), value: Some(large.clone().into_bytes()) };
+    let Err(StoreError::Unavailable(why)) = log.append(vec![record]).await else { panic!("it was taken") };
+    assert!(why.contains(&dir.display().to_string()) && why.contains("room"), "{why}");
     let mut reader = consumer(&broker, "while-full", &["filling"]).await;
     let seen = read(&mut reader, acknowledged.len()).await;
     assert!(acknowledged.iter().all(|offset| seen.iter().any(|row| row.1 == *offset)), "readable while full");
     drop(reader);
 
     make_room();
-    let sent = send(&mut producer, values("filling", None, &["after"])).await.remove(0);
-    acknowledged.push(sent.outcome.expect("it goes on by itself").1);
-    drop((producer, broker, local));
+    while (acknowledged.len() as u64) < last {
+        let answers = tokio::time::timeout(SOON, producer.answers()).await.expect("it goes on by itself");
+        acknowledged.extend(answers.into_iter().map(offset));
+    }
+    assert!(acknowledged.windows(2).all(|pair| pair[0] < pair[1]), "in the order in which they were sent");
+    drop((producer, log, broker, local));
     let local: Arc<dyn Broker> = Local::open(dir, Settings::default()).unwrap();
     let mut reader = consumer(&local, "afterwards", &["filling"]).await;
     let seen = read(&mut reader, acknowledged.len()).await;
     assert!(acknowledged.iter().all(|offset| seen.iter().any(|row| row.1 == *offset)));
+    assert!(seen.iter().all(|row| row.3.as_deref() == Some(&large)), "what was given up was not written");
+}
+
+fn offset(sent: Sent) -> i64 {
+    sent.outcome.expect("what is answered was written").1
 }
 
 /// Not a test of its own: a process that may not let files grow, and ignores the signal about it.

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, RwLock};
 use std::time::Duration;
 
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -51,7 +52,8 @@ pub fn run(worker_file: &Path, connector_files: &[PathBuf], cache: PathBuf) -> R
         })
         .collect::<Result<_, String>>()?;
     // Guests run apart from everything that must never wait for them.
-    let data = runtime("weir-data", 2)?;
+    let cores = std::thread::available_parallelism().map_or(2, std::num::NonZero::get);
+    let data = runtime("weir-data", cores.max(2))?;
     let control = runtime("weir-control", 1)?;
     let outcome = control.block_on(serve(settings, connectors, cache, data.handle().clone()));
     data.shutdown_timeout(std::time::Duration::from_secs(2));
@@ -150,24 +152,26 @@ async fn serve(
     data: tokio::runtime::Handle,
 ) -> Result<(), String> {
     let cancel = CancellationToken::new();
+    let mut signals = StopSignals::listen()?;
     let app = AppSlot::default();
     let (servers, worker_id) = listen(&settings, &app, &cancel).await?;
     // REST is there from the first moment on; plugins that have to be compiled take longer.
     let started = tokio::select! {
         biased;
-        signal = stop_signal() => return signal,
+        () = signals.received() => return Ok(()),
         started = start(settings, &connectors, cache, data, &worker_id, &cancel) => started?,
     };
     let Started { app: application, herder, written } = started;
     let _ = app.set(application.clone()); // it is set once
     let outcome = tokio::select! {
         biased;
-        signal = stop_signal() => signal,
+        () = signals.received() => Ok(()),
         made = make(&application.herder, connectors) => match made {
             Ok(()) => {
                 application.ready.store(true, std::sync::atomic::Ordering::Relaxed);
                 tracing::info!(worker = worker_id, "ready");
-                stop_signal().await
+                signals.received().await;
+                Ok(())
             }
             Err(reason) => Err(reason),
         },
@@ -283,13 +287,22 @@ async fn make(herder: &Herder, connectors: Vec<(PathBuf, Config)>) -> Result<(),
     Ok(())
 }
 
-async fn stop_signal() -> Result<(), String> {
-    use tokio::signal::unix::{SignalKind, signal};
-    let mut terminate = signal(SignalKind::terminate()).map_err(|error| format!("signals: {error}"))?;
-    let mut interrupt = signal(SignalKind::interrupt()).map_err(|error| format!("signals: {error}"))?;
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
+/// The signals that stop a worker. Listened to from the start on by one listener, so that none gets lost.
+struct StopSignals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl StopSignals {
+    fn listen() -> Result<StopSignals, String> {
+        let listen = |kind| signal(kind).map_err(|error| format!("signals: {error}"));
+        Ok(StopSignals { terminate: listen(SignalKind::terminate())?, interrupt: listen(SignalKind::interrupt())? })
     }
-    Ok(())
+
+    async fn received(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
 }

@@ -148,7 +148,7 @@ mod tests {
         std::fs::write(folder.path().join("x.part"), b"half").unwrap();
         std::fs::write(folder.path().join("notes.wasm"), b"not ours").unwrap();
         let store = UploadDir::open(folder.path()).unwrap();
-        assert_eq!(store.hashes().await.unwrap(), [hash.clone()]);
+        assert_eq!(store.hashes().await.unwrap(), std::slice::from_ref(&hash));
         assert_eq!(store.get(&hash).await.unwrap().as_deref(), Some(&b"wasm"[..]));
         assert!(!folder.path().join("x.part").exists() && folder.path().join("notes.wasm").exists());
         store.remove(&hash).await.unwrap();

@@ -7,6 +7,7 @@ mod metrics;
 mod plugins;
 mod shapes;
 mod text;
+mod unread;
 mod worker;
 
 use std::sync::atomic::AtomicBool;
@@ -16,7 +17,7 @@ use std::time::Duration;
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::http::{HeaderMap, StatusCode, header};
-use axum::middleware::{Next, from_fn_with_state};
+use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post, put};
 use serde_json::json;
@@ -88,7 +89,7 @@ fn router(app: AppSlot) -> Router {
         .layer(DefaultBodyLimit::max(JSON_BYTES_MAX))
         .method_not_allowed_fallback(|| async { Error::plain(StatusCode::METHOD_NOT_ALLOWED) })
         .fallback(|| async { Error::plain(StatusCode::NOT_FOUND) });
-    routes.layer(from_fn_with_state(app.clone(), once_started)).with_state(app)
+    routes.layer(from_fn_with_state(app.clone(), once_started)).layer(from_fn(unread::read_to_end)).with_state(app)
 }
 
 /// Until the worker has started there is nothing to ask; afterwards every answer comes in time.

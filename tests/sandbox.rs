@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use weir_core::model::{Fault, Grants, Limit, Limits, PathAccess, PathGrant, Records, Refusal};
+use weir_core::model::{Endpoint, Fault, Grants, Limit, Limits, PathAccess, PathGrant, Records, Refusal};
 use weir_core::port::{Context, Plugins, SinkRecords, SourceTask, Step};
 use weir_data::{Cells, Column};
 use weir_tests::harness::{component, config, context, guest, plugins};
@@ -167,6 +167,41 @@ async fn nothing_is_open_without_a_grant() {
     let mut task = hostile(&plugins, &[("behaviour", "environment")]).await;
     task.start().await.unwrap();
     task.poll(Duration::ZERO).await.unwrap();
+}
+
+#[tokio::test]
+async fn requests_reach_granted_endpoints_and_no_others() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let redirect = format!("http://127.0.0.1:{port}/elsewhere");
+    // One connection, one answer, and how many there were.
+    let server = std::thread::spawn(move || {
+        use std::io::{Read, Write};
+        let (mut connection, _) = listener.accept().unwrap();
+        assert!(connection.read(&mut [0; 4096]).unwrap() > 0);
+        let answer = format!("HTTP/1.1 307 Temporary Redirect\r\nlocation: {redirect}\r\ncontent-length: 0\r\n\r\n");
+        connection.write_all(answer.as_bytes()).unwrap();
+        listener.set_nonblocking(true).unwrap();
+        listener
+    });
+    let granted =
+        |host: &str| Grants { endpoints: vec![Endpoint { host: host.to_owned(), port }], ..Grants::default() };
+    let get = async |url: String, grants: Grants| poll_of("http", &url, grants).await.to_string();
+    for (url, grants) in [
+        (format!("http://127.0.0.1:{port}/"), Grants::default()),
+        (format!("http://127.0.0.1:{port}/"), granted("localhost")),
+        (format!("http://localhost:{port}/"), granted("127.0.0.1")),
+        (format!("http://[::ffff:127.0.0.1]:{port}/"), granted("127.0.0.1")),
+        (format!("http://user@127.0.0.1:{}/", port ^ 1), granted("127.0.0.1")),
+        ("http://169.254.169.254/latest/meta-data".to_owned(), granted("127.0.0.1")),
+    ] {
+        let said = get(url.clone(), grants).await;
+        assert!(said.contains("HttpRequestDenied"), "{url}: {said}");
+    }
+    let url = format!("http://127.0.0.1:{port}/x");
+    assert_eq!(get(url.clone(), granted("127.0.0.1")).await, format!("reached {url}: 307"));
+    let listener = server.join().unwrap();
+    assert!(listener.accept().is_err(), "a redirect is not followed by the host");
 }
 
 #[tokio::test]

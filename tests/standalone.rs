@@ -149,5 +149,5 @@ fn what_is_wrong_is_said_with_key_value_and_remedy() {
     let log = told(converters, &[("c.json", "{\"name\": ")]);
     assert!(log.contains("c.json: not JSON"), "{log}");
     let log = told(converters, &[("c.properties", "connector.class=FileStreamSink\nfile=/tmp/x\n")]);
-    assert!(log.contains("name: Missing required"), "{log}");
+    assert!(log.contains("Missing required configuration \"name\""), "{log}");
 }

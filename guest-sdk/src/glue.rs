@@ -351,7 +351,12 @@ impl<P: Plugin> sink_task::Guest for Component<P> {
         let batch = SinkBatch::from_wit(batch);
         let delivery = with_sink("put", |task| task.put(&batch))?;
         let faults = delivery.0.into_iter().map(|(row, error)| sink_task::RowFault { row, error: error.into() });
-        Ok(sink_task::Delivery { faults: faults.collect(), retry: delivery.1 })
+        let retry = delivery.1.map(|retry| sink_task::Retry {
+            from: retry.from as u32,
+            after_ms: retry.after.map(|after| u64::try_from(after.as_millis()).unwrap_or(u64::MAX)),
+            reason: retry.reason,
+        });
+        Ok(sink_task::Delivery { faults: faults.collect(), retry })
     }
 
     fn pre_commit(positions: Vec<Position>) -> Answer<Vec<Position>> {

@@ -65,7 +65,7 @@ pub use context::{SinkContext, metrics, offsets, reconfigure, report_errant, sto
 pub use data::{Cell, Data};
 pub use error::{Error, Problem, Result};
 pub use record::{Header, Outcome, Record};
-pub use sink::{Delivery, Position, SinkBatch, SinkConnector, SinkRecord, SinkTask, TopicPartition};
+pub use sink::{Delivery, Position, Retry, SinkBatch, SinkConnector, SinkRecord, SinkTask, TopicPartition};
 pub use source::{Acknowledged, SourceBatch, SourceConnector, SourceRecord, SourceRow, SourceTask, Support, Texts};
 pub use transformation::{Parts, Predicate, StepParts, Transformation};
 pub use weir_data::{Field, Node, Schema, Type, Value};

@@ -86,9 +86,20 @@ pub trait SinkTask: 'static {
     }
 }
 
+/// Rows to offer again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Retry {
+    /// The first row to offer again; the rows before are delivered.
+    pub from: usize,
+    /// How long to wait before; none leaves it to the host.
+    pub after: Option<Duration>,
+    /// Why.
+    pub reason: String,
+}
+
 /// What became of a batch.
 #[derive(Clone, Debug, Default)]
-pub struct Delivery(pub(crate) Vec<(u32, Error)>, pub(crate) Option<wit::Retry>);
+pub struct Delivery(pub(crate) Vec<(u32, Error)>, pub(crate) Option<Retry>);
 
 impl Delivery {
     /// All of it is delivered.
@@ -104,9 +115,18 @@ impl Delivery {
 
     /// The rows from `row` on are to be offered again, after a while that the host chooses where `after` is none.
     pub fn retry_from(mut self, row: usize, after: Option<Duration>, reason: impl ToString) -> Delivery {
-        let after_ms = after.map(|after| after.as_millis() as u64);
-        self.1 = Some(wit::Retry { from: row as u32, after_ms, reason: reason.to_string() });
+        self.1 = Some(Retry { from: row, after, reason: reason.to_string() });
         self
+    }
+
+    /// The rows that cannot be delivered, with their errors: what tests of a task look at.
+    pub fn failures(&self) -> &[(u32, Error)] {
+        &self.0
+    }
+
+    /// What is to be offered again: what tests of a task look at.
+    pub fn retry(&self) -> Option<&Retry> {
+        self.1.as_ref()
     }
 }
 

@@ -20,8 +20,14 @@ const KEEP: &str = "keep";
 pub struct Kafka {
     dir: tempfile::TempDir,
     port: u16,
+    jvm: &'static str,
     shell: Option<Child>,
 }
+
+/// Up soon and small.
+const JVM_FOR_TESTS: &str = "-Xmx512m -XX:+UseSerialGC -XX:TieredStopAtLevel=1";
+/// Fast once it is warm.
+const JVM_FOR_BENCHMARKS: &str = "-Xms1g -Xmx1g -XX:+UseG1GC";
 
 /// The broker that all tests of a process share.
 pub fn shared() -> &'static Kafka {
@@ -29,7 +35,8 @@ pub fn shared() -> &'static Kafka {
     SHARED.get_or_init(|| Kafka::start(&[]))
 }
 
-fn home() -> PathBuf {
+/// Where make has put the jars of Kafka and Connect.
+pub fn home() -> PathBuf {
     let cache = || {
         let cache = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from);
         cache.unwrap_or_else(|| PathBuf::from(std::env::var_os("HOME").expect("HOME is set")).join(".cache"))
@@ -40,7 +47,8 @@ fn home() -> PathBuf {
     home
 }
 
-fn free_ports() -> (u16, u16) {
+/// Two ports that nobody listened on.
+pub fn free_ports() -> (u16, u16) {
     // Both are held until both are known.
     let listener = || TcpListener::bind(("127.0.0.1", 0)).expect("a free port");
     let (first, second) = (listener(), listener());
@@ -51,6 +59,15 @@ fn free_ports() -> (u16, u16) {
 impl Kafka {
     /// Formats and starts a broker, with more lines for its server.properties; returns when it serves.
     pub fn start(more: &[&str]) -> Kafka {
+        Kafka::start_in(JVM_FOR_TESTS, more)
+    }
+
+    /// The same for benchmarks: slower to start, faster when it is warm.
+    pub fn start_for_benchmarks() -> Kafka {
+        Kafka::start_in(JVM_FOR_BENCHMARKS, &[])
+    }
+
+    fn start_in(jvm: &'static str, more: &[&str]) -> Kafka {
         let dir = tempfile::tempdir().expect("a directory for Kafka");
         let (port, controller) = free_ports();
         let properties = format!(
@@ -80,10 +97,11 @@ impl Kafka {
             more.join("\n"),
         );
         std::fs::write(dir.path().join("server.properties"), properties).expect("server.properties can be written");
-        let mut kafka = Kafka { dir, port, shell: None };
+        let mut kafka = Kafka { dir, port, jvm, shell: None };
         let format =
             "kafka.tools.StorageTool format --standalone --cluster-id weirTestCluster0000000 -c server.properties";
-        let formatted = kafka.java(&format!("exec {}", java(format)), Stdio::null()).wait().expect("java ran");
+        let formatted =
+            kafka.java(&format!("exec {}", java(JVM_FOR_TESTS, format)), Stdio::null()).wait().expect("java ran");
         assert!(formatted.success(), "Kafka's storage was not formatted:\n{}", kafka.log());
         kafka.restart();
         kafka
@@ -109,7 +127,7 @@ impl Kafka {
         self.stop();
         let _ = std::fs::remove_file(self.dir.path().join(KEEP));
         let end = format!("cat >/dev/null; kill -9 $pid; wait $pid; [ -e {KEEP} ] || rm -rf \"$PWD\"");
-        let script = format!("{} & pid=$!; {end}", java("kafka.Kafka server.properties"));
+        let script = format!("{} & pid=$!; {end}", java(self.jvm, "kafka.Kafka server.properties"));
         self.shell = Some(self.java(&script, Stdio::piped()));
         let until = Instant::now() + UP_WITHIN;
         while !self.serves() {
@@ -154,8 +172,6 @@ impl Drop for Kafka {
     }
 }
 
-fn java(arguments: &str) -> String {
-    format!(
-        "java -Xmx512m -XX:+UseSerialGC -XX:TieredStopAtLevel=1 \"-Dlog4j2.configurationFile=$WEIR_LOG4J\" {arguments}"
-    )
+fn java(jvm: &str, arguments: &str) -> String {
+    format!("java {jvm} \"-Dlog4j2.configurationFile=$WEIR_LOG4J\" {arguments}")
 }

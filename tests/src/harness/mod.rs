@@ -1,6 +1,9 @@
 //! What was built, instances of guests, and waiting with a deadline.
 
 pub mod fakes;
+pub mod http;
+pub mod kafka;
+pub mod server;
 pub mod worker;
 
 use std::path::PathBuf;

@@ -15,6 +15,8 @@ pub struct Worker {
 impl Worker {
     /// Starts a worker with these properties and connector files (name and text) in a folder.
     pub fn standalone(folder: &Path, properties: &str, connectors: &[(&str, &str)]) -> Worker {
+        let listeners = if properties.contains("listeners=") { "" } else { "listeners=http://127.0.0.1:0\n" };
+        let properties = format!("{listeners}{properties}");
         std::fs::write(folder.join("worker.properties"), properties).expect("the test's folder can be written to");
         let mut command = Command::new(built("weir"));
         command.arg("standalone").arg(folder.join("worker.properties"));
@@ -31,6 +33,20 @@ impl Worker {
     /// What the worker has logged, earlier workers of the same folder included.
     pub fn log(&self) -> String {
         std::fs::read_to_string(&self.log).unwrap_or_default()
+    }
+
+    /// Where the worker that was started last answers REST; waits until it does.
+    pub fn url(&mut self) -> String {
+        let mut url = String::new();
+        let found =
+            |log: &str| log.rsplit_once("address=").map(|(_, rest)| rest.lines().next().unwrap_or("").to_owned());
+        let log = self.log.clone();
+        self.until("REST", || {
+            let said = std::fs::read_to_string(&log).unwrap_or_default();
+            url = found(&said).map(|address| format!("http://{address}")).unwrap_or_default();
+            !url.is_empty() && super::http::request("GET", &format!("{url}/health"), None).status == 200
+        });
+        url
     }
 
     /// Waits until something holds; fails the test with the worker's log when it takes longer than a minute or the

@@ -181,7 +181,7 @@ mod tests {
     #[test]
     fn what_is_written_is_read_back() {
         for size in [0_u8, 1, 2, 12, 13, 100] {
-            let entry = |at: u8| (vec![b'k', at], (at % 3 != 0).then(|| vec![at; usize::from(at)]));
+            let entry = |at: u8| (vec![b'k', at], (!at.is_multiple_of(3)).then(|| vec![at; usize::from(at)]));
             let entries: Entries = (0..size).map(entry).collect();
             assert_eq!(decode_offset_file(&encode(&entries)), Ok(entries));
         }

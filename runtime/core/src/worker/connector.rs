@@ -26,6 +26,9 @@ pub enum ConnectorEvent {
     Failed(TaskFailure),
 }
 
+/// Makes whole task configurations out of what an instance answers, or says why they cannot be.
+pub type Complete = Box<dyn Fn(Vec<Config>) -> Result<Vec<Config>, TaskFailure> + Send + Sync>;
+
 /// What a connector is made of.
 pub struct ConnectorParts {
     /// Its instance, not started.
@@ -36,8 +39,8 @@ pub struct ConnectorParts {
     pub watch: bool,
     /// `tasks.max`
     pub tasks_max: u32,
-    /// Makes whole task configurations out of what the instance answers, or says why they cannot be.
-    pub complete: Box<dyn Fn(Vec<Config>) -> Result<Vec<Config>, TaskFailure> + Send + Sync>,
+    /// How its task configurations are made whole.
+    pub complete: Complete,
 }
 
 /// A connector that runs.

@@ -51,8 +51,25 @@ fn misbehave(behaviour: &str, path: &str) -> Result<()> {
             Ok(_) => Err(Error::fatal(format!("listens on {path}"))),
             Err(error) => Err(Error::retriable(format!("could not listen: {error}"))),
         },
+        "http" => match get(path) {
+            Ok(status) => Err(Error::fatal(format!("reached {path}: {status}"))),
+            Err(error) => Err(Error::retriable(format!("could not get: {error}"))),
+        },
         other => Err(Error::config("behaviour", format!("{other:?} is none that there is"))),
     }
+}
+
+/// The status of a GET.
+#[cfg(target_arch = "wasm32")]
+fn get(url: &str) -> std::result::Result<u16, String> {
+    let request = wstd::http::Request::get(url).body(()).map_err(|error| error.to_string())?;
+    let answer = wstd::runtime::block_on(async { wstd::http::Client::new().send(request).await });
+    answer.map(|answer| answer.status().as_u16()).map_err(|error| format!("{error:?}"))
+}
+
+#[cfg(not(target_arch = "wasm32"))]
+fn get(_: &str) -> std::result::Result<u16, String> {
+    Err("there is no host".into())
 }
 
 #[expect(unconditional_recursion, reason = "it is what this guest is for")]

@@ -74,9 +74,10 @@ case $what in
     release)
         # Not --all-targets: nobody runs optimised unit tests, and each would be linked whole.
         if has_benches; then set -- --bench '*'; else set --; fi
-        cargo build --workspace --release --bins "$@"
+        cargo build --workspace --release --bins --example yardstick "$@"
         mkdir -p out/release
         copy "$CARGO_TARGET_DIR/release/weir" out/release/weir
+        copy "$CARGO_TARGET_DIR/release/examples/yardstick" out/release/yardstick
         ;;
     *)
         echo "weir build: no such build: $what. Say guests, dev or release" >&2

@@ -1,0 +1,141 @@
+//! The two workers that are compared: weir, and Apache Kafka Connect. Both are started as their users start them and
+//! driven over the same REST.
+
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+use weir_tests::harness::http::request;
+use weir_tests::harness::{built, kafka};
+
+/// What the scripts of Apache's own archive give the JVM (kafka-run-class.sh, connect-standalone.sh).
+const JVM: &[&str] = &[
+    "-Xms256M",
+    "-Xmx2G",
+    "-server",
+    "-XX:+UseG1GC",
+    "-XX:MaxGCPauseMillis=20",
+    "-XX:InitiatingHeapOccupancyPercent=35",
+    "-XX:+ExplicitGCInvokesConcurrent",
+];
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    Apache,
+    Weir,
+}
+
+impl Kind {
+    pub fn name(self) -> &'static str {
+        match self {
+            Kind::Apache => "Connect",
+            Kind::Weir => "weir",
+        }
+    }
+}
+
+/// A worker that runs.
+pub struct Contender {
+    pub kind: Kind,
+    url: String,
+    child: Child,
+    log: PathBuf,
+}
+
+/// What a process has used so far, and holds.
+#[derive(Clone, Copy, Debug)]
+pub struct Used {
+    pub cpu: Duration,
+    pub resident_bytes: u64,
+}
+
+impl Contender {
+    /// Starts a worker in a folder of its own; answers it and how long it took until REST answered.
+    pub fn start(kind: Kind, folder: &Path, bootstrap: &str) -> (Contender, Duration) {
+        let here = folder.join(kind.name());
+        std::fs::create_dir_all(&here).expect("a folder");
+        let (port, _) = kafka::free_ports();
+        let mut properties = format!(
+            "bootstrap.servers={bootstrap}\n\
+             listeners=http://127.0.0.1:{port}\n\
+             key.converter=org.apache.kafka.connect.storage.StringConverter\n\
+             value.converter=org.apache.kafka.connect.storage.StringConverter\n\
+             offset.storage.file.filename={}\n",
+            here.join("offsets").display()
+        );
+        let file = here.join("worker.properties");
+        let mut command = match kind {
+            Kind::Apache => {
+                let home = kafka::home();
+                let mut command = Command::new("java");
+                command.args(JVM).env("CLASSPATH", home.join("libs").join("*"));
+                command.arg(format!("-Dlog4j2.configurationFile={}", home.join("log4j2.properties").display()));
+                command.arg("org.apache.kafka.connect.cli.ConnectStandalone");
+                command
+            }
+            Kind::Weir => {
+                properties += &format!("sandbox.path.ceiling={}\n", folder.display());
+                let mut command = Command::new(built("release/weir"));
+                command.arg("standalone");
+                command
+            }
+        };
+        std::fs::write(&file, properties).expect("its properties can be written");
+        let log = here.join("log");
+        let out = std::fs::OpenOptions::new().create(true).append(true).open(&log).expect("a log");
+        let began = Instant::now();
+        let child = command.arg(&file).stdin(Stdio::null()).stdout(out.try_clone().expect("a log")).stderr(out).spawn();
+        let url = format!("http://127.0.0.1:{port}");
+        let mut contender = Contender { kind, url, child: child.expect("it starts"), log };
+        contender
+            .until("REST", Duration::from_millis(2), |contender| request("GET", &contender.url, None).status == 200);
+        (contender, began.elapsed())
+    }
+
+    /// Waits until something holds; a worker that ended, or takes two minutes, ends the benchmark.
+    pub fn until(&mut self, what: &str, pace: Duration, mut holds: impl FnMut(&Contender) -> bool) {
+        let limit = Instant::now() + Duration::from_secs(120);
+        while !holds(self) {
+            let ended = self.child.try_wait().expect("it can be waited for");
+            if ended.is_some() || Instant::now() > limit {
+                let log = std::fs::read_to_string(&self.log).unwrap_or_default();
+                panic!("{} did not reach {what}:\n{log}", self.kind.name());
+            }
+            std::thread::sleep(pace);
+        }
+    }
+
+    /// Creates a connector.
+    pub fn create(&self, name: &str, config: &Value) {
+        let body = json!({"name": name, "config": config}).to_string();
+        let answer = request("POST", &format!("{}/connectors", self.url), Some(("application/json", body.as_bytes())));
+        assert_eq!(answer.status, 201, "{}: {}", self.kind.name(), answer.text);
+    }
+
+    /// Deletes a connector.
+    pub fn delete(&mut self, name: &str) {
+        let url = format!("{}/connectors/{name}", self.url);
+        let answer = request("DELETE", &url, None);
+        assert_eq!(answer.status, 204, "{}: {}", self.kind.name(), answer.text);
+        self.until("a deleted connector", Duration::from_millis(10), |_| request("GET", &url, None).status == 404);
+    }
+
+    /// What it has used so far.
+    pub fn used(&self) -> Used {
+        let read =
+            |file: &str| std::fs::read_to_string(format!("/proc/{}/{file}", self.child.id())).unwrap_or_default();
+        let stat = read("stat");
+        let fields: Vec<&str> = stat.rsplit_once(") ").map_or("", |(_, rest)| rest).split(' ').collect();
+        let ticks: u64 = [11, 12].iter().filter_map(|&at| fields.get(at)?.parse::<u64>().ok()).sum();
+        let pages: u64 = read("statm").split(' ').nth(1).and_then(|pages| pages.parse().ok()).unwrap_or(0);
+        Used { cpu: Duration::from_millis(ticks * 10), resident_bytes: pages * 4096 }
+    }
+}
+
+impl Drop for Contender {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}

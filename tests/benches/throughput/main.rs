@@ -1,0 +1,217 @@
+//! Records a second and CPU a record on one Kafka broker, side by side in one run: librdkafka alone (the yardstick),
+//! Apache Kafka Connect, weir. Medians of several rounds; `throughput [RECORDS]`.
+
+mod contender;
+
+use std::io::{Read as _, Write as _};
+use std::path::Path;
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use contender::{Contender, Kind};
+use serde_json::{Value, json};
+use weir_tests::harness::built;
+use weir_tests::harness::kafka::Kafka;
+
+const ROUNDS: usize = 3;
+const STARTS: usize = 3;
+const RECORDS: usize = 1_000_000;
+/// After this long a worker that has nothing to do is taken to be idle.
+const IDLE_AFTER: Duration = Duration::from_secs(5);
+
+/// One measurement: how long it took, and the CPU time of the process.
+#[derive(Clone, Copy)]
+struct Run {
+    took: Duration,
+    cpu: Duration,
+}
+
+/// Runs the yardstick's program.
+fn yardstick(mode: &str, bootstrap: &str, topic: &str, records: usize) -> Run {
+    let mut command = Command::new(built("release/yardstick"));
+    let output = command.args([mode, bootstrap, topic, &records.to_string()]).output().expect("the yardstick runs");
+    let text = String::from_utf8_lossy(&output.stdout);
+    let seconds: Vec<Duration> =
+        text.split_whitespace().filter_map(|s| s.parse().ok()).map(Duration::from_secs_f64).collect();
+    let [took, cpu] = seconds[..] else { panic!("yardstick {mode}: {}", String::from_utf8_lossy(&output.stderr)) };
+    Run { took, cpu }
+}
+
+/// The bench's ground: one broker, its topics, one worker of each kind.
+struct Ground<'a> {
+    bootstrap: &'a str,
+    folder: &'a Path,
+    records: usize,
+}
+
+impl Ground<'_> {
+    fn source(&self, worker: &mut Contender, round: usize) -> Run {
+        let topic = format!("lines-{}-{round}", worker.kind.name());
+        yardstick("create", self.bootstrap, &topic, 0);
+        let before = worker.used().cpu;
+        let took = std::thread::scope(|scope| {
+            let waiting = scope.spawn(|| yardstick("until", self.bootstrap, &topic, self.records).took);
+            let file = self.folder.join("lines.txt");
+            worker.create("source", &json!({"connector.class": "FileStreamSource", "file": file, "topic": topic}));
+            waiting.join().expect("the yardstick waits")
+        });
+        let cpu = worker.used().cpu - before;
+        worker.delete("source");
+        Run { took, cpu }
+    }
+
+    /// Measured on the file that grows: from its first byte to its last.
+    fn sink(&self, worker: &mut Contender, topic: &str, more: &Value, round: usize) -> Run {
+        let file = self.folder.join(format!("out-{}-{topic}-{round}.txt", worker.kind.name()));
+        let mut config = json!({"connector.class": "FileStreamSink", "file": file, "topics": topic});
+        for (key, value) in more.as_object().into_iter().flatten() {
+            config[key] = value.clone();
+        }
+        let name = format!("sink-{topic}-{}-{round}", more.as_object().map_or(0, serde_json::Map::len));
+        let before = worker.used().cpu;
+        worker.create(&name, &config);
+        let (mut began, mut whole) = (None, u64::MAX);
+        worker.until("the last record", Duration::from_millis(1), |_| {
+            let size = std::fs::metadata(&file).map_or(0, |meta| meta.len());
+            if size > 0 && began.is_none() {
+                began = Some(Instant::now());
+            }
+            if size > 0 && whole == u64::MAX {
+                // All lines are of one length.
+                whole = first_line(&file).map_or(u64::MAX, |length| length * self.records as u64);
+            }
+            size >= whole
+        });
+        let took = began.expect("it grew").elapsed();
+        let cpu = worker.used().cpu - before;
+        worker.delete(&name);
+        std::fs::remove_file(&file).expect("it was there");
+        Run { took, cpu }
+    }
+}
+
+/// How long the first line is, its end included; none while it is not whole.
+fn first_line(file: &Path) -> Option<u64> {
+    let mut start = [0; 1024];
+    let read = std::fs::File::open(file).and_then(|mut file| file.read(&mut start)).ok()?;
+    start[..read].iter().position(|&byte| byte == b'\n').map(|at| at as u64 + 1)
+}
+
+/// Rename, insert, mask, hoist, flatten.
+fn chain() -> Value {
+    let class = |name: &str| format!("org.apache.kafka.connect.transforms.{name}$Value");
+    json!({
+        "value.converter": "org.apache.kafka.connect.json.JsonConverter",
+        "value.converter.schemas.enable": "false",
+        "transforms": "rename,insert,mask,hoist,flatten",
+        "transforms.rename.type": class("ReplaceField"), "transforms.rename.renames": "name:customer",
+        "transforms.insert.type": class("InsertField"),
+        "transforms.insert.static.field": "origin", "transforms.insert.static.value": "bench",
+        "transforms.mask.type": class("MaskField"), "transforms.mask.fields": "city",
+        "transforms.hoist.type": class("HoistField"), "transforms.hoist.field": "order",
+        "transforms.flatten.type": class("Flatten"), "transforms.flatten.delimiter": "_"
+    })
+}
+
+fn parsed() -> Value {
+    json!({
+        "value.converter": "org.apache.kafka.connect.json.JsonConverter",
+        "value.converter.schemas.enable": "false"
+    })
+}
+
+fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values[values.len() / 2]
+}
+
+/// One row of the table, from the runs of each.
+fn row(what: &str, records: usize, raw: &[Run], apache: &[Run], weir: &[Run]) {
+    let rate = |runs: &[Run]| median(runs.iter().map(|run| records as f64 / run.took.as_secs_f64()).collect());
+    let cpu = |runs: &[Run]| median(runs.iter().map(|run| run.cpu.as_secs_f64() * 1e6 / records as f64).collect());
+    let (raw_rate, apache_rate, weir_rate) = (rate(raw), rate(apache), rate(weir));
+    println!(
+        "| {what:<36} | {:>7.0} | {:>7.0} | {:>7.0} | {:>6.2} | {:>7.2} | {:>5.2} | {:>7.2} | {:>5.2} |",
+        raw_rate / 1e3,
+        apache_rate / 1e3,
+        weir_rate / 1e3,
+        weir_rate / raw_rate,
+        weir_rate / apache_rate,
+        cpu(raw),
+        cpu(apache),
+        cpu(weir),
+    );
+}
+
+fn lines(file: &Path, records: usize) {
+    let mut out = std::io::BufWriter::new(std::fs::File::create(file).expect("a file"));
+    for _ in 0..records {
+        writeln!(out, "{}", "x".repeat(100)).expect("there is room");
+    }
+    out.flush().expect("there is room");
+}
+
+/// Starts workers of both kinds in turn; prints when they answer and what they hold while they have nothing to do.
+fn starts(folder: &Path, bootstrap: &str) {
+    println!("\n| worker  | REST answers after | idle memory |\n| --- | --- | --- |");
+    for kind in [Kind::Apache, Kind::Weir] {
+        let (mut ready, mut idle) = (Vec::new(), Vec::new());
+        for _ in 0..STARTS {
+            let (worker, took) = Contender::start(kind, folder, bootstrap);
+            ready.push(took.as_secs_f64());
+            std::thread::sleep(IDLE_AFTER);
+            idle.push(worker.used().resident_bytes as f64 / 1e6);
+        }
+        println!("| {:<7} | {:>6.3} s | {:>4.0} MB |", kind.name(), median(ready), median(idle));
+    }
+}
+
+fn main() {
+    let words: Vec<String> = std::env::args().skip(1).filter(|word| !word.starts_with('-')).collect();
+    let records = words.iter().find_map(|word| word.parse().ok()).unwrap_or(RECORDS);
+    if words.iter().any(|word| word.parse::<usize>().is_err() && !"throughput".contains(word.as_str())) {
+        return;
+    }
+    let kafka = Kafka::start_for_benchmarks();
+    let bootstrap = kafka.bootstrap();
+    let folder = tempfile::tempdir().expect("a folder");
+    let folder = folder.path();
+    lines(&folder.join("lines.txt"), records);
+    for (mode, topic) in [("fill-text", "text"), ("fill-json", "json")] {
+        yardstick("create", &bootstrap, topic, 0);
+        yardstick(mode, &bootstrap, topic, records);
+    }
+    println!("throughput on one Kafka 4.3.1 broker on this machine, {records} records, medians of {ROUNDS} rounds");
+    starts(folder, &bootstrap);
+
+    let ground = Ground { bootstrap: &bootstrap, folder, records };
+    let mut workers = [Kind::Apache, Kind::Weir].map(|kind| Contender::start(kind, folder, &bootstrap).0);
+    let mut runs: [[Vec<Run>; 3]; 4] = Default::default();
+    for round in 0..ROUNDS {
+        let topic = format!("lines-raw-{round}");
+        yardstick("create", &bootstrap, &topic, 0);
+        runs[0][0].push(yardstick("produce", &bootstrap, &topic, records));
+        for (at, topic) in [(1, "text"), (2, "json"), (3, "json")] {
+            runs[at][0].push(yardstick("consume", &bootstrap, topic, records));
+        }
+        for (of, worker) in workers.iter_mut().enumerate() {
+            runs[0][of + 1].push(ground.source(worker, round));
+            runs[1][of + 1].push(ground.sink(worker, "text", &json!({}), round));
+            runs[2][of + 1].push(ground.sink(worker, "json", &parsed(), round));
+            runs[3][of + 1].push(ground.sink(worker, "json", &chain(), round));
+        }
+    }
+    println!(
+        "\n| thousand records/s, 1 task           |     raw | Connect |    weir | of raw | of Conn | µs CPU a record: raw | Connect | weir |\n\
+         | --- | --- | --- | --- | --- | --- | --- | --- | --- |"
+    );
+    let names =
+        ["source, 100 B lines", "sink, 100 B text", "sink, 95 B JSON, parsed", "sink, 95 B JSON, 5 transformations"];
+    for (name, [raw, apache, weir]) in names.iter().zip(&runs) {
+        row(name, records, raw, apache, weir);
+    }
+    for worker in &workers {
+        println!("{} holds {:.0} MB after that", worker.kind.name(), worker.used().resident_bytes as f64 / 1e6);
+    }
+    println!("raw is librdkafka alone with weir's client settings: what it reads or writes is thrown away or made up.");
+}

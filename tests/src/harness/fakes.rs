@@ -5,8 +5,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use tokio::sync::mpsc;
 use weir_core::model::{Acknowledgements, Fault, Polled, Position, Records, SchemaHandle, TopicPartition};
-use weir_core::port::{SinkDelivery, SinkRecords, SinkTask, SourceTask};
+use weir_core::port::{SinkDelivery, SinkRecords, SinkTask, SourceTask, Wish};
 use weir_data::{Cells, Column, Node, Schema, Type};
 
 /// What happened to a fake, in order.
@@ -25,23 +26,28 @@ impl Diary {
     }
 }
 
+/// What polls bring.
+pub type Polls = Arc<Mutex<VecDeque<Result<Vec<String>, Fault>>>>;
+
 /// A source that brings the batches it was given, then nothing.
 pub struct FakeSource {
-    /// What each poll brings: the values, or a fault.
-    pub polls: VecDeque<Result<Vec<String>, Fault>>,
+    /// What each poll brings: the values, or a fault. More may be added while it runs.
+    pub polls: Polls,
     /// What happened.
     pub diary: Diary,
     /// Values brought so far, which is also the offset.
     pub brought: u64,
     /// The plain string schema.
     pub schema: SchemaHandle,
+    /// Whether it hangs when it has nothing more to bring.
+    pub hangs: bool,
 }
 
 impl FakeSource {
     /// A source of these polls.
     pub fn new(polls: Vec<Result<Vec<String>, Fault>>, diary: Diary) -> FakeSource {
         let schema = SchemaHandle::new(Schema::of(Node::new(Type::String)));
-        FakeSource { polls: polls.into(), diary, brought: 0, schema }
+        FakeSource { polls: Arc::new(Mutex::new(polls.into())), diary, brought: 0, schema, hangs: false }
     }
 }
 
@@ -53,7 +59,12 @@ impl SourceTask for FakeSource {
     }
 
     async fn poll(&mut self, max_wait: Duration) -> Result<Polled, Fault> {
-        let Some(poll) = self.polls.pop_front() else {
+        let poll = self.polls.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
+        let Some(poll) = poll else {
+            if self.hangs {
+                self.diary.note("hangs");
+                std::future::pending::<()>().await;
+            }
             tokio::time::sleep(max_wait).await;
             return Ok(Polled::default());
         };
@@ -64,6 +75,9 @@ impl SourceTask for FakeSource {
             value.push(text.as_bytes());
             offset.push(format!("{{\"n\":{}}}", self.brought).as_bytes());
             row_id.push(self.brought);
+        }
+        if !values.is_empty() {
+            self.diary.note(format!("polled {}", self.brought));
         }
         let mut records = Records { rows: values.len(), ..Records::default() };
         records.tables.topics.push("topic".into());
@@ -79,7 +93,10 @@ impl SourceTask for FakeSource {
     }
 
     async fn acknowledged(&mut self, rows: &Acknowledgements) -> Result<(), Fault> {
-        self.diary.note(format!("acknowledged {:?}", rows.row_id));
+        for (at, id) in rows.row_id.iter().enumerate() {
+            let topic = &rows.topics[rows.topic[at] as usize];
+            self.diary.note(format!("acknowledged {id} at {topic}-{}@{}", rows.partition[at], rows.offset[at]));
+        }
         Ok(())
     }
 
@@ -95,6 +112,7 @@ impl SourceTask for FakeSource {
 }
 
 /// A sink that keeps what it takes, and answers puts as it was told.
+#[derive(Default)]
 pub struct FakeSink {
     /// What the next puts of records answer; after them, all is delivered.
     pub answers: VecDeque<Result<SinkDelivery, Fault>>,
@@ -102,6 +120,22 @@ pub struct FakeSink {
     pub diary: Diary,
     /// What pre-commit answers instead of what it is asked.
     pub pre_commit: Option<i64>,
+    /// What its puts of records ask for, one after the other.
+    pub asks: VecDeque<Vec<Wish>>,
+    /// What it asks for when there is nothing, once.
+    pub asks_when_idle: Vec<Wish>,
+    /// Whom it asks.
+    pub worker: Option<mpsc::Sender<Wish>>,
+    /// Whether puts of records never end.
+    pub hangs: bool,
+}
+
+impl FakeSink {
+    fn ask(&self, wishes: Vec<Wish>) {
+        for wish in wishes {
+            self.worker.as_ref().expect("a worker").try_send(wish).expect("room for a wish");
+        }
+    }
 }
 
 #[async_trait]
@@ -120,11 +154,21 @@ impl SinkTask for FakeSink {
 
     async fn put(&mut self, batch: &SinkRecords) -> Result<SinkDelivery, Fault> {
         if batch.records.rows == 0 {
+            let wishes = std::mem::take(&mut self.asks_when_idle);
+            if !wishes.is_empty() {
+                self.diary.note("idle");
+            }
+            self.ask(wishes);
             return Ok(SinkDelivery::default());
         }
         let value = |row| String::from_utf8_lossy(batch.records.value.column.get(row).unwrap_or_default()).into_owned();
         let values: Vec<String> = (0..batch.records.rows).map(value).collect();
         self.diary.note(format!("put {}", values.join(" ")));
+        if self.hangs {
+            std::future::pending::<()>().await;
+        }
+        let wishes = self.asks.pop_front().unwrap_or_default();
+        self.ask(wishes);
         self.answers.pop_front().unwrap_or(Ok(SinkDelivery::default()))
     }
 

@@ -22,10 +22,15 @@ impl Grace {
         name: &'static str,
         call: impl Future<Output = Result<T, Fault>> + Send,
     ) -> Result<T, Fault> {
+        self.unless_over(call).await.unwrap_or(Err(Fault::Abandoned(name)))
+    }
+
+    /// Waits for something at most until grace is over; none when it was given up.
+    pub async fn unless_over<T>(&self, work: impl Future<Output = T> + Send) -> Option<T> {
         tokio::select! {
             biased;
-            answer = call => answer,
-            () = self.over.cancelled() => Err(Fault::Abandoned(name)),
+            done = work => Some(done),
+            () = self.over.cancelled() => None,
         }
     }
 }

@@ -1,6 +1,7 @@
 //! Pure. What a task may do when, and which of its states are told to others. Knows nothing of guests or brokers.
 
 use super::{Command, TaskFailure};
+use crate::model::Fault;
 
 /// A state as statuses show it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -47,6 +48,15 @@ impl Event {
             Some(Command::Resume) => Event::Resume,
             // Nobody is left to tell it anything: it cannot be wanted.
             None => Event::Stop,
+        }
+    }
+
+    /// What a guest's fault means. A call that was given up at the end of grace is no failure: another worker may own
+    /// the task by now, and the end of this one is silent.
+    pub fn of_fault(fault: &Fault, failure: impl FnOnce() -> TaskFailure) -> Event {
+        match fault {
+            Fault::Abandoned(_) => Event::Stop,
+            _ => Event::Failed(failure()), // every other fault is the guest's
         }
     }
 }

@@ -84,14 +84,3 @@ pub(super) fn select(batch: Batch, rows: &[u32]) -> Batch {
         ..batch
     }
 }
-
-/// A batch without the rows of partitions that went elsewhere.
-pub(super) fn without(batch: Batch, partitions: &[TopicPartition]) -> Batch {
-    let stays = |row: &u32| {
-        let came = batch.origin.as_ref().map_or(*row, |origin| origin[*row as usize]);
-        let partition = batch.consumed.partition[came as usize];
-        !partitions.contains(&batch.consumed.partitions[partition as usize])
-    };
-    let rows: Vec<u32> = (0..batch.records.records.rows as u32).filter(stays).collect();
-    select(batch, &rows)
-}

@@ -1,6 +1,6 @@
 //! The loop of a sink task: read, convert, transform, put; commit what was delivered.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,12 +9,12 @@ use tokio::time::Instant;
 
 use crate::model::{Fault, OptionalCalls, Position, RawRecords, TaskId, TopicPartition};
 use crate::observe::SinkTaskCounts;
-use crate::port::{Consumer, ConsumerPolled, SinkRecords, SinkTask, Wish};
+use crate::port::{BrokerError, Consumer, ConsumerPolled, SinkRecords, SinkTask, Wish};
 use crate::process::{Chain, Converters, failure, first_failed};
 
 use super::guest_calls::Grace;
 use super::lifecycle::{Effect, Event, Lifecycle, TaskState};
-use super::sink_batch::{Batch, Consumed, consumed, original, select, without};
+use super::sink_batch::{Batch, Consumed, consumed, original, select};
 use super::sink_commits::SinkCommits;
 use super::{Command, TaskFailure};
 
@@ -65,7 +65,7 @@ struct Sink {
     /// A batch that the guest wants offered again, and when.
     pending: Option<(Batch, Instant)>,
     /// Partitions that the guest has paused.
-    paused_by_guest: Vec<TopicPartition>,
+    paused_by_guest: BTreeSet<TopicPartition>,
     next_commit: Instant,
 }
 
@@ -77,7 +77,7 @@ pub async fn run_sink(parts: SinkParts) {
         guest_started: false,
         commits: SinkCommits::default(),
         pending: None,
-        paused_by_guest: Vec::new(),
+        paused_by_guest: BTreeSet::new(),
         next_commit: Instant::now() + parts.flush_interval,
         parts,
     };
@@ -114,14 +114,18 @@ impl Sink {
 
     async fn start(&mut self) -> Event {
         self.guest_started = true;
-        match self.parts.grace.call("start", self.parts.guest.start()).await {
+        if let Err(fault) = self.parts.grace.call("start", self.parts.guest.start()).await {
+            return self.failed("start", &fault);
+        }
+        // A task that was paused before its guest started has its partitions already.
+        match self.open_guest(&self.commits.current(None)).await {
             Ok(()) => Event::Started,
-            Err(fault) => self.failed("start", &fault),
+            Err(event) => event,
         }
     }
 
     fn failed(&self, call: &str, fault: &Fault) -> Event {
-        Event::Failed(TaskFailure::of_call(&self.parts.class, call, fault))
+        Event::of_fault(fault, || TaskFailure::of_call(&self.parts.class, call, fault))
     }
 
     /// Reading stops while the task is paused, and what was delivered is committed.
@@ -155,6 +159,10 @@ impl Sink {
     }
 
     async fn turn(&mut self) -> Step {
+        // What the guest asked for in its last call holds before its next.
+        while let Ok(wish) = self.parts.wishes.try_recv() {
+            self.grant(wish).await?;
+        }
         let now = Instant::now();
         if self.next_commit <= now {
             return self.commit(None).await;
@@ -169,7 +177,15 @@ impl Sink {
             () = self.parts.grace.stopping.cancelled() => return Err(Event::Stop),
             command = self.parts.commands.recv() => return Err(Event::told(command)),
             Some(wish) = self.parts.wishes.recv() => return self.grant(wish).await,
-            polled = self.parts.consumer.poll(wait, self.parts.batch_bytes) => polled.map_err(consumer_failed)?,
+            polled = self.parts.consumer.poll(wait, self.parts.batch_bytes) => polled,
+        };
+        let polled = match polled {
+            Err(BrokerError::Unavailable(reason)) => {
+                tracing::warn!(task = %self.parts.id, reason, "nothing can be read now; it is tried again");
+                let _ = tokio::time::timeout(RETRY, self.parts.grace.stopping.cancelled()).await;
+                return Ok(());
+            }
+            polled => polled.map_err(consumer_failed)?,
         };
         match polled {
             ConsumerPolled::Nothing if self.life.works() && self.pending.is_none() => {
@@ -199,11 +215,9 @@ impl Sink {
         let chained = if self.parts.chain.is_empty() {
             crate::process::Chained { records, ..Default::default() }
         } else {
-            self.parts
-                .chain
-                .apply(records)
-                .await
-                .map_err(|(class, fault)| Event::Failed(TaskFailure::of_call(&class, "apply", &fault)))?
+            let chained = self.parts.grace.unless_over(self.parts.chain.apply(records)).await.ok_or(Event::Stop)?;
+            chained
+                .map_err(|(class, fault)| Event::of_fault(&fault, || TaskFailure::of_call(&class, "apply", &fault)))?
         };
         faults.extend(chained.faults);
         let failed = first_failed(&faults).map(|first| (first.row, TaskFailure { trace: failure(first) }));
@@ -259,7 +273,7 @@ impl Sink {
             "Exiting WorkerSinkTask due to unrecoverable exception.\nCaused by: {} failed in put",
             self.parts.class
         );
-        Event::Failed(TaskFailure::new(what, fault))
+        Event::of_fault(fault, || TaskFailure::new(what, fault))
     }
 
     /// The rows of a batch before `row` are delivered, and with them every consumed row before theirs.
@@ -301,6 +315,8 @@ impl Sink {
     async fn grant(&mut self, wish: Wish) -> Step {
         match wish {
             Wish::Pause(partitions) => {
+                let own = self.commits.partitions();
+                let partitions: Vec<_> = partitions.into_iter().filter(|wanted| own.contains(wanted)).collect();
                 self.parts.consumer.pause(&partitions).map_err(consumer_failed)?;
                 self.paused_by_guest.extend(partitions);
                 Ok(())
@@ -315,10 +331,23 @@ impl Sink {
         }
     }
 
-    async fn rewind(&mut self, positions: Vec<Position>) -> Step {
-        self.parts.consumer.seek(&positions).await.map_err(consumer_failed)?;
+    /// Delivers from other positions on; those of partitions that the task has no more change nothing.
+    async fn rewind(&mut self, mut positions: Vec<Position>) -> Step {
+        let own = self.commits.partitions();
+        positions.retain(|position| own.contains(&position.partition));
         positions.iter().for_each(|position| self.commits.rewound(position));
-        Ok(())
+        self.take_back().await?;
+        self.parts.consumer.seek(&positions).await.map_err(consumer_failed)
+    }
+
+    /// What waits to be offered again is read again instead: it may hold rows that are not to come, and may stand before
+    /// rows of other partitions that have not been delivered.
+    async fn take_back(&mut self) -> Step {
+        if self.pending.take().is_none() {
+            return Ok(());
+        }
+        self.parts.consumer.seek(&self.commits.current(None)).await.map_err(consumer_failed)?;
+        self.read_again()
     }
 
     async fn open(&mut self, positions: Vec<Position>) -> Step {
@@ -327,10 +356,14 @@ impl Sink {
         if !self.life.works() || self.pending.is_some() {
             self.parts.consumer.pause(&partitions).map_err(consumer_failed)?;
         }
-        if positions.is_empty() || !self.guest_started {
+        if self.guest_started { self.open_guest(&positions).await } else { Ok(()) }
+    }
+
+    async fn open_guest(&mut self, positions: &[Position]) -> Step {
+        if positions.is_empty() {
             return Ok(());
         }
-        let opened = self.parts.grace.call("open", self.parts.guest.open(&positions)).await;
+        let opened = self.parts.grace.call("open", self.parts.guest.open(positions)).await;
         opened.map_err(|fault| self.failed("open", &fault))
     }
 
@@ -344,14 +377,7 @@ impl Sink {
     async fn close(&mut self, partitions: &[TopicPartition]) -> Step {
         self.commits.close(partitions);
         self.paused_by_guest.retain(|partition| !partitions.contains(partition));
-        if let Some((batch, due)) = self.pending.take() {
-            let rest = without(batch, partitions);
-            if rest.records.records.rows > 0 {
-                self.pending = Some((rest, due));
-            } else {
-                self.read_again()?;
-            }
-        }
+        self.take_back().await?;
         if partitions.is_empty() || !self.guest_started {
             return Ok(());
         }
@@ -399,10 +425,7 @@ impl Sink {
         if closing {
             return Ok(());
         }
-        self.pending = None;
-        let committed = self.commits.last_committed();
-        self.rewind(committed).await?;
-        self.read_again()
+        self.rewind(self.commits.last_committed()).await
     }
 
     async fn finish(&mut self) -> Event {
@@ -426,6 +449,6 @@ impl Sink {
     }
 }
 
-fn consumer_failed(error: crate::port::BrokerError) -> Event {
+fn consumer_failed(error: BrokerError) -> Event {
     Event::Failed(TaskFailure::new("The task's consumer failed", error))
 }

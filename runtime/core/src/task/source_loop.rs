@@ -9,7 +9,7 @@ use tokio::time::Instant;
 
 use crate::model::{Acknowledgements, Fault, OptionalCalls, Polled, TaskId};
 use crate::observe::SourceTaskCounts;
-use crate::port::{Broker, NewTopic, OffsetWriter, Producer, Sent, SourceTask, StoreError, Ticket};
+use crate::port::{Broker, BrokerError, NewTopic, OffsetWriter, Producer, Sent, SourceTask, StoreError, Ticket};
 use crate::process::{Chain, Converters, failure, first_failed};
 
 use super::guest_calls::Grace;
@@ -21,6 +21,8 @@ use super::{Command, TaskFailure};
 const MAX_WAIT: Duration = Duration::from_millis(500);
 /// The wait after an early poll that brought nothing, and what it doubles to.
 const BACKOFF: (Duration, Duration) = (Duration::from_millis(1), Duration::from_millis(100));
+/// The wait before a topic that could not be made is tried again.
+const MAKE_AGAIN: Duration = Duration::from_secs(1);
 
 /// What a source task is made of.
 pub struct SourceParts {
@@ -60,6 +62,13 @@ pub struct SourceParts {
     pub counts: Arc<SourceTaskCounts>,
 }
 
+/// A row of the guest's that is on its way.
+struct Row {
+    id: u64,
+    /// The topic that it goes to, once that is known.
+    topic: Option<Arc<str>>,
+}
+
 struct Source {
     parts: SourceParts,
     life: Lifecycle,
@@ -67,8 +76,8 @@ struct Source {
     submitted: SubmittedRecords,
     /// Safe offsets that are not stored, because storing them failed.
     unstored: BTreeMap<Arc<str>, Option<String>>,
-    /// Numbers of the guest's rows by ticket, where it wants to know.
-    row_ids: HashMap<Ticket, u64>,
+    /// The guest's rows by ticket, where it wants to know what became of them.
+    rows: HashMap<Ticket, Row>,
     acknowledged: Acknowledgements,
     topics: HashSet<Arc<str>>,
     next_commit: Instant,
@@ -85,7 +94,7 @@ pub async fn run_source(parts: SourceParts) {
         guest_started: false,
         submitted: SubmittedRecords::default(),
         unstored: BTreeMap::new(),
-        row_ids: HashMap::new(),
+        rows: HashMap::new(),
         acknowledged: Acknowledgements::default(),
         topics: HashSet::new(),
         next_commit: now + parts.flush_interval,
@@ -125,7 +134,7 @@ impl Source {
     }
 
     fn failed(&self, call: &str, fault: &Fault) -> Event {
-        Event::Failed(TaskFailure::of_call(&self.parts.class, call, fault))
+        Event::of_fault(fault, || TaskFailure::of_call(&self.parts.class, call, fault))
     }
 
     fn has_room(&self) -> bool {
@@ -220,11 +229,15 @@ impl Source {
             self.submitted.submit(partition, &offsets, row as u32);
         }
         if self.parts.wants.acknowledged {
-            self.row_ids.extend(row_id.iter().enumerate().map(|(row, &id)| (base + row as u64, id)));
+            let rows = row_id.iter().enumerate();
+            self.rows.extend(rows.map(|(row, &id)| (base + row as u64, Row { id, topic: None })));
         }
-        let mut chained = match self.parts.chain.apply(records).await {
-            Ok(chained) => chained,
-            Err((class, fault)) => return Some(Event::Failed(TaskFailure::of_call(&class, "apply", &fault))),
+        let mut chained = match self.parts.grace.unless_over(self.parts.chain.apply(records)).await {
+            Some(Ok(chained)) => chained,
+            Some(Err((class, fault))) => {
+                return Some(Event::of_fault(&fault, || TaskFailure::of_call(&class, "apply", &fault)));
+            }
+            None => return Some(Event::Stop),
         };
         let kept = chained.kept.take();
         let origin = |row: usize| kept.as_ref().map_or(row as u32, |kept| kept[row]);
@@ -245,6 +258,11 @@ impl Source {
             let whole = tickets.iter().take_while(|&&ticket| ticket < base + u64::from(failed.row)).count();
             tickets.truncate(whole);
             raw = raw.select(&(0..whole as u32).collect::<Vec<_>>());
+        }
+        for (row, ticket) in tickets.iter().enumerate() {
+            if let Some(known) = self.rows.get_mut(ticket) {
+                known.topic = Some(raw.topic_of(row).clone());
+            }
         }
         if let Err(event) = self.make_topics(&raw.topics).await {
             return Some(event);
@@ -272,23 +290,34 @@ impl Source {
 
     fn acknowledge(&mut self, ticket: Ticket, position: Option<(i32, i64)>) {
         self.submitted.acknowledge(ticket);
-        if let Some(row_id) = self.row_ids.remove(&ticket) {
-            let (partition, offset) = position.unwrap_or((-1, -1));
-            self.acknowledged.row_id.push(row_id);
-            self.acknowledged.partition.push(partition);
-            self.acknowledged.offset.push(offset);
-        }
+        let Some(Row { id, topic }) = self.rows.remove(&ticket) else { return };
+        let told = &mut self.acknowledged;
+        let (partition, offset) = position.unwrap_or((-1, -1));
+        let topic = topic.unwrap_or_else(|| "".into());
+        let at = told.topics.iter().rposition(|known| *known == topic).unwrap_or_else(|| {
+            told.topics.push(topic);
+            told.topics.len() - 1
+        });
+        told.row_id.push(id);
+        told.topic.push(at as u32);
+        told.partition.push(partition);
+        told.offset.push(offset);
     }
 
+    /// Makes the topics that are missing. A broker that cannot answer is asked again until the task is to stop.
     async fn make_topics(&mut self, topics: &[Arc<str>]) -> Result<(), Event> {
         for topic in topics {
             if self.topics.contains(topic) || !self.parts.broker.makes_missing_topics() {
                 continue;
             }
-            let wanted =
-                NewTopic { name: topic.to_string(), partitions: -1, replication_factor: -1, config: BTreeMap::new() };
-            if let Err(error) = self.parts.broker.create_topic(&wanted).await {
-                return Err(Event::Failed(TaskFailure::new(format!("Task failed to create topic {topic}"), error)));
+            while let Err(error) = make_topic(&*self.parts.broker, topic).await {
+                let BrokerError::Unavailable(reason) = &error else {
+                    return Err(Event::Failed(TaskFailure::new(format!("Task failed to create topic {topic}"), error)));
+                };
+                tracing::warn!(task = %self.parts.id, %topic, reason, "the topic cannot be made now and is tried again");
+                if tokio::time::timeout(MAKE_AGAIN, self.parts.grace.stopping.cancelled()).await.is_ok() {
+                    return Err(Event::Stop);
+                }
             }
             self.topics.insert(topic.clone());
         }
@@ -390,4 +419,14 @@ impl Source {
         }
         if self.parts.grace.over.is_cancelled() { Event::GraceOver } else { Event::Finished }
     }
+}
+
+/// Makes a topic that is not there. One that is needs no right to make topics.
+async fn make_topic(broker: &dyn Broker, topic: &Arc<str>) -> Result<(), BrokerError> {
+    if broker.describe_topics(&[topic]).await?.iter().any(Option::is_some) {
+        return Ok(());
+    }
+    let (name, config) = (topic.to_string(), BTreeMap::new());
+    broker.create_topic(&NewTopic { name, partitions: -1, replication_factor: -1, config }).await?;
+    Ok(())
 }

@@ -43,8 +43,12 @@ pub struct Committable {
 /// Records on their way.
 #[derive(Debug, Default)]
 pub struct SubmittedRecords {
+    /// By number; one that nothing waits for is free to be another.
     partitions: Vec<(Arc<str>, Partition)>,
     by_name: HashMap<Arc<str>, u32>,
+    free: Vec<u32>,
+    /// Partitions with a safe offset that was not collected.
+    safe: Vec<u32>,
     /// Partition of each ticket from `first` on.
     of_ticket: VecDeque<u32>,
     first: Ticket,
@@ -58,13 +62,22 @@ impl SubmittedRecords {
         self.first + self.of_ticket.len() as u64
     }
 
-    /// The number of a source partition.
+    /// The number of a source partition, until offsets are collected.
     pub fn partition(&mut self, name: &Arc<str>) -> u32 {
         if let Some(&known) = self.by_name.get(name) {
             return known;
         }
-        let number = self.partitions.len() as u32;
-        self.partitions.push((name.clone(), Partition::default()));
+        let fresh = (name.clone(), Partition::default());
+        let number = match self.free.pop() {
+            Some(number) => {
+                self.partitions[number as usize] = fresh;
+                number
+            }
+            None => {
+                self.partitions.push(fresh);
+                (self.partitions.len() - 1) as u32
+            }
+        };
         self.by_name.insert(name.clone(), number);
         number
     }
@@ -94,8 +107,12 @@ impl SubmittedRecords {
         }
         self.waiting -= 1;
         self.acknowledged += 1;
+        let collected = partition.safe.is_none();
         while partition.waiting.front().is_some_and(|front| front.acknowledged) {
             partition.safe = partition.waiting.pop_front().map(|waiting| waiting.place);
+        }
+        if collected && partition.safe.is_some() {
+            self.safe.push(number);
         }
         self.forget_tickets();
     }
@@ -115,10 +132,16 @@ impl SubmittedRecords {
     /// The offsets that became safe since the last call.
     pub fn committable(&mut self) -> Committable {
         let mut offsets = BTreeMap::new();
-        for (name, partition) in &mut self.partitions {
+        for number in std::mem::take(&mut self.safe) {
+            let (name, partition) = &mut self.partitions[number as usize];
             if let Some(place) = partition.safe.take() {
                 let text = place.offsets.get(place.row as usize);
                 offsets.insert(name.clone(), text.map(|text| String::from_utf8_lossy(text).into_owned()));
+            }
+            if partition.waiting.is_empty() {
+                // Sources may have a partition for each file or key that there ever was.
+                self.by_name.remove(name);
+                self.free.push(number);
             }
         }
         Committable { offsets, acknowledged: std::mem::take(&mut self.acknowledged), waiting: self.waiting }
@@ -193,6 +216,21 @@ mod tests {
             assert_eq!(source.submitted.waiting(), 0);
             assert!(source.submitted.of_ticket.is_empty());
         }
+    }
+
+    #[test]
+    fn a_partition_that_nothing_waits_for_is_kept_no_longer() {
+        let mut source = Source::new(1);
+        let held = source.submit("held", 0);
+        for name in 0..1_000 {
+            let ticket = source.submit(&name.to_string(), 0);
+            source.submitted.acknowledge(ticket);
+            assert_eq!(source.committable(), [pair(&name.to_string(), "0")]);
+        }
+        assert_eq!(source.submitted.partitions.len(), 2);
+        assert_eq!(source.submitted.by_name.len(), 1);
+        source.submitted.acknowledge(held);
+        assert_eq!(source.committable(), [pair("held", "0")]);
     }
 
     #[test]

@@ -1,0 +1,92 @@
+//! Sources: what they bring arrives in order, is acknowledged and committed; pauses, stops, faults.
+
+use super::*;
+use weir_tests::harness::fakes::Diary;
+
+#[tokio::test(start_paused = true)]
+async fn a_source_writes_in_order_commits_and_tells_its_guest() {
+    let world = world().await;
+    let diary = Diary::default();
+    let task =
+        source(&world, FakeSource::new(vec![texts(&["a", "b"]), texts(&[]), texts(&["c"])], diary.clone())).await;
+    task.until("the commit", || diary.all().contains(&"committed".to_owned())).await;
+    assert_eq!(content(&world).await, ["a", "b", "c"]);
+    assert_eq!(stored(&world).await.as_deref(), Some("{\"n\":3}"));
+    let states = task.stop().await;
+    assert_eq!(states, [TaskState::Running, TaskState::Unassigned]);
+    let happened = diary.all();
+    assert_eq!(happened.first().map(String::as_str), Some("start"));
+    assert_eq!(happened.last().map(String::as_str), Some("stop"));
+    let acknowledged: Vec<&String> = happened.iter().filter(|what| what.starts_with("acknowledged")).collect();
+    assert!(!acknowledged.is_empty(), "{happened:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_source_that_is_stopped_commits_what_is_in_the_topic() {
+    let world = world().await;
+    let diary = Diary::default();
+    let task = source(&world, FakeSource::new(vec![texts(&["a"])], diary.clone())).await;
+    task.until("the poll", || diary.all().contains(&"polled 1".to_owned())).await;
+    task.stop().await;
+    assert_eq!(content(&world).await, ["a"]);
+    assert_eq!(stored(&world).await.as_deref(), Some("{\"n\":1}"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_poll_that_may_go_through_later_is_tried_again_and_a_fatal_one_fails_the_task() {
+    let world = world().await;
+    let polls = vec![Err(Fault::Retriable("later".into())), texts(&["a"]), Err(Fault::Fatal("no more".into()))];
+    let task = source(&world, FakeSource::new(polls, Diary::default())).await;
+    let states = task.states.clone();
+    task.until("the failure", || matches!(states.lock().unwrap().last(), Some(TaskState::Failed(_)))).await;
+    task.done.await.unwrap();
+    assert_eq!(content(&world).await, ["a"]);
+    assert_eq!(stored(&world).await.as_deref(), Some("{\"n\":1}"), "what was written is committed at the end");
+    let states = states.lock().unwrap().clone();
+    let [TaskState::Running, TaskState::Failed(failure)] = &states[..] else { panic!("{states:?}") };
+    assert_eq!(failure.trace, "Fake failed in poll\nCaused by: no more");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_paused_source_brings_nothing_and_loses_nothing() {
+    let world = world().await;
+    let diary = Diary::default();
+    let guest = FakeSource::new(vec![texts(&["a"])], diary.clone());
+    let polls = guest.polls.clone();
+    let task = source(&world, guest).await;
+    task.until("the first batch", || diary.all().contains(&"polled 1".to_owned())).await;
+    task.commands.send(Command::Pause).await.unwrap();
+    task.until("paused", || task.last() == Some(TaskState::Paused)).await;
+    polls.lock().unwrap().push_back(texts(&["b"]));
+    task.idle().await;
+    assert_eq!(polls.lock().unwrap().len(), 1, "a paused task is not polled");
+    assert_eq!(content(&world).await, ["a"]);
+    task.commands.send(Command::Resume).await.unwrap();
+    task.until("the second batch", || diary.all().contains(&"polled 2".to_owned())).await;
+    task.stop().await;
+    assert_eq!(content(&world).await, ["a", "b"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_source_is_told_where_each_of_its_rows_went() {
+    let world = world().await;
+    let diary = Diary::default();
+    let task = source(&world, FakeSource::new(vec![texts(&["a", "b"])], diary.clone())).await;
+    task.until("the second", || diary.all().contains(&"acknowledged 2 at topic-0@1".to_owned())).await;
+    assert!(diary.all().contains(&"acknowledged 1 at topic-0@0".to_owned()), "{:?}", diary.all());
+    task.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_source_that_is_given_up_in_a_call_says_nothing_more() {
+    let world = world().await;
+    let diary = Diary::default();
+    let guest = FakeSource { hangs: true, ..FakeSource::new(vec![texts(&["a"])], diary.clone()) };
+    let task = source(&world, guest).await;
+    task.until("the call that hangs", || diary.all().contains(&"hangs".to_owned())).await;
+    task.grace.stopping.cancel();
+    task.grace.over.cancel();
+    task.done.await.unwrap();
+    assert_eq!(*task.states.lock().unwrap(), [TaskState::Running], "no failure, and no end: another may own the task");
+    assert_eq!(stored(&world).await.as_deref(), Some("{\"n\":1}"), "what is proven is committed");
+}

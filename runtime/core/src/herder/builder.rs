@@ -173,6 +173,8 @@ impl Builder {
         let (class, name) = (found.class.name.clone(), settings.name.as_str());
         let mut context = self.context(name.to_owned(), &found, settings.config.clone(), ceilings, name)?;
         context.stopping = grace.stopping;
+        let (wish, wishes) = mpsc::channel(WISHES);
+        context.wishes = Some(wish);
         let instance = found.component.connector(kind, context).await;
         let failed = |fault| Failure::Guest { class: class.clone(), call: "instantiate", fault };
         let (of_kind, settings, of_class) = (kind, settings.clone(), class.clone());
@@ -181,6 +183,7 @@ impl Builder {
             class,
             watch: found.class.wants.watch,
             tasks_max: settings.tasks_max,
+            wishes,
             complete: Box::new(move |configs| complete(configs, of_kind, &settings, &of_class)),
         })
     }

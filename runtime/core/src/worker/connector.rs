@@ -5,11 +5,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::FutureExt;
+use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
 use crate::model::Config;
-use crate::port::Instance;
+use crate::port::{Instance, Wish};
 use crate::task::{Grace, TaskFailure};
 
 use super::running::of_panic;
@@ -39,6 +40,8 @@ pub struct ConnectorParts {
     pub watch: bool,
     /// `tasks.max`
     pub tasks_max: u32,
+    /// What it asks for.
+    pub wishes: mpsc::Receiver<Wish>,
     /// How its task configurations are made whole.
     pub complete: Complete,
 }
@@ -104,20 +107,103 @@ async fn run(mut parts: ConnectorParts, grace: &Grace, tell: impl Fn(ConnectorEv
     parts.instance.start().await.map_err(failed.clone()("start"))?;
     let mut due = true;
     while !grace.stopping.is_cancelled() {
+        // One that always has a reason must not be asked without end.
+        let not_before = Instant::now() + WATCH;
         if due {
             let configs = parts.instance.task_configs(parts.tasks_max).await.map_err(failed.clone()("task-configs"))?;
             tell(ConnectorEvent::Tasks((parts.complete)(configs)?));
         }
-        if !parts.watch {
-            grace.stopping.cancelled().await;
-            break;
+        due = if parts.watch {
+            parts.instance.watch(WATCH).await.map_err(failed.clone()("watch"))?
+        } else {
+            tokio::select! {
+                biased;
+                () = grace.stopping.cancelled() => false,
+                wish = parts.wishes.recv() => wish == Some(Wish::Reconfigure),
+            }
+        };
+        while let Ok(wish) = parts.wishes.try_recv() {
+            due |= wish == Wish::Reconfigure;
         }
-        let until = Instant::now() + WATCH;
-        due = parts.instance.watch(WATCH).await.map_err(failed.clone()("watch"))?;
-        if !due {
-            // One that answers at once must not be asked without end.
-            let _ = tokio::time::timeout_at(until, grace.stopping.cancelled()).await;
-        }
+        let _ = tokio::time::timeout_at(not_before, grace.stopping.cancelled()).await;
     }
     parts.instance.stop().await.map_err(failed("stop"))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use super::*;
+    use crate::model::{Fault, Problem};
+
+    /// Wants one task more each time it is asked, and to be asked as often as it says.
+    struct Growing {
+        tasks: usize,
+        reasons: Vec<bool>,
+        wish: mpsc::Sender<Wish>,
+    }
+
+    #[async_trait::async_trait]
+    impl Instance for Growing {
+        async fn validate(&mut self) -> Result<Vec<Problem>, Fault> {
+            Ok(Vec::new())
+        }
+
+        async fn start(&mut self) -> Result<(), Fault> {
+            Ok(())
+        }
+
+        async fn task_configs(&mut self, max_tasks: u32) -> Result<Vec<Config>, Fault> {
+            self.tasks += 1;
+            if self.tasks == 1 {
+                let _ = self.wish.try_send(Wish::Reconfigure);
+            }
+            Ok(vec![Config::new(); self.tasks.min(max_tasks as usize)])
+        }
+
+        async fn watch(&mut self, max_wait: Duration) -> Result<bool, Fault> {
+            match self.reasons.pop() {
+                Some(reason) => Ok(reason),
+                None => {
+                    tokio::time::sleep(max_wait).await;
+                    Ok(false)
+                }
+            }
+        }
+
+        async fn stop(&mut self) -> Result<(), Fault> {
+            Ok(())
+        }
+    }
+
+    /// How many tasks it wanted each time, and when, until it is stopped after ten seconds.
+    async fn wanted(watch: bool, reasons: Vec<bool>) -> Vec<(usize, u64)> {
+        let (wish, wishes) = mpsc::channel(8);
+        let instance = Box::new(Growing { tasks: 0, reasons, wish });
+        let complete = Box::new(Ok);
+        let parts = ConnectorParts { instance, class: "Growing".into(), watch, tasks_max: 9, wishes, complete };
+        let (grace, began, told) = (Grace::default(), Instant::now(), Mutex::new(Vec::new()));
+        let tell = |event| {
+            let ConnectorEvent::Tasks(tasks) = event else { panic!("{event:?}") };
+            told.lock().unwrap().push((tasks.len(), began.elapsed().as_secs()));
+        };
+        let stop = async {
+            tokio::time::sleep(Duration::from_secs(10)).await;
+            grace.stopping.cancel();
+        };
+        let (ran, ()) = tokio::join!(run(parts, &grace, tell), stop);
+        assert_eq!(ran, Ok(()));
+        told.into_inner().unwrap()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_connector_that_asks_for_new_configurations_gets_asked_for_them() {
+        assert_eq!(wanted(false, vec![]).await, [(1, 0), (2, 1)]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_watched_connector_is_asked_at_most_once_a_second() {
+        assert_eq!(wanted(true, vec![true, false, true]).await, [(1, 0), (2, 1), (3, 3)]);
+    }
 }

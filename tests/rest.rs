@@ -157,19 +157,24 @@ fn what_is_no_plugin_is_refused_and_leaves_nothing_behind() {
     let url = worker.url();
     let before = get(&format!("{url}/connector-plugins?connectorsOnly=false"));
     let stock = std::fs::read(built("guests/weir_file.wasm")).unwrap();
+    // (component (import "foo:bar/baz" (instance (export "f" (func)))))
+    let unknown = b"\0asm\x0d\0\x01\0\
+        \x07\x0e\x01\x42\x02\x01\x40\0\x01\0\x04\0\x01f\x01\0\
+        \x0a\x10\x01\0\x0bfoo:bar/baz\x05\0";
     let mut cut = guest("counter_source");
     cut.truncate(cut.len() / 2);
-    for (what, wasm, status) in [
-        ("garbage", b"not wasm at all".to_vec(), 400),
-        ("nothing", Vec::new(), 400),
-        ("a core module", b"\0asm\x01\0\0\0".to_vec(), 400),
-        ("an empty component", b"\0asm\x0d\0\x01\0".to_vec(), 400),
-        ("half a component", cut, 400),
-        ("too much", vec![0; 2_000_001], 413),
+    for (what, wasm, status, reason) in [
+        ("garbage", b"not wasm at all".to_vec(), 400, "not WebAssembly"),
+        ("nothing", Vec::new(), 400, "0 bytes"),
+        ("a core module", b"\0asm\x01\0\0\0".to_vec(), 400, "core WebAssembly module"),
+        ("a component that imports the unknown", unknown.to_vec(), 400, "foo:bar/baz"),
+        ("a component for another world", b"\0asm\x0d\0\x01\0".to_vec(), 400, "another world"),
+        ("half a component", cut, 400, "does not compile"),
+        ("too much", vec![0; 2_000_001], 413, "plugin.upload.max.bytes"),
     ] {
         let answer = upload(&url, &wasm);
         assert_eq!(answer.status, status, "{what}: {answer:?}");
-        assert!(!answer.json()["message"].as_str().unwrap_or_default().is_empty(), "{what}: {answer:?}");
+        assert!(answer.json()["message"].as_str().unwrap_or_default().contains(reason), "{what}: {answer:?}");
     }
     let answer = upload(&url, &stock);
     assert_eq!(answer.status, 409, "a stock name: {answer:?}");

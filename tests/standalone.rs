@@ -1,38 +1,42 @@
-//! The binary, standalone on the embedded store: connector files, restarts, kill -9, and what a user is told.
+//! The binary, standalone: connector files, restarts, kill -9, and what a user is told.
 
 use std::io::Write;
 use std::path::Path;
 
+use weir_tests::harness::kafka;
 use weir_tests::harness::worker::Worker;
 
 fn properties(folder: &Path) -> String {
+    on(&format!("local:{}", folder.join("data").display()))
+}
+
+fn on(bootstrap: &str) -> String {
     format!(
-        "bootstrap.servers=local:{}\n\
+        "bootstrap.servers={bootstrap}\n\
          key.converter=org.apache.kafka.connect.storage.StringConverter\n\
          value.converter=org.apache.kafka.connect.storage.StringConverter\n\
          offset.flush.interval.ms=200\n\
          plugin.path={}\n",
-        folder.join("data").display(),
         weir_tests::harness::built("guests").display(),
     )
 }
 
-fn source(folder: &Path) -> String {
+fn source(folder: &Path, topic: &str) -> String {
     let file = folder.join("in.txt");
-    format!("name=source\nconnector.class=FileStreamSource\nfile={}\ntopic=lines\nbatch.size=500\n", file.display())
+    format!("name=source\nconnector.class=FileStreamSource\nfile={}\ntopic={topic}\nbatch.size=500\n", file.display())
 }
 
-fn sink(folder: &Path) -> String {
+fn sink(folder: &Path, topic: &str) -> String {
     let file = folder.join("out.txt");
     format!(
-        r#"{{"name": "sink", "config": {{"connector.class": "FileStreamSink", "topics": "lines", "file": "{}"}}}}"#,
+        r#"{{"name": "sink-{topic}", "config": {{"connector.class": "FileStreamSink", "topics": "{topic}", "file": "{}"}}}}"#,
         file.display()
     )
 }
 
-fn start(folder: &Path) -> Worker {
-    let (source, sink) = (source(folder), sink(folder));
-    Worker::standalone(folder, &properties(folder), &[("source.properties", &source), ("sink.json", &sink)])
+fn start(folder: &Path, properties: &str, topic: &str) -> Worker {
+    let (source, sink) = (source(folder, topic), sink(folder, topic));
+    Worker::standalone(folder, properties, &[("source.properties", &source), ("sink.json", &sink)])
 }
 
 fn lines(folder: &Path) -> Vec<String> {
@@ -51,13 +55,14 @@ fn lines_go_from_file_to_file_and_a_restart_goes_on_where_it_was() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
     append(folder, 0..100);
-    let mut worker = start(folder);
+    let properties = properties(folder);
+    let mut worker = start(folder, &properties, "lines");
     worker.until("the first lines", || lines(folder).len() == 100);
     append(folder, 100..150);
     worker.until("lines that came later", || lines(folder).len() == 150);
     assert!(worker.stop());
     append(folder, 150..200);
-    let mut worker = start(folder);
+    let mut worker = start(folder, &properties, "lines");
     worker.until("lines that came while it was down", || lines(folder).len() >= 200);
     assert!(worker.stop());
     let expected: Vec<String> = (0..200).map(|n| format!("line {n}")).collect();
@@ -65,13 +70,25 @@ fn lines_go_from_file_to_file_and_a_restart_goes_on_where_it_was() {
 }
 
 #[test]
-fn killed_in_mid_stream_no_line_is_lost_and_the_order_is_kept() {
+fn killed_in_mid_stream_on_the_embedded_store_no_line_is_lost_and_the_order_is_kept() {
     let folder = tempfile::tempdir().unwrap();
-    let folder = folder.path();
+    kill_in_mid_stream(folder.path(), &properties(folder.path()), "lines");
+}
+
+#[test]
+fn killed_in_mid_stream_on_kafka_no_line_is_lost_and_the_order_is_kept() {
+    let folder = tempfile::tempdir().unwrap();
+    // The broker waits for a member that was killed as long as its session lasts.
+    let offsets = folder.path().join("offsets");
+    let more = format!("offset.storage.file.filename={}\nconsumer.session.timeout.ms=6000\n", offsets.display());
+    kill_in_mid_stream(folder.path(), &(on(&kafka::shared().bootstrap()) + &more), "killed");
+}
+
+fn kill_in_mid_stream(folder: &Path, properties: &str, topic: &str) {
     const TOTAL: usize = 60_000;
     append(folder, 0..TOTAL / 2);
     for round in 1..=4 {
-        let mut worker = start(folder);
+        let mut worker = start(folder, properties, topic);
         let before = lines(folder).len();
         worker.until("more lines", || lines(folder).len() > before + 500 || lines(folder).len() >= TOTAL / 2);
         if round == 2 {
@@ -79,7 +96,7 @@ fn killed_in_mid_stream_no_line_is_lost_and_the_order_is_kept() {
         }
         worker.kill();
     }
-    let mut worker = start(folder);
+    let mut worker = start(folder, properties, topic);
     let last = format!("line {}", TOTAL - 1);
     worker.until("the last line", || lines(folder).contains(&last));
     assert!(worker.stop());
@@ -102,7 +119,7 @@ fn a_guest_in_an_endless_loop_fails_and_the_others_run_on() {
     let folder = folder.path();
     append(folder, 0..10);
     let looping = "name=looping\nconnector.class=test.HostileSource\nbehaviour=loop\n";
-    let (source, sink) = (source(folder), sink(folder));
+    let (source, sink) = (source(folder, "lines"), sink(folder, "lines"));
     let properties = properties(folder) + "task.call.cpu.max.ms=300\n";
     let connectors = [("loop.properties", looping), ("source.properties", &source), ("sink.json", &sink)];
     let mut worker = Worker::standalone(folder, &properties, &connectors);

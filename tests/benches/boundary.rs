@@ -1,5 +1,5 @@
-//! What crossing the sandbox costs: nanoseconds a record, through a pass-through transformation (there and back), into
-//! a sink's put and out of a source's poll. Medians of several runs.
+//! What crossing the sandbox costs: nanoseconds a record, through transformations (there and back), into a sink's put
+//! and out of a source's poll. Medians of several runs. Arguments narrow it: a line runs when it holds all of them.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -14,6 +14,16 @@ const BATCHES: [usize; 4] = [1, 100, 500, 2_000];
 /// What may be in flight in a guest's 32-bit memory, there and back and once more while a list grows.
 const FITS: usize = 600 << 20;
 const RUNS: usize = 9;
+
+/// The lines of the table. A transformation that keeps or reads answers that the value is unchanged, so bytes cross
+/// one way only; one that rewrites sends every value back.
+const LINES: [(&str, &str); 5] = [
+    ("transformation, reads", "test.Look"),
+    ("transformation, keeps", "test.Echo"),
+    ("transformation, rewrites", "test.Rewrite"),
+    ("sink put", "test.EchoSink"),
+    ("source poll", "test.EchoSource"),
+];
 
 fn records(rows: usize, bytes: usize, string: &SchemaHandle) -> Records {
     let mut value = Column::with_capacity(rows, rows * bytes);
@@ -42,7 +52,7 @@ fn limits() -> Limits {
 }
 
 /// One line of the table: its name, and nanoseconds a record by batch size.
-async fn measure(echo: &Arc<dyn Component>, what: &str, bytes: usize) -> Vec<Option<f64>> {
+async fn measure(echo: &Arc<dyn Component>, class: &str, bytes: usize) -> Vec<Option<f64>> {
     let string = SchemaHandle::new(Schema::of(Node::new(Type::String)));
     let mut line = Vec::new();
     for rows in BATCHES {
@@ -53,10 +63,9 @@ async fn measure(echo: &Arc<dyn Component>, what: &str, bytes: usize) -> Vec<Opt
         let times = repeats(rows, bytes);
         let mut runs = Vec::new();
         let limits = limits();
-        match what {
-            "transformation" | "transformation, unchanged" => {
+        match class {
+            "test.Look" | "test.Echo" | "test.Rewrite" => {
                 let mut chain = echo.transformations(context("", &[], &limits)).await.unwrap();
-                let class = if what == "transformation" { "test.Echo" } else { "test.Look" };
                 let step = Step { class: class.into(), config: Default::default(), guard: None };
                 chain.configure(0, &vec![step]).await.unwrap();
                 let mut records = records(rows, bytes, &string);
@@ -71,8 +80,8 @@ async fn measure(echo: &Arc<dyn Component>, what: &str, bytes: usize) -> Vec<Opt
                     assert_eq!(records.rows, rows);
                 }
             }
-            "sink put" => {
-                let mut sink = echo.sink_task(context("test.EchoSink", &[], &limits)).await.unwrap();
+            "test.EchoSink" => {
+                let mut sink = echo.sink_task(context(class, &[], &limits)).await.unwrap();
                 sink.start().await.unwrap();
                 let batch = SinkRecords { records: records(rows, bytes, &string), original: None };
                 for _ in 0..RUNS {
@@ -86,7 +95,7 @@ async fn measure(echo: &Arc<dyn Component>, what: &str, bytes: usize) -> Vec<Opt
             _ => {
                 let (rows_text, bytes_text) = (rows.to_string(), bytes.to_string());
                 let entries = [("rows", rows_text.as_str()), ("bytes", bytes_text.as_str())];
-                let mut source = echo.source_task(context("test.EchoSource", &entries, &limits)).await.unwrap();
+                let mut source = echo.source_task(context(class, &entries, &limits)).await.unwrap();
                 source.start().await.unwrap();
                 for _ in 0..RUNS {
                     let began = Instant::now();
@@ -104,14 +113,19 @@ async fn measure(echo: &Arc<dyn Component>, what: &str, bytes: usize) -> Vec<Opt
 
 fn main() {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+    // What cargo says of itself begins with dashes.
+    let wanted: Vec<String> = std::env::args().skip(1).filter(|argument| !argument.starts_with('-')).collect();
     runtime.block_on(async {
         let plugins = plugins(limits());
         let echo = component(&plugins, "guest_echo").await;
         println!("crossing the sandbox, ns a record, median of {RUNS} runs (batches across)");
         println!("{:<28} {:>7} {:>10} {:>10} {:>10} {:>10}", "", "size", 1, 100, 500, 2_000);
-        for what in ["transformation", "transformation, unchanged", "sink put", "source poll"] {
+        for (what, class) in LINES {
             for (name, bytes) in SIZES {
-                let line = measure(&echo, what, bytes).await;
+                if !wanted.iter().all(|wanted| format!("{what}, {name}").contains(wanted)) {
+                    continue;
+                }
+                let line = measure(&echo, class, bytes).await;
                 print!("{what:<28} {name:>7}");
                 for cell in line {
                     match cell {

@@ -67,7 +67,9 @@ impl Ground<'_> {
         for (key, value) in more.as_object().into_iter().flatten() {
             config[key] = value.clone();
         }
-        let name = format!("sink-{topic}-{}-{round}", more.as_object().map_or(0, serde_json::Map::len));
+        // A name that nobody had before: its group has no offsets.
+        let keys = more.as_object().map_or(0, serde_json::Map::len);
+        let name = format!("{}-{topic}-{keys}-{round}", worker.kind.name());
         let before = worker.used().cpu;
         worker.create(&name, &config);
         let (mut began, mut whole) = (None, u64::MAX);

@@ -6,8 +6,12 @@ pub mod limits {
     pub const DEPTH: usize = 128;
     /// Nodes of one schema.
     pub const NODES: usize = 10_000;
+    /// Bytes of one schema: its names, documentation, parameters and defaults, and a little for each node and field.
+    pub const SCHEMA_BYTES: usize = 1 << 20;
     /// Schemas that one side of an instance may have defined at a time.
     pub const SCHEMAS: usize = 1_000;
+    /// Bytes of all schemas that one side of an instance may have defined at a time.
+    pub const SCHEMAS_BYTES: usize = 16 << 20;
 }
 
 /// What values of a node look like, with the positions of the nodes inside.
@@ -108,6 +112,11 @@ impl std::fmt::Display for BadSchema {
 impl std::error::Error for BadSchema {}
 
 impl Schema {
+    /// About how much memory it takes, in bytes.
+    pub fn bytes(&self) -> usize {
+        bytes(&self.nodes)
+    }
+
     /// Checks nodes and makes them a schema.
     pub fn new(nodes: Vec<Node>) -> Result<Schema, BadSchema> {
         check(&nodes).map_err(BadSchema)?;
@@ -200,6 +209,23 @@ impl Schema {
     }
 }
 
+/// About how much memory a schema's nodes take.
+fn bytes(nodes: &[Node]) -> usize {
+    let text = |text: &Option<String>| text.as_ref().map_or(0, String::len);
+    let of_node = |node: &Node| {
+        let fields = match &node.kind {
+            Type::Struct(fields) => fields.iter().map(|field| 32 + field.name.len()).sum(),
+            Type::Array(_) | Type::Map { .. } => 0,
+            Type::Int8 | Type::Int16 | Type::Int32 | Type::Int64 | Type::Float32 | Type::Float64 => 0,
+            Type::Boolean | Type::String | Type::Bytes => 0,
+        };
+        let parameters: usize = node.parameters.iter().map(|(key, value)| 48 + key.len() + value.len()).sum();
+        let default = node.default.as_ref().map_or(0, Vec::len);
+        128 + fields + text(&node.name) + text(&node.doc) + parameters + default
+    };
+    nodes.iter().map(of_node).sum()
+}
+
 /// Appends a schema's nodes and answers where its root came to stand.
 fn append(nodes: &mut Vec<Node>, schema: Schema) -> u32 {
     let offset = nodes.len() as u32;
@@ -238,6 +264,10 @@ fn check(nodes: &[Node]) -> Result<(), String> {
     }
     if nodes.len() > limits::NODES {
         return Err(format!("{} nodes are more than {}", nodes.len(), limits::NODES));
+    }
+    let bytes = bytes(nodes);
+    if bytes > limits::SCHEMA_BYTES {
+        return Err(format!("{bytes} bytes are more than {}", limits::SCHEMA_BYTES));
     }
     let mut depth = vec![0usize; nodes.len()];
     depth[0] = 1;
@@ -309,6 +339,7 @@ mod tests {
             ],
             (0..200).map(|i| if i == 199 { leaf() } else { array(i + 1) }).collect(),
             vec![leaf(); limits::NODES + 1],
+            vec![Node { doc: Some("x".repeat(limits::SCHEMA_BYTES)), ..leaf() }],
         ] {
             assert!(Schema::new(bad.clone()).is_err(), "{:?}", &bad[..bad.len().min(3)]);
         }

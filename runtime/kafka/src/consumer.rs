@@ -162,11 +162,10 @@ impl KafkaConsumer {
         }
     }
 
-    fn check_owned<'a>(&self, mut partitions: impl Iterator<Item = &'a TopicPartition>) -> Result<(), BrokerError> {
-        match partitions.find(|at| !self.owned.contains(at)) {
-            Some(at) => Err(BrokerError::Rejected(format!("partition {at} is not assigned to this consumer"))),
-            None => Ok(()),
-        }
+    /// Those that this consumer has. Others may have been lost while their owner was about something else, and it will
+    /// hear of that next.
+    fn own(&self, partitions: &[TopicPartition]) -> Vec<TopicPartition> {
+        partitions.iter().filter(|at| self.owned.contains(at)).cloned().collect()
     }
 
     fn is_revoked(&self, at: &TopicPartition) -> bool {
@@ -278,15 +277,15 @@ impl Consumer for KafkaConsumer {
     }
 
     fn pause(&mut self, partitions: &[TopicPartition]) -> Result<(), BrokerError> {
-        self.check_owned(partitions.iter())?;
+        let partitions = &self.own(partitions)[..];
         self.intake.pause(partitions);
         self.paused.extend(partitions.iter().cloned());
         self.client.set_paused(partitions, true).map_err(classified)
     }
 
     fn resume(&mut self, partitions: &[TopicPartition]) -> Result<(), BrokerError> {
-        self.check_owned(partitions.iter())?;
-        let resumed: Vec<TopicPartition> = partitions.iter().filter(|at| !self.is_revoked(at)).cloned().collect();
+        let own = self.own(partitions);
+        let resumed: Vec<TopicPartition> = own.into_iter().filter(|at| !self.is_revoked(at)).collect();
         self.intake.resume(&resumed);
         resumed.iter().for_each(|at| _ = self.paused.remove(at));
         self.client.wake();
@@ -294,12 +293,13 @@ impl Consumer for KafkaConsumer {
     }
 
     async fn seek(&mut self, positions: &[Position]) -> Result<(), BrokerError> {
-        self.check_owned(positions.iter().map(|position| &position.partition))?;
+        let positions: Vec<Position> =
+            positions.iter().filter(|position| self.owned.contains(&position.partition)).cloned().collect();
         if positions.is_empty() {
             return Ok(());
         }
         let partitions: Vec<TopicPartition> = positions.iter().map(|position| position.partition.clone()).collect();
-        let (client, positions) = (self.client.clone(), positions.to_vec());
+        let client = self.client.clone();
         joined(beside(move || client.seek(&positions))).await?;
         self.intake.forget(&partitions);
         Ok(())

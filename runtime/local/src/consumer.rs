@@ -189,19 +189,12 @@ impl LocalConsumer {
         }
     }
 
-    fn cursor(&mut self, at: &TopicPartition) -> Result<&mut Cursor, BrokerError> {
-        let owned = self.cursors.get_mut(at);
-        owned.ok_or_else(|| BrokerError::Rejected(format!("partition {at} is not assigned to this consumer")))
-    }
-
-    fn set_paused(&mut self, partitions: &[TopicPartition], paused: bool) -> Result<(), BrokerError> {
+    fn set_paused(&mut self, partitions: &[TopicPartition], paused: bool) {
         for at in partitions {
-            self.cursor(at)?;
+            if let Some(cursor) = self.cursors.get_mut(at) {
+                cursor.paused = paused;
+            }
         }
-        for at in partitions {
-            self.cursor(at)?.paused = paused;
-        }
-        Ok(())
     }
 }
 
@@ -237,19 +230,20 @@ impl Consumer for LocalConsumer {
     }
 
     fn pause(&mut self, partitions: &[TopicPartition]) -> Result<(), BrokerError> {
-        self.set_paused(partitions, true)
+        self.set_paused(partitions, true);
+        Ok(())
     }
 
     fn resume(&mut self, partitions: &[TopicPartition]) -> Result<(), BrokerError> {
-        self.set_paused(partitions, false)
+        self.set_paused(partitions, false);
+        Ok(())
     }
 
     async fn seek(&mut self, positions: &[Position]) -> Result<(), BrokerError> {
         for position in positions {
-            self.cursor(&position.partition)?;
-        }
-        for position in positions {
-            self.cursor(&position.partition)?.offset = position.offset;
+            if let Some(cursor) = self.cursors.get_mut(&position.partition) {
+                cursor.offset = position.offset;
+            }
         }
         Ok(())
     }

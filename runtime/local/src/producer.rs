@@ -26,6 +26,9 @@ pub(crate) struct LocalProducer {
     alive: Arc<()>,
 }
 
+/// What a row takes beside its bytes, about.
+const ROW_BYTES: usize = 16;
+
 /// Where each row of a batch goes: its part and its place there, or why it goes nowhere.
 pub(crate) type Placed = Vec<Result<(usize, i64), BrokerError>>;
 
@@ -46,7 +49,8 @@ impl Producer for LocalProducer {
         if records.rows == 0 {
             return Ok(());
         }
-        let bytes = records.bytes();
+        // An empty record, too, is one that waits.
+        let bytes = records.bytes() + records.rows * ROW_BYTES;
         let (parts, placed) = place(&self.engine.shared, &mut self.partitioner, self.record_bytes_max, &records);
         drop(records);
         self.unanswered += bytes;

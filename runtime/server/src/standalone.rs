@@ -56,7 +56,9 @@ pub fn run(worker_file: &Path, connector_files: &[PathBuf], cache: PathBuf) -> R
     let data = runtime("weir-data", cores.max(2))?;
     let control = runtime("weir-control", 1)?;
     let outcome = control.block_on(serve(settings, connectors, cache, data.handle().clone()));
-    data.shutdown_timeout(std::time::Duration::from_secs(2));
+    // Neither waits for a guest in its computation, nor for a broker that does not answer.
+    data.shutdown_timeout(Duration::from_secs(2));
+    control.shutdown_timeout(Duration::from_secs(2));
     outcome
 }
 
@@ -249,7 +251,7 @@ async fn start(
         converters: Arc::new(StockConverters),
         broker: ground.broker,
         offsets,
-        data,
+        data: data.clone(),
         statuses: statuses.clone(),
         tasks: Arc::default(),
     });
@@ -261,7 +263,7 @@ async fn start(
     let written = tokio::spawn(statuses.write_to(ground.statuses, writing.clone()));
     let app = App {
         herder: Herder::new(requests, view, builder),
-        uploads: Uploads::new(Arc::new(host), plugins, uploaded, bytes_max),
+        uploads: Uploads::new(Arc::new(host), plugins, uploaded, bytes_max, data),
         cluster_id,
         ready: false.into(),
     };

@@ -4,6 +4,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use axum::body::Body;
 use bytes::Bytes;
+use tokio::runtime::Handle;
 use tokio::sync::{Mutex, Semaphore};
 
 use weir_core::model::Refusal;
@@ -52,6 +53,7 @@ pub struct Uploads {
     registry: Arc<RwLock<Registry>>,
     store: Option<Arc<dyn PluginStore>>,
     bytes_max: u64,
+    data: Handle,
     turns: Semaphore,
     waiting: Semaphore,
     /// What is checked against the registry and then kept must not meet another.
@@ -59,18 +61,20 @@ pub struct Uploads {
 }
 
 impl Uploads {
-    /// Uploads into a store; none takes no uploads.
+    /// Uploads into a store; none takes no uploads. `data` is where guests run.
     pub fn new(
         plugins: Arc<dyn Plugins>,
         registry: Arc<RwLock<Registry>>,
         store: Option<Arc<dyn PluginStore>>,
         bytes_max: u64,
+        data: Handle,
     ) -> Uploads {
         Uploads {
             plugins,
             registry,
             store,
             bytes_max,
+            data,
             turns: Semaphore::new(AT_ONCE),
             waiting: Semaphore::new(AT_ONCE + WAITING),
             keeping: Mutex::new(()),
@@ -99,13 +103,22 @@ impl Uploads {
                 UploadError::Unfit(format!("the upload ended early: {error}"))
             }
         })?;
-        let component = self.plugins.load(wasm.clone()).await.map_err(|refusal| match refusal {
+        // On the data runtime: hashing, writing and loading code takes time that requests should not wait for.
+        let (plugins, bytes) = (self.plugins.clone(), wasm.clone());
+        let loaded = self.data.spawn(async move { plugins.load(bytes).await }).await;
+        let loaded = loaded.map_err(|error| UploadError::Unavailable(format!("loading it broke off: {error}")))?;
+        let component = loaded.map_err(|refusal| match refusal {
             Refusal::Unfit(reason) => UploadError::Unfit(reason),
             Refusal::TooLarge { .. } => UploadError::TooLarge(refusal.to_string()),
             Refusal::Conflict(reason) => UploadError::Conflict(reason),
             Refusal::Unavailable(reason) => UploadError::Unavailable(reason),
         })?;
-        self.keep(&**store, component, wasm).await
+        let hash = component.hash().to_owned();
+        let kept = self.keep(&**store, component, wasm).await;
+        if kept.is_err() && !self.registry.read().unwrap_or_else(PoisonError::into_inner).has_component(&hash) {
+            self.plugins.forget(&hash);
+        }
+        kept
     }
 
     async fn keep(

@@ -69,7 +69,7 @@ impl Compiler {
         hash: &str,
         wasm: &[u8],
     ) -> Result<wasmtime::component::Component, CompileError> {
-        let file = self.cache.join(format!("{hash}-{}.cwasm", engine.fingerprint()));
+        let file = self.file(engine, hash);
         if file.exists() {
             match load(engine, &file) {
                 Ok(component) => return Ok(component),
@@ -79,6 +79,20 @@ impl Compiler {
         let compiled = self.run(wasm).await?;
         store(&file, &compiled)?;
         load(engine, &file).map_err(|error| CompileError::Unavailable(format!("compiled code does not load: {error}")))
+    }
+
+    fn file(&self, engine: &Engine, hash: &str) -> PathBuf {
+        self.cache.join(format!("{hash}-{}.cwasm", engine.fingerprint()))
+    }
+
+    /// Removes what is kept of a component; code that runs keeps running.
+    pub(crate) fn forget(&self, engine: &Engine, hash: &str) {
+        let file = self.file(engine, hash);
+        if let Err(error) = std::fs::remove_file(&file)
+            && error.kind() != std::io::ErrorKind::NotFound
+        {
+            tracing::warn!(file = %file.display(), %error, "compiled code that nobody uses stays behind");
+        }
     }
 
     async fn run(&self, wasm: &[u8]) -> Result<Vec<u8>, CompileError> {

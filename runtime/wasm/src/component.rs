@@ -131,6 +131,26 @@ impl Plugins for WasmPlugins {
             CompileError::TooSlow => unfit(error),
             CompileError::Unavailable(reason) => Refusal::Unavailable(reason),
         })?;
+        let checked = self.check(component, hash.clone(), size).await;
+        if checked.is_err() {
+            self.forget(&hash);
+        }
+        Ok(Arc::new(checked?))
+    }
+
+    fn forget(&self, hash: &str) {
+        self.compiler.forget(&self.engine, hash);
+    }
+}
+
+impl WasmPlugins {
+    /// Looks at what a component imports, exports and says of itself.
+    async fn check(
+        &self,
+        component: wasmtime::component::Component,
+        hash: String,
+        size: u64,
+    ) -> Result<WasmComponent, Refusal> {
         let imports: Vec<String> =
             component.component_type().imports(self.engine.wasmtime()).map(|(name, _)| name.to_owned()).collect();
         let pre = self.linker.instantiate_pre(&component).map_err(|error| {
@@ -139,11 +159,9 @@ impl Plugins for WasmPlugins {
         let indices = exported(&pre)?;
         let classes = self.describe(&pre, &indices, &hash).await?;
         check_kinds(&classes, &indices)?;
-        Ok(Arc::new(WasmComponent { engine: self.engine.clone(), pre, indices, hash, size, imports, classes }))
+        Ok(WasmComponent { engine: self.engine.clone(), pre, indices, hash, size, imports, classes })
     }
-}
 
-impl WasmPlugins {
     async fn describe(
         &self,
         pre: &InstancePre<GuestState>,

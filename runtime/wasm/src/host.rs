@@ -12,6 +12,10 @@ use crate::state::GuestState;
 
 /// Partitions that one `read` of offsets may ask for.
 const PARTITIONS_MAX: usize = 10_000;
+/// Partitions that one wish may name. Wishes wait on the host's side until the task's call has ended.
+const WISHED_MAX: usize = 1_000;
+/// Longest name of a topic, as Kafka has it.
+const TOPIC_MAX: usize = 249;
 
 /// Everything that a guest may import.
 pub(crate) fn linker(engine: &wasmtime::Engine) -> wasmtime::Result<Linker<GuestState>> {
@@ -100,8 +104,18 @@ impl errant_records::Host for GuestState {
     }
 }
 
-fn partitions(partitions: Vec<context::TopicPartition>) -> Vec<TopicPartition> {
-    partitions.into_iter().map(|p| TopicPartition { topic: p.topic.into(), partition: p.partition }).collect()
+/// A list of a wish, as far as it is one that can be kept: partitions of topics that there may be.
+fn kept<'a, T>(list: &'a [T], topic: impl Fn(&T) -> &str + 'a) -> Result<impl Iterator<Item = &'a T>, String> {
+    if list.len() > WISHED_MAX {
+        return Err(format!("it names {} partitions, at most {WISHED_MAX} may be", list.len()));
+    }
+    Ok(list.iter().filter(move |item| topic(item).len() <= TOPIC_MAX))
+}
+
+fn partitions(list: &[context::TopicPartition]) -> Result<Vec<TopicPartition>, String> {
+    let partition =
+        |p: &context::TopicPartition| TopicPartition { topic: p.topic.as_str().into(), partition: p.partition };
+    Ok(kept(list, |p| &p.topic)?.map(partition).collect())
 }
 
 struct Stopping(CancellationToken);
@@ -124,42 +138,42 @@ impl GuestState {
         }
     }
 
-    fn wish(&self, wish: Wish) {
-        if let Some(wishes) = &self.context.wishes
-            && wishes.try_send(wish).is_err()
-        {
-            self.log.write(log::Level::Warn, "a request to the worker was dropped: too many are waiting");
+    fn wish(&self, wish: Result<Wish, String>) {
+        let Some(wishes) = &self.context.wishes else { return };
+        let sent = wish.and_then(|wish| wishes.try_send(wish).map_err(|_| "too many are waiting".to_owned()));
+        if let Err(reason) = sent {
+            self.log.write(log::Level::Warn, &format!("a request to the worker was dropped: {reason}"));
         }
     }
 }
 
 impl context::Host for GuestState {
     async fn pause(&mut self, list: Vec<context::TopicPartition>) -> wasmtime::Result<()> {
-        self.wish(Wish::Pause(partitions(list)));
+        self.wish(partitions(&list).map(Wish::Pause));
         Ok(())
     }
 
     async fn resume(&mut self, list: Vec<context::TopicPartition>) -> wasmtime::Result<()> {
-        self.wish(Wish::Resume(partitions(list)));
+        self.wish(partitions(&list).map(Wish::Resume));
         Ok(())
     }
 
     async fn rewind(&mut self, list: Vec<context::Position>) -> wasmtime::Result<()> {
-        let wanted = list.into_iter().map(|p| weir_core::model::Position {
-            partition: TopicPartition { topic: p.topic.into(), partition: p.partition },
+        let position = |p: &context::Position| weir_core::model::Position {
+            partition: TopicPartition { topic: p.topic.as_str().into(), partition: p.partition },
             offset: p.offset,
-        });
-        self.wish(Wish::Rewind(wanted.collect()));
+        };
+        self.wish(kept(&list, |p| &p.topic).map(|list| Wish::Rewind(list.map(position).collect())));
         Ok(())
     }
 
     async fn request_commit(&mut self) -> wasmtime::Result<()> {
-        self.wish(Wish::Commit);
+        self.wish(Ok(Wish::Commit));
         Ok(())
     }
 
     async fn request_reconfiguration(&mut self) -> wasmtime::Result<()> {
-        self.wish(Wish::Reconfigure);
+        self.wish(Ok(Wish::Reconfigure));
         Ok(())
     }
 

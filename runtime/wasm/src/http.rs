@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use http::uri::{Authority, Scheme};
 use wasmtime_wasi_http::{Error, RequestOptions, WasiHttpHooks};
-use weir_core::model::{Endpoint, Grants};
+use weir_core::model::{Endpoint, Grants, only_by_address};
 
 type Body = wasmtime_wasi_http::WasiBody;
 type Ended = Box<dyn Future<Output = Result<(), Error>> + Send>;
@@ -30,15 +30,6 @@ fn endpoint(uri: &http::Uri) -> Option<Endpoint> {
     let default = if uri.scheme() == Some(&Scheme::HTTP) { 80 } else { 443 };
     let host = authority.host().trim_start_matches('[').trim_end_matches(']').to_ascii_lowercase();
     Some(Endpoint { host, port: authority.port_u16().unwrap_or(default) })
-}
-
-/// Addresses that nobody reaches by a name: link-local ones, among them the metadata services of clouds, unspecified,
-/// multicast and broadcast ones. They are open only when the grant names the address itself.
-pub(crate) fn only_by_address(address: IpAddr) -> bool {
-    match address.to_canonical() {
-        IpAddr::V4(v4) => v4.is_link_local() || v4.is_unspecified() || v4.is_multicast() || v4.is_broadcast(),
-        IpAddr::V6(v6) => v6.is_unicast_link_local() || v6.is_unspecified() || v6.is_multicast(),
-    }
 }
 
 /// The address to connect to for a granted endpoint.
@@ -91,15 +82,5 @@ mod tests {
         assert_eq!(read("https://user@example.com").as_deref(), Some("example.com:443"));
         assert_eq!(read("http://[::1]:8080/").as_deref(), Some("[::1]:8080"));
         assert_eq!(read("/only/path"), None);
-    }
-
-    #[test]
-    fn metadata_and_link_local_addresses_need_their_own_grant() {
-        for address in ["169.254.169.254", "fe80::1", "0.0.0.0", "::", "224.0.0.1", "::ffff:169.254.169.254"] {
-            assert!(only_by_address(address.parse().unwrap()), "{address}");
-        }
-        for address in ["127.0.0.1", "10.0.0.1", "::1", "1.1.1.1"] {
-            assert!(!only_by_address(address.parse().unwrap()), "{address}");
-        }
     }
 }

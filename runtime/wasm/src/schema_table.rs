@@ -21,6 +21,8 @@ pub(crate) struct SchemaTable {
     /// By the number that the guest gave.
     guest: HashMap<u32, Known<SchemaHandle>>,
     guest_number: HashMap<u64, u32>,
+    /// Memory that the guest's schemas take.
+    guest_bytes: usize,
     /// Counts calls.
     clock: u64,
     define: Vec<(u32, SchemaHandle)>,
@@ -46,10 +48,11 @@ impl SchemaTable {
                 self.forget.push(known.value.0);
             }
         }
-        while self.guest.len() > limits::SCHEMAS / 2 {
+        while self.guest.len() > limits::SCHEMAS / 2 || self.guest_bytes > limits::SCHEMAS_BYTES / 2 {
             let Some((&number, _)) = self.guest.iter().min_by_key(|(_, known)| known.used) else { break };
             if let Some(known) = self.guest.remove(&number) {
                 self.guest_number.remove(&known.value.id());
+                self.guest_bytes -= known.value.schema().bytes();
             }
             self.forgotten.push(number);
         }
@@ -88,6 +91,7 @@ impl SchemaTable {
     pub fn learn(&mut self, definitions: Vec<wit::DefinitionResult>) -> Result<(), Lie> {
         for definition in definitions {
             let schema = schema_from_wit(definition.schema)?;
+            self.guest_bytes += schema.bytes();
             let known = Known { value: SchemaHandle::new(schema), used: self.clock };
             self.guest_number.insert(known.value.id(), definition.id);
             if self.guest.insert(definition.id, known).is_some() {
@@ -96,6 +100,9 @@ impl SchemaTable {
         }
         if self.guest.len() > limits::SCHEMAS {
             return Err(Lie(format!("more than {} schemas", limits::SCHEMAS)));
+        }
+        if self.guest_bytes > limits::SCHEMAS_BYTES {
+            return Err(Lie(format!("its schemas take more than {} bytes", limits::SCHEMAS_BYTES)));
         }
         Ok(())
     }

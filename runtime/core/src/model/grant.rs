@@ -1,5 +1,6 @@
 //! Pure. What is opened to one instance.
 
+use core::net::{IpAddr, Ipv6Addr};
 use std::path::PathBuf;
 
 use super::PathAccess;
@@ -32,6 +33,23 @@ impl std::fmt::Display for Endpoint {
     }
 }
 
+impl Endpoint {
+    /// Whether it is an address that is open only where a ceiling names it: see [`only_by_address`].
+    pub fn only_by_address(&self) -> bool {
+        self.host.parse().is_ok_and(only_by_address)
+    }
+}
+
+/// Addresses that nobody reaches by a name or a wildcard: link-local ones, among them the metadata services of clouds,
+/// that of AWS over IPv6, unspecified, multicast and broadcast ones.
+pub fn only_by_address(address: IpAddr) -> bool {
+    const METADATA: Ipv6Addr = Ipv6Addr::new(0xfd00, 0x0ec2, 0, 0, 0, 0, 0, 0x0254);
+    match address.to_canonical() {
+        IpAddr::V4(v4) => v4.is_link_local() || v4.is_unspecified() || v4.is_multicast() || v4.is_broadcast(),
+        IpAddr::V6(v6) => v6.is_unicast_link_local() || v6.is_unspecified() || v6.is_multicast() || v6 == METADATA,
+    }
+}
+
 /// Everything opened to an instance; the default is nothing.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Grants {
@@ -56,4 +74,21 @@ pub struct Ceilings {
     pub endpoints: Vec<String>,
     /// Whether standard input and output may be opened.
     pub stdio: bool,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn metadata_and_link_local_addresses_need_their_own_grant() {
+        for address in
+            ["169.254.169.254", "fe80::1", "0.0.0.0", "::", "224.0.0.1", "::ffff:169.254.169.254", "fd00:ec2::254"]
+        {
+            assert!(only_by_address(address.parse().unwrap()), "{address}");
+        }
+        for address in ["127.0.0.1", "10.0.0.1", "::1", "1.1.1.1"] {
+            assert!(!only_by_address(address.parse().unwrap()), "{address}");
+        }
+    }
 }

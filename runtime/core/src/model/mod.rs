@@ -16,7 +16,7 @@ pub use config_def::{
     ConfigKey, ConfigType, DefaultValue, EndpointKind, GrantKind, Importance, PathAccess, Validator, Width,
 };
 pub use fault::{Fault, Limit, Problem, RowFault};
-pub use grant::{Ceilings, Endpoint, Grants, PathGrant};
+pub use grant::{Ceilings, Endpoint, Grants, PathGrant, only_by_address};
 pub use ids::{Position, TaskId, TopicPartition};
 pub use limits::Limits;
 pub use parts::{ConverterRole, Subscription};

@@ -179,7 +179,7 @@ fn under(endpoint: &Endpoint, ceiling: &str) -> bool {
     let host = host.trim_start_matches('[').trim_end_matches(']').to_ascii_lowercase();
     let host_fits = match host.strip_prefix("*.") {
         Some(domain) => endpoint.host.ends_with(&format!(".{domain}")),
-        None => host == "*" || host == endpoint.host,
+        None => (host == "*" && !endpoint.only_by_address()) || host == endpoint.host,
     };
     host_fits && (port == "*" || port.parse() == Ok(endpoint.port))
 }
@@ -254,6 +254,8 @@ mod tests {
         assert!(error.contains("db:1") && error.contains("sandbox.endpoint.ceiling (*.example:443, db:2)"), "{error}");
         assert!(endpoints(EndpointKind::HostPort, "a.example:443", &["*.example:443"]).is_ok());
         assert!(endpoints(EndpointKind::HostPort, "example:443", &["*.example:443"]).is_err());
+        assert!(endpoints(EndpointKind::Url, "http://169.254.169.254/", &["*:*"]).is_err(), "only when named");
+        assert!(endpoints(EndpointKind::Url, "http://169.254.169.254/", &["*:*", "169.254.169.254:80"]).is_ok());
     }
 
     #[test]

@@ -20,6 +20,9 @@ use crate::observe::GuestMeter;
 pub trait Plugins: Send + Sync {
     /// Compiles a component (or finds it compiled), checks what it imports and exports, and asks it what it is.
     async fn load(&self, wasm: Bytes) -> Result<Arc<dyn Component>, Refusal>;
+
+    /// Forgets what was kept of a component that was loaded and is not to be used.
+    fn forget(&self, hash: &str);
 }
 
 /// Which half of a component a connector instance is.

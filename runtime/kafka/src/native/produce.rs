@@ -25,6 +25,10 @@ pub(crate) struct Delivery {
     pub outcome: Result<(i32, i64), KafkaError>,
 }
 
+/// What librdkafka keeps of a record beside its bytes, about. Counted too: an empty record is one that waits, and small
+/// ones take more room than their bytes.
+const RECORD_BYTES: usize = 128;
+
 /// A record to be sent.
 pub(crate) struct Payload<'a> {
     pub key: Option<&'a [u8]>,
@@ -34,7 +38,7 @@ pub(crate) struct Payload<'a> {
 impl Payload<'_> {
     /// Bytes of a record as its answer tells them, headers aside.
     pub fn bytes(&self) -> usize {
-        self.key.map_or(0, <[u8]>::len) + self.value.map_or(0, <[u8]>::len)
+        RECORD_BYTES + self.key.map_or(0, <[u8]>::len) + self.value.map_or(0, <[u8]>::len)
     }
 }
 
@@ -221,7 +225,7 @@ unsafe fn delivery(message: *const sys::rd_kafka_message_t) -> Delivery {
             if found == RDKafkaRespErr::RD_KAFKA_RESP_ERR_NO_ERROR { bytes_of_headers(headers) } else { 0 };
         Delivery {
             ticket: seen._private.addr(),
-            bytes: seen.len + seen.key_len + header_bytes,
+            bytes: RECORD_BYTES + seen.len + seen.key_len + header_bytes,
             outcome: KafkaError::check(seen.err).map(|()| (seen.partition, seen.offset)),
         }
     }

@@ -5,13 +5,16 @@ use std::future::Future;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
-use http::uri::{Authority, Scheme};
+use http::uri::Scheme;
+use rustls::pki_types::ServerName;
 use wasmtime_wasi_http::{Error, RequestOptions, WasiHttpHooks};
 use weir_core::model::{Endpoint, Grants, only_by_address};
 
+use crate::send::send;
+
 type Body = wasmtime_wasi_http::WasiBody;
-type Ended = Box<dyn Future<Output = Result<(), Error>> + Send>;
-type Sent = Result<(http::Response<Body>, Ended), Error>;
+pub(crate) type Ended = Box<dyn Future<Output = Result<(), Error>> + Send>;
+pub(crate) type Sent = Result<(http::Response<Body>, Ended), Error>;
 
 /// Sends what is granted.
 pub(crate) struct GrantedHttp {
@@ -32,41 +35,35 @@ fn endpoint(uri: &http::Uri) -> Option<Endpoint> {
     Some(Endpoint { host, port: authority.port_u16().unwrap_or(default) })
 }
 
-/// The address to connect to for a granted endpoint.
-async fn resolve(endpoint: &Endpoint) -> Result<SocketAddr, Error> {
+/// The addresses of a granted endpoint that may be connected to.
+async fn resolve(endpoint: &Endpoint) -> Result<Vec<SocketAddr>, Error> {
     if let Ok(address) = endpoint.host.parse::<IpAddr>() {
-        return Ok(SocketAddr::new(address, endpoint.port));
+        return Ok(vec![SocketAddr::new(address, endpoint.port)]);
     }
     let found = tokio::net::lookup_host((endpoint.host.as_str(), endpoint.port)).await;
-    let addresses: Vec<SocketAddr> =
+    let mut addresses: Vec<SocketAddr> =
         found.map_err(|e| Error::DnsError { rcode: Some(e.to_string()), info_code: None })?.collect();
     if addresses.is_empty() {
         return Err(Error::DestinationNotFound);
     }
-    addresses.into_iter().find(|address| !only_by_address(address.ip())).ok_or(Error::DestinationIpProhibited)
+    addresses.retain(|address| !only_by_address(address.ip()));
+    if addresses.is_empty() { Err(Error::DestinationIpProhibited) } else { Ok(addresses) }
 }
 
 impl WasiHttpHooks for GrantedHttp {
     fn send_request(
         &mut self,
-        mut request: http::Request<Body>,
+        request: http::Request<Body>,
         options: Option<RequestOptions>,
         _: Ended,
     ) -> Box<dyn Future<Output = Sent> + Send> {
         let wanted = endpoint(request.uri()).filter(|wanted| self.grants.endpoints.contains(wanted));
         Box::new(async move {
-            use http_body_util::BodyExt;
             let wanted = wanted.ok_or(Error::HttpRequestDenied)?;
-            let address = resolve(&wanted).await?;
-            if request.uri().scheme() != Some(&Scheme::HTTPS) {
-                // The address that was checked is the one connected to; the host header has the name already.
-                let mut parts = request.uri().clone().into_parts();
-                let authority = Authority::try_from(address.to_string()).map_err(|_| Error::HttpRequestUriInvalid)?;
-                parts.authority = Some(authority);
-                *request.uri_mut() = http::Uri::from_parts(parts).map_err(|_| Error::HttpRequestUriInvalid)?;
-            }
-            let (response, ended) = wasmtime_wasi_http::default_send_request(request, options).await?;
-            Ok((response.map(BodyExt::boxed_unsync), Box::new(ended) as Ended))
+            let addresses = resolve(&wanted).await?;
+            let secure = request.uri().scheme() == Some(&Scheme::HTTPS);
+            let tls = secure.then(|| ServerName::try_from(wanted.host)).transpose()?;
+            send(request, &addresses, tls, options).await
         })
     }
 }

@@ -16,6 +16,7 @@ mod http;
 mod instance;
 mod log_lines;
 mod schema_table;
+mod send;
 mod sink;
 mod source;
 mod state;

@@ -36,7 +36,32 @@ pub fn grants(class: &Class, config: &Config, ceilings: &Ceilings) -> Result<Gra
             problems.push(Problem { key: key.name.clone(), message });
         }
     }
+    problems.extend(client_overrides(config, ceilings));
     if problems.is_empty() { Ok(grants) } else { Err(problems) }
+}
+
+/// What a connector's configuration makes the host itself open for its clients passes the same ceilings.
+fn client_overrides(config: &Config, ceilings: &Ceilings) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    for (key, value) in config {
+        let of_client = ["producer.override.", "consumer.override.", "admin.override."];
+        let Some(own) = of_client.iter().find_map(|prefix| key.strip_prefix(prefix)) else { continue };
+        // Opened to nobody but the host, which asks by itself.
+        let mut unused = Grants::default();
+        let outcome = if own == "bootstrap.servers" {
+            grant_endpoints(value, &EndpointKind::HostPorts, ceilings, &mut unused)
+        } else if own.ends_with(".url") {
+            grant_endpoints(value, &EndpointKind::Url, ceilings, &mut unused)
+        } else if own.ends_with(".location") {
+            grant_path(value, PathAccess::Read, ceilings, &mut unused)
+        } else {
+            Ok(())
+        };
+        if let Err(message) = outcome {
+            problems.push(Problem { key: key.clone(), message });
+        }
+    }
+    problems
 }
 
 fn value_of<'a>(key: &'a ConfigKey, config: &'a Config) -> Option<&'a str> {
@@ -256,6 +281,35 @@ mod tests {
         assert!(endpoints(EndpointKind::HostPort, "example:443", &["*.example:443"]).is_err());
         assert!(endpoints(EndpointKind::Url, "http://169.254.169.254/", &["*:*"]).is_err(), "only when named");
         assert!(endpoints(EndpointKind::Url, "http://169.254.169.254/", &["*:*", "169.254.169.254:80"]).is_ok());
+    }
+
+    #[test]
+    fn what_a_connector_makes_its_clients_open_passes_the_ceilings_too() {
+        let ceilings =
+            Ceilings { paths: vec!["/keys".into()], endpoints: vec!["*.example:9092".into()], ..Ceilings::default() };
+        let refused = |key: &str, value: &str| {
+            let config = Config::from([(key.to_owned(), value.to_owned())]);
+            grants(&class(GrantKind::Endpoint(EndpointKind::HostPort)), &config, &ceilings).map(drop).map_err(
+                |problems| {
+                    assert_eq!(problems[0].key, key);
+                    problems[0].message.clone()
+                },
+            )
+        };
+        for (key, good, bad) in [
+            ("producer.override.bootstrap.servers", "a.example:9092,b.example:9092", "a.example:9092,localhost:9092"),
+            ("consumer.override.ssl.truststore.location", "/keys/trust.pem", "/etc/shadow"),
+            ("admin.override.ssl.keystore.location", "/keys/own.pem", "/keys/../etc/shadow"),
+            (
+                "producer.override.sasl.oauthbearer.token.endpoint.url",
+                "http://a.example:9092/t",
+                "http://169.254.169.254/",
+            ),
+        ] {
+            assert_eq!(refused(key, good), Ok(()), "{key}");
+            assert!(refused(key, bad).is_err(), "{key}");
+        }
+        assert_eq!(refused("producer.override.linger.ms", "/etc/shadow"), Ok(()));
     }
 
     #[test]

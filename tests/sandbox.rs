@@ -155,11 +155,13 @@ async fn nothing_is_open_without_a_grant() {
         ("connect", "169.254.169.254:80"),
         ("connect", "localhost:80"),
         ("listen", "127.0.0.1:0"),
+        ("send", "127.0.0.1:53"),
     ] {
         let fault = poll_of(behaviour, path, Grants::default()).await;
         let text = fault.to_string();
-        let reached =
-            ["reached", "read secret", "listed", "connected", "listens"].iter().any(|did| text.starts_with(did));
+        let reached = ["reached", "read secret", "listed", "connected", "listens", "sent"]
+            .iter()
+            .any(|did| text.starts_with(did));
         assert!(!reached, "{behaviour} {path}: {fault:?}");
     }
     assert!(!folder.path().join("new").exists());
@@ -167,6 +169,37 @@ async fn nothing_is_open_without_a_grant() {
     let mut task = hostile(&plugins, &[("behaviour", "environment")]).await;
     task.start().await.unwrap();
     task.poll(Duration::ZERO).await.unwrap();
+}
+
+#[tokio::test]
+async fn sockets_reach_granted_endpoints_and_no_others() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let other = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let granted =
+        |host: &str| Grants { endpoints: vec![Endpoint { host: host.to_owned(), port }], ..Grants::default() };
+    let connect = async |path: String, grants: Grants| poll_of("connect", &path, grants).await.to_string();
+    for host in ["127.0.0.1", "localhost"] {
+        let here = format!("{host}:{port}");
+        assert_eq!(connect(here.clone(), granted(host)).await, format!("connected to {here}"));
+    }
+    assert_eq!(
+        connect(format!("127.0.0.1:{port}"), granted("localhost")).await,
+        format!("connected to 127.0.0.1:{port}")
+    );
+    for path in [
+        format!("127.0.0.1:{}", other.local_addr().unwrap().port()),
+        format!("127.0.0.2:{port}"),
+        format!("localhost:{port}"), // a name that no grant has is not looked up
+        "169.254.169.254:80".to_owned(),
+    ] {
+        let said = connect(path.clone(), granted("127.0.0.1")).await;
+        assert!(said.starts_with("could not connect"), "{path}: {said}");
+    }
+    for behaviour in ["listen", "send"] {
+        let said = poll_of(behaviour, &format!("127.0.0.1:{port}"), granted("127.0.0.1")).await.to_string();
+        assert!(said.starts_with("could not"), "{behaviour}: {said}");
+    }
 }
 
 #[tokio::test]

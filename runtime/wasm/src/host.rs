@@ -8,6 +8,7 @@ use weir_core::port::Wish;
 
 use crate::bindings::weir::connect::{context, errant_records, errors, log, metrics, offsets};
 use crate::files::Files;
+use crate::sockets::Lookup;
 use crate::state::GuestState;
 
 /// Partitions that one `read` of offsets may ask for.
@@ -27,6 +28,10 @@ pub(crate) fn linker(engine: &wasmtime::Engine) -> wasmtime::Result<Linker<Guest
     wasmtime_wasi::p2::bindings::filesystem::preopens::add_to_linker::<GuestState, Files>(
         &mut linker,
         GuestState::files,
+    )?;
+    wasmtime_wasi::p2::bindings::sockets::ip_name_lookup::add_to_linker::<GuestState, Lookup>(
+        &mut linker,
+        GuestState::lookup,
     )?;
     linker.allow_shadowing(false);
     log::add_to_linker::<GuestState, HasSelf<GuestState>>(&mut linker, |state| state)?;

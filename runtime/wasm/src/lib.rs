@@ -18,6 +18,7 @@ mod log_lines;
 mod schema_table;
 mod send;
 mod sink;
+mod sockets;
 mod source;
 mod state;
 

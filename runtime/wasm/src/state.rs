@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use wasmtime::component::ResourceTable;
 use wasmtime_wasi::filesystem::WasiFilesystemCtxView;
+use wasmtime_wasi::sockets::WasiSocketsCtxView;
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
 use weir_core::model::{Fault, Limit};
@@ -15,6 +16,7 @@ use crate::call::Slice;
 use crate::files::{self, FilesView, NamedFiles};
 use crate::http::GrantedHttp;
 use crate::log_lines::LogLines;
+use crate::sockets::{self, LookupView};
 
 /// Tables, memories and core instances of one instance.
 const MEMORIES: usize = 16;
@@ -101,6 +103,7 @@ impl GuestState {
             builder.inherit_stdin();
         }
         let names = files::open(&mut builder, &context.grants.paths)?;
+        sockets::open(&mut builder, &context.grants);
         let mut table = ResourceTable::new();
         table.set_max_capacity(HANDLES);
         Ok(GuestState {
@@ -124,6 +127,14 @@ impl GuestState {
     pub fn files(&mut self) -> FilesView<'_> {
         let wasi = WasiFilesystemCtxView { ctx: self.wasi.filesystem(), table: &mut self.table };
         FilesView::new(wasi, &mut self.names)
+    }
+}
+
+impl GuestState {
+    /// WASI's name look-up, as far as names are granted.
+    pub fn lookup(&mut self) -> LookupView<'_> {
+        let wasi = WasiSocketsCtxView { ctx: self.wasi.sockets(), table: &mut self.table };
+        LookupView::new(wasi, &self.context.grants)
     }
 }
 

@@ -47,6 +47,13 @@ fn misbehave(behaviour: &str, path: &str) -> Result<()> {
             Ok(_) => Err(Error::fatal(format!("connected to {path}"))),
             Err(error) => Err(Error::retriable(format!("could not connect: {error}"))),
         },
+        "send" => {
+            let sent = std::net::UdpSocket::bind("0.0.0.0:0").and_then(|socket| socket.send_to(b"x", path));
+            match sent {
+                Ok(_) => Err(Error::fatal(format!("sent to {path}"))),
+                Err(error) => Err(Error::retriable(format!("could not send: {error}"))),
+            }
+        }
         "listen" => match std::net::TcpListener::bind(path) {
             Ok(_) => Err(Error::fatal(format!("listens on {path}"))),
             Err(error) => Err(Error::retriable(format!("could not listen: {error}"))),

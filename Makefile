@@ -1,5 +1,5 @@
 # Every target sets up what it needs and nothing more (setup/install.sh), then builds, then runs.
-.PHONY: demo test bench check guests build setup clean-out
+.PHONY: demo test bench compare check guests build setup clean-out
 
 demo:
 	@setup/install.sh build
@@ -15,6 +15,12 @@ bench:
 	@setup/install.sh build kafka
 	@setup/build.sh release
 	@setup/run-bench.sh
+
+# Asks Apache Kafka Connect anew what it answers to the REST scenarios; SCENARIO=word narrows.
+compare:
+	@setup/install.sh build kafka
+	@setup/build.sh dev
+	@setup/compare.sh
 
 check:
 	@setup/run-tests.sh check

@@ -108,7 +108,7 @@ pub fn converter(class: &str, config: &Config, role: Role) -> Result<Box<dyn Con
     let refuse = |message: String| Err(vec![Problem { key: role.property().into(), message }]);
     let Some(class) = ConverterClass::find(class) else {
         let known: Vec<&str> = CLASSES.iter().map(|class| class.name).collect();
-        return refuse(format!("Class {class} could not be found; known converters: {}", known.join(", ")));
+        return refuse(format!("Class {class} could not be found. Known converters: {}", known.join(", ")));
     };
     if role != Role::Header && !class.converts_records {
         return refuse(format!("Not a Converter: {} converts headers only", class.name));

@@ -211,6 +211,10 @@ impl Broker for KafkaBroker {
         self.ask(move |admin| create(admin, &topic)).await
     }
 
+    fn check_pattern(&self, pattern: &str) -> Result<(), String> {
+        Pattern::new(pattern).map(drop)
+    }
+
     async fn producer(&self, settings: &ClientSettings) -> Result<Box<dyn Producer>, BrokerError> {
         let properties: Vec<_> = defaults::producer(self.mapped(ClientKind::Producer, settings)?).into_iter().collect();
         let client = joined(beside(move || Client::new(Kind::Producer, &properties))).await?;

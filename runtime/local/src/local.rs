@@ -230,6 +230,10 @@ impl Broker for Local {
         }
     }
 
+    fn check_pattern(&self, pattern: &str) -> Result<(), String> {
+        Pattern::new(pattern).map(drop)
+    }
+
     async fn producer(&self, settings: &ClientSettings) -> Result<Box<dyn Producer>, BrokerError> {
         let batch_bytes = number(settings, "batch.size")?.unwrap_or(16 << 10);
         let ours = &self.engine.shared.settings;

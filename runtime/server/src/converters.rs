@@ -1,6 +1,6 @@
 //! Converters by class name, for core.
 
-use weir_core::model::{Config, ConverterRole, Problem};
+use weir_core::model::{Config, ConfigKey, ConverterRole, Problem};
 use weir_core::port::{Converter, ConverterFactory};
 
 /// The converters of weir-convert.
@@ -19,6 +19,18 @@ impl ConverterFactory for StockConverters {
             ConverterRole::Header => weir_convert::Role::Header,
         };
         weir_convert::converter(class, settings, role)
+    }
+
+    fn classes(&self, role: ConverterRole) -> Vec<String> {
+        let fits = |class: &&weir_convert::ConverterClass| match role {
+            ConverterRole::Key | ConverterRole::Value => class.converts_records,
+            ConverterRole::Header => class.converts_headers,
+        };
+        weir_convert::CLASSES.iter().filter(fits).map(|class| class.name.to_owned()).collect()
+    }
+
+    fn definition(&self, class: &str) -> Option<Vec<ConfigKey>> {
+        weir_convert::ConverterClass::find(class).map(weir_convert::ConverterClass::definition)
     }
 }
 

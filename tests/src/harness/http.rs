@@ -11,6 +11,10 @@ pub struct Answer {
     pub status: u16,
     /// The body.
     pub text: String,
+    /// Its media type, as the server says it.
+    pub content_type: Option<String>,
+    /// The header `Location`.
+    pub location: Option<String>,
 }
 
 impl Answer {
@@ -22,22 +26,36 @@ impl Answer {
 
 /// Sends a request with a body of a media type, or with none.
 pub fn request(method: &str, url: &str, body: Option<(&str, &[u8])>) -> Answer {
+    let media: Vec<(&str, &str)> = body.iter().map(|(media, _)| ("content-type", *media)).collect();
+    request_with(method, url, &media, body.map(|(_, bytes)| bytes))
+}
+
+/// Sends a request with these headers, and with a body or none.
+pub fn request_with(method: &str, url: &str, headers: &[(&str, &str)], body: Option<&[u8]>) -> Answer {
     let agent: ureq::Agent = ureq::Agent::config_builder()
         .http_status_as_error(false)
         .timeout_global(Some(Duration::from_secs(100)))
         .allow_non_standard_methods(true)
         .build()
         .into();
-    let request = ureq::http::Request::builder().method(method).uri(url);
+    let mut request = ureq::http::Request::builder().method(method).uri(url);
+    for (name, value) in headers {
+        request = request.header(*name, *value);
+    }
     let answer = match body {
-        Some((media, bytes)) => agent.run(request.header("content-type", media).body(bytes).expect("a request")),
+        Some(bytes) => agent.run(request.body(bytes).expect("a request")),
         None => agent.run(request.body(()).expect("a request")),
     };
     match answer {
         Ok(mut answer) => {
-            let status = answer.status().as_u16();
-            Answer { status, text: answer.body_mut().read_to_string().unwrap_or_default() }
+            let header = |name| answer.headers().get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
+            Answer {
+                status: answer.status().as_u16(),
+                content_type: header("content-type"),
+                location: header("location"),
+                text: answer.body_mut().read_to_string().unwrap_or_default(),
+            }
         }
-        Err(_) => Answer { status: 0, text: String::new() },
+        Err(_) => Answer { status: 0, text: String::new(), content_type: None, location: None },
     }
 }

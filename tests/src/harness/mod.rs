@@ -1,8 +1,10 @@
 //! What was built, instances of guests, and waiting with a deadline.
 
+pub mod difference;
 pub mod fakes;
 pub mod http;
 pub mod kafka;
+pub mod scenario;
 pub mod server;
 pub mod worker;
 

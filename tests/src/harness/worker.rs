@@ -1,4 +1,4 @@
-//! A weir process of a test's own: started, asked, killed, and never left behind.
+//! A worker process of a test's own, weir or the one it is measured by: started, asked, killed, never left behind.
 
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use super::built;
 
-/// A running `weir standalone`.
+/// A running `weir standalone`, or Apache's own standalone worker.
 pub struct Worker {
     child: Child,
     log: PathBuf,
@@ -28,6 +28,25 @@ impl Worker {
         let out = std::fs::OpenOptions::new().create(true).append(true).open(&log).expect("a log");
         let child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(out).spawn().expect("weir starts");
         Worker { child, log }
+    }
+
+    /// Starts Apache Kafka Connect with these properties in a folder; answers when it is ready, and where.
+    pub fn apache(folder: &Path, properties: &str) -> (Worker, String) {
+        let (port, _) = super::kafka::free_ports();
+        let properties = format!("listeners=http://127.0.0.1:{port}\n{properties}");
+        std::fs::write(folder.join("worker.properties"), properties).expect("the test's folder can be written to");
+        let home = super::kafka::home();
+        let mut command = Command::new("java");
+        command.env("CLASSPATH", home.join("libs").join("*")).args(["-Xmx512m", "-XX:+UseSerialGC"]);
+        command.arg(format!("-Dlog4j2.configurationFile={}", home.join("log4j2.properties").display()));
+        command.arg("org.apache.kafka.connect.cli.ConnectStandalone").arg(folder.join("worker.properties"));
+        let log = folder.join("apache.log");
+        let out = std::fs::File::create(&log).expect("a log");
+        let err = out.try_clone().expect("a log");
+        let child = command.stdin(Stdio::null()).stdout(out).stderr(err).spawn().expect("java starts");
+        let (mut worker, url) = (Worker { child, log }, format!("http://127.0.0.1:{port}"));
+        worker.until("REST", || super::http::request("GET", &format!("{url}/health"), None).status == 200);
+        (worker, url)
     }
 
     /// What the worker has logged, earlier workers of the same folder included.

@@ -160,6 +160,18 @@ impl ConnectorStatus {
         let tasks = self.tasks.iter().filter(|(_, status)| include_tasks && meant(status));
         (meant(&self.connector), tasks.map(|(id, _)| id.clone()).collect())
     }
+
+    /// The same connector with what is restarted shown so, and all else as it was.
+    pub fn restarting(mut self, include_tasks: bool, only_failed: bool) -> ConnectorStatus {
+        let (connector, restarted) = self.restarted(include_tasks, only_failed);
+        if connector {
+            self.connector.state = State::Restarting;
+        }
+        for (_, status) in self.tasks.iter_mut().filter(|(id, _)| restarted.contains(id)) {
+            status.state = State::Restarting;
+        }
+        self
+    }
 }
 
 /// Asks a herder and looks at what it has made.

@@ -219,7 +219,7 @@ impl Standalone {
     fn known_task(&self, id: &TaskId) -> Result<(), HerderError> {
         self.known(&id.connector, "Unknown connector: {}")?;
         let count = self.view.state().get(&id.connector).map_or(0, |connector| connector.tasks.len());
-        if (id.index as usize) < count { Ok(()) } else { Err(HerderError::NotFound(format!("Unknown task: {id}"))) }
+        if (id.index as usize) < count { Ok(()) } else { Err(HerderError::NotFound(format!("Task {id} not found"))) }
     }
 
     async fn put(&mut self, name: &str, put: Put) -> Result<bool, HerderError> {
@@ -256,9 +256,10 @@ impl Standalone {
         only_failed: bool,
     ) -> Result<ConnectorStatus, HerderError> {
         self.known(&name, "Unknown connector: {}")?;
+        let before = self.view.status(&name);
         self.write(&[ConfigRecord::Restart { name: name.clone(), include_tasks, only_failed }]).await?;
         let none = || HerderError::NotFound(format!("Status for connector {name} not found"));
-        self.view.status(&name).ok_or_else(none)
+        before.map(|status| status.restarting(include_tasks, only_failed)).ok_or_else(none)
     }
 
     fn answer_waiters(&mut self) {

@@ -1,11 +1,13 @@
 //! What is wrong with a connector's configuration, key by key (AbstractHerder.validateConnectorConfig).
 
-use crate::model::{Ceilings, ClassKind, Config, ConfigKey, ConverterRole, Problem};
+use crate::model::{Ceilings, ClassKind, Config, ConfigKey, ConverterRole, DefaultValue, Problem};
 use crate::plugin::{Found, Registry, grants};
-use crate::settings::{Checked, ConnectorSettings, check, entries, framework};
+use crate::settings::{Checked, ConnectorSettings, Reader, check, check_null, entries, framework};
 
 use super::builder::{Builder, Failure};
 use super::request::HerderError;
+
+const ROLES: [ConverterRole; 3] = [ConverterRole::Key, ConverterRole::Value, ConverterRole::Header];
 
 /// A key, its value, and what is wrong with it.
 #[derive(Clone, Debug, PartialEq)]
@@ -16,6 +18,8 @@ pub struct Entry {
     pub key: Option<ConfigKey>,
     /// Its value and what is wrong with it.
     pub checked: Checked,
+    /// Values to choose from.
+    pub recommended: Vec<String>,
 }
 
 /// What is wrong with a configuration.
@@ -41,20 +45,23 @@ impl Validation {
         (!errors.is_empty()).then(|| {
             HerderError::Invalid(format!(
                 "Connector configuration is invalid and contains the following {} error(s):\n{}\nYou can also find \
-                 the above list of errors at the endpoint `/connector-plugins/{}/config/validate`",
+                 the above list of errors at the endpoint `/connector-plugins/{{connectorType}}/config/validate`",
                 errors.len(),
                 errors.join("\n"),
-                self.class
             ))
         })
     }
 
     fn push(&mut self, key: ConfigKey, config: &Config) {
         let checked = check(&key, config);
+        self.insert(key, checked);
+    }
+
+    fn insert(&mut self, key: ConfigKey, checked: Checked) {
         if let Some(group) = key.group.as_ref().filter(|group| !self.groups.contains(group)) {
             self.groups.push(group.clone());
         }
-        let entry = Entry { name: key.name.clone(), key: Some(key), checked };
+        let entry = Entry { name: key.name.clone(), key: Some(key), checked, recommended: Vec::new() };
         match self.entries.iter_mut().find(|there| there.name == entry.name) {
             // A plugin's own key takes the place of the worker's.
             Some(there) => *there = entry,
@@ -62,17 +69,35 @@ impl Validation {
         }
     }
 
+    /// The entry of a key; for one that nobody defines it is made.
+    fn entry(&mut self, name: &str) -> &mut Entry {
+        let at = self.entries.iter().position(|entry| entry.name == name).unwrap_or_else(|| {
+            let (name, checked) = (name.to_owned(), Checked::default());
+            self.entries.push(Entry { name, key: None, checked, recommended: Vec::new() });
+            self.entries.len() - 1
+        });
+        &mut self.entries[at]
+    }
+
     /// Adds an error, unless its key has one already that says more.
     fn add(&mut self, problem: Problem) {
-        let Problem { key, message } = problem;
-        match self.entries.iter_mut().find(|entry| entry.name == key) {
-            Some(entry) if entry.checked.errors.is_empty() => entry.checked.errors.push(message),
-            Some(_) => {}
-            None => {
-                let checked = Checked { value: None, errors: vec![message] };
-                self.entries.push(Entry { name: key, key: None, checked });
-            }
+        let errors = &mut self.entry(&problem.key).checked.errors;
+        if errors.is_empty() {
+            errors.push(problem.message);
         }
+    }
+
+    /// Adds that a key was given as null, beside what is wrong with having no value.
+    fn add_null(&mut self, key: &str) {
+        let entry = self.entry(key);
+        entry.checked = entry.key.as_ref().map(check_null).unwrap_or_default();
+        entry.checked.errors.push("Null value can not be supplied as the configuration value.".into());
+    }
+
+    /// Adds that a key names no class of its kind.
+    fn add_unknown_class(&mut self, problem: Problem) {
+        self.entry(&problem.key).checked.value = None;
+        self.add(problem);
     }
 }
 
@@ -85,8 +110,7 @@ impl Builder {
         nulls: &[String],
         ceilings: &Ceilings,
     ) -> Result<Validation, HerderError> {
-        let class = config.get("connector.class").map(|class| class.trim()).filter(|class| !class.is_empty());
-        let Some(class) = class else {
+        let Some(class) = config.get("connector.class").map(|class| class.trim()) else {
             return Err(HerderError::Invalid(format!("Connector config {} contains no connector type", shown(config))));
         };
         let (found, mut validation) = {
@@ -96,10 +120,10 @@ impl Builder {
             let validation = definitions(class, &found, config, &plugins);
             (found, validation)
         };
-        for key in nulls {
-            let message = "Null value can not be supplied as the configuration value.".to_owned();
-            validation.entries.retain(|entry| entry.name != *key || entry.key.is_some());
-            validation.add(Problem { key: key.clone(), message });
+        self.offer_converters(config, &mut validation);
+        nulls.iter().for_each(|key| validation.add_null(key));
+        if found.class.kind == ClassKind::Sink {
+            self.check_topics(config, &mut validation);
         }
         match ConnectorSettings::parse(config) {
             Ok(settings) => self.check_converters(&settings, &mut validation),
@@ -118,12 +142,57 @@ impl Builder {
         Ok(validation)
     }
 
+    /// What converters there are to choose from, which the worker has chosen, and what the chosen ones are configured
+    /// with.
+    fn offer_converters(&self, config: &Config, validation: &mut Validation) {
+        for (role, default) in ROLES.into_iter().zip(&self.settings.converters) {
+            let property = role.property();
+            let entry = validation.entry(property);
+            entry.recommended = self.converters.classes(role);
+            if let Some(key) = &mut entry.key {
+                key.default = DefaultValue::Value(default.class.clone());
+                entry.checked = check(key, config);
+            }
+        }
+        // Connect's order: the header converter's keys come first.
+        let [key, value, header] = ROLES;
+        for property in [header, key, value].map(ConverterRole::property) {
+            let chosen = config.get(property).and_then(|class| self.converters.definition(class.trim()));
+            let prefix = format!("{property}.");
+            let settings = Reader::new(config).below(&prefix);
+            for mut key in chosen.into_iter().flatten() {
+                if key.name == "converter.type" {
+                    key.default = DefaultValue::Value(property.trim_end_matches(".converter").to_owned());
+                }
+                // Its errors name it as the converter knows it.
+                let checked = check(&key, &settings);
+                key.name.insert_str(0, &prefix);
+                validation.insert(key, checked);
+            }
+        }
+    }
+
+    fn check_topics(&self, config: &Config, validation: &mut Validation) {
+        let pattern = config.get("topics.regex").map(|pattern| pattern.trim()).unwrap_or_default();
+        if let (false, Err(reason)) = (pattern.is_empty(), self.broker.check_pattern(pattern)) {
+            let message = format!("Invalid value {pattern} for configuration topics.regex: Invalid regex: {reason}");
+            validation.add(Problem { key: "topics.regex".into(), message });
+        }
+        require_topics(config, validation);
+    }
+
     fn check_converters(&self, settings: &ConnectorSettings, validation: &mut Validation) {
-        let roles = [ConverterRole::Key, ConverterRole::Value, ConverterRole::Header];
-        for (chosen, role) in settings.converters.iter().zip(roles) {
+        for (chosen, role) in settings.converters.iter().zip(ROLES) {
             let Some(chosen) = chosen else { continue };
-            if let Err(problems) = self.converters.converter(&chosen.class, &chosen.settings, role) {
-                problems.into_iter().for_each(|problem| validation.add(problem));
+            let property = role.property();
+            let made = self.converters.converter(&chosen.class, &chosen.settings, role);
+            for Problem { key, message } in made.err().into_iter().flatten() {
+                if key == property {
+                    let message = format!("Invalid value {} for configuration {key}: {message}", chosen.class);
+                    validation.add_unknown_class(Problem { key, message });
+                } else {
+                    validation.add(Problem { key: format!("{property}.{key}"), message });
+                }
             }
         }
     }
@@ -138,29 +207,36 @@ fn shown(config: &Config) -> String {
 /// Every key that is defined for a configuration, with its value checked.
 fn definitions(class: &str, found: &Found, config: &Config, plugins: &Registry) -> Validation {
     let mut validation = Validation { class: class.to_owned(), groups: Vec::new(), entries: Vec::new() };
-    let mut keys = framework::common();
-    if found.class.kind == ClassKind::Sink {
-        keys.extend(framework::sink());
-    }
-    let mut problems = Vec::new();
+    let mut keys = framework::of(found.class.kind);
+    let (mut unknown, mut types) = (Vec::new(), Vec::new());
     for alias in aliases(config, "transforms") {
-        let [class, negate, predicate] = framework::transformation(alias);
-        let own = own_keys(&class, ClassKind::Transformation, config, plugins, &mut problems);
+        let (prefix, kind) = (format!("transforms.{alias}."), ClassKind::Transformation);
+        types.push((format!("{prefix}type"), kind));
+        let step = step_class(&prefix, kind, config, plugins).map_err(|problem| unknown.push(problem)).ok().flatten();
+        let own = step.map(|found| found.class.config.as_slice()).unwrap_or_default();
+        let [class, negate, predicate] = framework::transformation(alias, own.len());
+        let group = class.group.clone();
         keys.push(class);
-        keys.extend(own);
-        keys.extend([negate, predicate]);
+        keys.extend(own_keys(own, &prefix, group.as_ref()));
+        if step.is_some() {
+            keys.extend([negate, predicate]);
+        }
     }
     for alias in aliases(config, "predicates") {
+        let (prefix, kind) = (format!("predicates.{alias}."), ClassKind::Predicate);
+        types.push((format!("{prefix}type"), kind));
+        let step = step_class(&prefix, kind, config, plugins).map_err(|problem| unknown.push(problem)).ok().flatten();
+        let own = step.map(|found| found.class.config.as_slice()).unwrap_or_default();
         let class = framework::predicate(alias);
-        let own = own_keys(&class, ClassKind::Predicate, config, plugins, &mut problems);
+        let group = class.group.clone();
         keys.push(class);
-        keys.extend(own);
+        keys.extend(own_keys(own, &prefix, group.as_ref()));
     }
     keys.extend(found.class.config.iter().cloned());
     keys.into_iter().for_each(|key| validation.push(key, config));
-    problems.into_iter().for_each(|problem| validation.add(problem));
-    if found.class.kind == ClassKind::Sink {
-        require_topics(config, &mut validation);
+    unknown.into_iter().for_each(|problem| validation.add_unknown_class(problem));
+    for (key, kind) in types {
+        validation.entry(&key).recommended = plugins.listed(kind);
     }
     validation
 }
@@ -169,29 +245,34 @@ fn aliases<'a>(config: &'a Config, key: &str) -> Vec<&'a str> {
     config.get(key).map(|text| entries(text).filter(|alias| !alias.is_empty()).collect()).unwrap_or_default()
 }
 
-/// The keys that the class of a step defines, under the step's prefix.
-fn own_keys(
-    class: &ConfigKey,
+/// The class of a step; none when the configuration names none.
+fn step_class<'a>(
+    prefix: &str,
     kind: ClassKind,
     config: &Config,
-    plugins: &Registry,
-    problems: &mut Vec<Problem>,
-) -> Vec<ConfigKey> {
-    let Some(name) = config.get(&class.name).map(|name| name.trim()) else { return Vec::new() };
-    let Some(found) = plugins.find(name).filter(|found| found.class.kind == kind) else {
-        let message =
-            format!("Invalid value {name} for configuration {}: Class {name} could not be found.", class.name);
-        problems.push(Problem { key: class.name.clone(), message });
-        return Vec::new();
+    plugins: &'a Registry,
+) -> Result<Option<&'a Found>, Problem> {
+    let key = format!("{prefix}type");
+    let Some(name) = config.get(&key).map(|name| name.trim()) else { return Ok(None) };
+    match plugins.find(name).filter(|found| found.class.kind == kind) {
+        Some(found) => Ok(Some(found)),
+        None => {
+            let message = format!("Invalid value {name} for configuration {key}: Class {name} could not be found.");
+            Err(Problem { key, message })
+        }
+    }
+}
+
+/// The keys that the class of a step defines, under the step's prefix.
+fn own_keys(own: &[ConfigKey], prefix: &str, group: Option<&String>) -> Vec<ConfigKey> {
+    let under = |(at, key): (usize, &ConfigKey)| ConfigKey {
+        name: format!("{prefix}{}", key.name),
+        group: group.cloned(),
+        order: framework::OWN_FROM + at as i32,
+        dependents: key.dependents.iter().map(|dependent| format!("{prefix}{dependent}")).collect(),
+        ..key.clone()
     };
-    let prefix = class.name.strip_suffix("type").unwrap_or(&class.name);
-    let own = found.class.config.iter().cloned().map(|mut key| {
-        key.name = format!("{prefix}{}", key.name);
-        key.group.clone_from(&class.group);
-        key.dependents.iter_mut().for_each(|dependent| *dependent = format!("{prefix}{dependent}"));
-        key
-    });
-    own.collect()
+    own.iter().enumerate().map(under).collect()
 }
 
 /// SinkConnectorConfig.validate: one of the two, and on each of them what is wrong.
@@ -203,7 +284,7 @@ fn require_topics(config: &Config, validation: &mut Validation) {
         (true, false) | (false, true) => return,
     };
     for key in ["topics", "topics.regex"] {
-        validation.add(Problem { key: key.into(), message: message.into() });
+        validation.entry(key).checked.errors.push(message.into());
     }
 }
 
@@ -222,7 +303,7 @@ mod tests {
     #[test]
     fn a_refusal_counts_and_names_every_error() {
         let mut checked = validation(vec![]);
-        checked.push(framework::common().remove(2), &config(&[("tasks.max", "0")]));
+        checked.push(framework::of(ClassKind::Source).remove(2), &config(&[("tasks.max", "0")]));
         checked.add(Problem { key: "file".into(), message: "Missing".into() });
         let Some(HerderError::Invalid(text)) = checked.refusal() else { panic!("no refusal") };
         let start = "Connector configuration is invalid and contains the following 2 error(s):\nInvalid value 0 for \
@@ -240,7 +321,8 @@ mod tests {
             (&[("topics", "a"), ("topics.regex", "a.*")], 2),
         ] {
             let mut checked = validation(vec![]);
-            framework::sink().into_iter().for_each(|key| checked.push(key, &config(entries)));
+            let topics = framework::of(ClassKind::Sink).into_iter().filter(|key| key.name.starts_with("topics"));
+            topics.for_each(|key| checked.push(key, &config(entries)));
             require_topics(&config(entries), &mut checked);
             assert_eq!(checked.errors().count(), errors, "{entries:?}");
         }
@@ -249,7 +331,8 @@ mod tests {
     #[test]
     fn a_plugins_own_key_takes_the_place_of_the_workers() {
         let mut checked = validation(vec![]);
-        let [mut own, theirs] = [framework::common().remove(2), framework::common().remove(2)];
+        let [mut own, theirs] =
+            [framework::of(ClassKind::Source).remove(2), framework::of(ClassKind::Source).remove(2)];
         own.documentation = "mine".into();
         checked.push(theirs, &Config::new());
         checked.push(own, &Config::new());

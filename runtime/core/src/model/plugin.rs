@@ -53,6 +53,14 @@ pub struct Class {
     pub wants: OptionalCalls,
 }
 
+impl Class {
+    /// The names under which it is listed: its own, and the long ones of what it replaces.
+    pub fn listed_names(&self) -> impl Iterator<Item = &str> {
+        std::iter::once(self.name.as_str())
+            .chain(self.aliases.iter().map(String::as_str).filter(|name| name.contains('.')))
+    }
+}
+
 /// Parts of a record.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Parts {

@@ -120,7 +120,9 @@ impl Registry {
                 let there: Vec<&str> =
                     self.classes.values().filter(|f| kinds.contains(&f.class.kind)).map(|f| &*f.class.name).collect();
                 Err(format!(
-                    "Failed to find any class that implements {what} and which name matches {name}, available are: {}",
+                    "Failed to find any class that implements {what} and which name matches {name}, available {}s are: \
+                     {}",
+                    what.to_lowercase(),
                     there.join(", ")
                 ))
             }
@@ -130,6 +132,17 @@ impl Registry {
     /// Whether a component of these bytes is there.
     pub fn has_component(&self, hash: &str) -> bool {
         self.classes.values().any(|found| found.component.hash() == hash)
+    }
+
+    /// The names under which the classes of a kind are listed, in order: their own, and the long ones that they replace.
+    pub fn listed(&self, kind: ClassKind) -> Vec<String> {
+        let mut listed: Vec<String> = self
+            .classes()
+            .filter(|found| found.class.kind == kind)
+            .flat_map(|found| found.class.listed_names().map(str::to_owned))
+            .collect();
+        listed.sort();
+        listed
     }
 
     /// All classes, by name.

@@ -78,6 +78,9 @@ pub trait Broker: Send + Sync {
     /// Makes a topic, or finds that it exists.
     async fn create_topic(&self, topic: &NewTopic) -> Result<Created, BrokerError>;
 
+    /// Says what is wrong with a pattern of topics.
+    fn check_pattern(&self, pattern: &str) -> Result<(), String>;
+
     /// A producer for one task.
     async fn producer(&self, settings: &ClientSettings) -> Result<Box<dyn Producer>, BrokerError>;
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use weir_data::{Cells, Column};
 
-use crate::model::{BatchTables, Config, ConverterRole, Problem, RowFault};
+use crate::model::{BatchTables, Config, ConfigKey, ConverterRole, Problem, RowFault};
 
 /// The topics of a batch's rows.
 #[derive(Clone, Copy, Debug)]
@@ -55,4 +55,10 @@ pub trait ConverterFactory: Send + Sync {
         settings: &Config,
         role: ConverterRole,
     ) -> Result<Box<dyn Converter>, Vec<Problem>>;
+
+    /// The classes for a part of records, by name.
+    fn classes(&self, role: ConverterRole) -> Vec<String>;
+
+    /// What a class is configured with, without prefix; none for one that is not there.
+    fn definition(&self, class: &str) -> Option<Vec<ConfigKey>>;
 }

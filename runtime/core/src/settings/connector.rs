@@ -53,10 +53,7 @@ impl ConnectorSettings {
     /// Reads a connector's settings, or says everything that is wrong with them.
     pub fn parse(config: &Config) -> Result<ConnectorSettings, Vec<Problem>> {
         let mut reader = Reader::new(config);
-        let name = reader.required("name");
-        if name.chars().any(char::is_control) {
-            reader.problem("name", "Invalid value for configuration name: it has control characters");
-        }
+        let name = name(&mut reader);
         let class = reader.required("connector.class");
         let tasks_max: i64 = reader.number("tasks.max", 1);
         if tasks_max < 1 {
@@ -99,13 +96,36 @@ impl ConnectorSettings {
     }
 }
 
+fn name(reader: &mut Reader) -> String {
+    let Some(name) = reader.get("name").filter(|name| !name.is_empty()) else {
+        match reader.get("name") {
+            Some(_) => reader.problem("name", "Invalid value  for configuration name: String may not be empty"),
+            None => drop(reader.required("name")),
+        }
+        return String::new();
+    };
+    let controls: Vec<String> =
+        name.chars().filter(|one| one.is_control()).map(|one| u32::from(one).to_string()).collect();
+    if !controls.is_empty() {
+        let message = format!(
+            "Invalid value {name} for configuration name: String may not contain control sequences but had the \
+             following ASCII chars: {}",
+            controls.join(", ")
+        );
+        reader.problem("name", message);
+    }
+    name.to_owned()
+}
+
 fn aliases(reader: &mut Reader, key: &str) -> Vec<String> {
     let aliases = reader.list(key);
-    let mut seen = std::collections::BTreeSet::new();
-    for alias in &aliases {
-        if alias.is_empty() || !seen.insert(alias) {
-            reader.problem(key, format!("Invalid value for configuration {key}: duplicate or empty alias {alias:?}"));
-        }
+    let invalid = |what: &str| format!("Invalid value [{}] for configuration {key}: {what}", aliases.join(", "));
+    let distinct: std::collections::BTreeSet<&String> = aliases.iter().collect();
+    if distinct.len() < aliases.len() {
+        reader.problem(key, invalid("Duplicate alias provided."));
+    }
+    if aliases.iter().any(String::is_empty) {
+        reader.problem(key, invalid("Empty alias provided."));
     }
     aliases
 }
@@ -125,8 +145,11 @@ fn steps(reader: &mut Reader) -> Vec<StepSettings> {
         });
         let guard = match guard {
             None if reader.get(&format!("{prefix}negate")).is_some() => {
-                let key = format!("{prefix}negate");
-                reader.problem(&key, format!("there is no config '{guard_key}' defining a predicate to be negated"));
+                let message = format!(
+                    "Config '{prefix}negate' was provided but there is no config '{guard_key}' defining a predicate to \
+                     be negated."
+                );
+                reader.problem(&format!("{prefix}type"), message);
                 None
             }
             None => None,
@@ -189,16 +212,8 @@ mod tests {
         ]))
         .unwrap_err();
         let keys: std::collections::BTreeSet<&str> = problems.iter().map(|problem| problem.key.as_str()).collect();
-        let expected = [
-            "connector.class",
-            "name",
-            "tasks.max",
-            "topics",
-            "topics.regex",
-            "transforms",
-            "transforms.a.negate",
-            "transforms.a.type",
-        ];
+        let expected =
+            ["connector.class", "name", "tasks.max", "topics", "topics.regex", "transforms", "transforms.a.type"];
         assert_eq!(keys.into_iter().collect::<Vec<_>>(), expected);
     }
 }

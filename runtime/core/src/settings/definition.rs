@@ -27,6 +27,16 @@ pub fn check(key: &ConfigKey, config: &Config) -> Checked {
             None
         }
     };
+    finish(key, given, errors)
+}
+
+/// Checks a key that was given as null: no default stands in for it.
+pub fn check_null(key: &ConfigKey) -> Checked {
+    finish(key, None, Vec::new())
+}
+
+fn finish(key: &ConfigKey, given: Option<String>, mut errors: Vec<String>) -> Checked {
+    let name = &key.name;
     let parsed = match given.as_deref().map(|text| parse(key.kind, text)) {
         None => None,
         Some(Ok(value)) => Some(value),
@@ -198,7 +208,10 @@ mod tests {
 
     #[test]
     fn a_required_key_that_is_not_given_is_named() {
-        let key = super::super::framework::common().into_iter().find(|key| key.name == "connector.class").unwrap();
+        let key = super::super::framework::of(crate::model::ClassKind::Source)
+            .into_iter()
+            .find(|key| key.name == "connector.class")
+            .unwrap();
         let expected = "Missing required configuration \"connector.class\" which has no default value.";
         assert_eq!(check(&key, &Config::new()).errors, [expected]);
     }

@@ -1,7 +1,7 @@
 //! Pure. The configuration keys that the worker itself gives to every connector (ConnectorConfig, SourceConnectorConfig,
 //! SinkConnectorConfig), as far as it acts on them.
 
-use crate::model::{ConfigKey, ConfigType, DefaultValue, Importance, Validator, Width};
+use crate::model::{ClassKind, ConfigKey, ConfigType, DefaultValue, Importance, Validator, Width};
 
 /// A key: name, type, default (none: required; `null`), importance, group, place in it, width, name for people, text.
 #[expect(clippy::too_many_arguments, reason = "a table's columns")]
@@ -42,25 +42,31 @@ fn value(text: &str) -> DefaultValue {
     DefaultValue::Value(text.into())
 }
 
+/// The keys of every plugin of a kind.
+pub fn of(kind: ClassKind) -> Vec<ConfigKey> {
+    match kind {
+        ClassKind::Source => common(),
+        ClassKind::Sink => [common(), sink()].concat(),
+        ClassKind::Transformation | ClassKind::Predicate => Vec::new(),
+    }
+}
+
 /// Keys of every connector.
-pub fn common() -> Vec<ConfigKey> {
+fn common() -> Vec<ConfigKey> {
     use ConfigType::{Class, Int, List, String};
     use DefaultValue::{Null, Required};
     use Importance::{High, Low};
     vec![
-        with(
-            key(
-                "name",
-                String,
-                Required,
-                High,
-                "Common",
-                1,
-                Width::Medium,
-                "Connector name",
-                "Globally unique name to use for this connector.",
-            ),
-            Validator::NonEmpty,
+        key(
+            "name",
+            String,
+            Required,
+            High,
+            "Common",
+            1,
+            Width::Medium,
+            "Connector name",
+            "Globally unique name to use for this connector.",
         ),
         key(
             "connector.class",
@@ -71,7 +77,7 @@ pub fn common() -> Vec<ConfigKey> {
             2,
             Width::Long,
             "Connector class",
-            "Name or alias of the class for this connector.",
+            "Name or alias of the class for this connector. Must be a subclass of org.apache.kafka.connect.connector.Connector. If the connector is org.apache.kafka.connect.file.FileStreamSinkConnector, you can either specify this full name,  or use \"FileStreamSink\" or \"FileStreamSinkConnector\" to make the configuration a bit shorter",
         ),
         with(
             key(
@@ -80,7 +86,7 @@ pub fn common() -> Vec<ConfigKey> {
                 value("1"),
                 High,
                 "Common",
-                3,
+                4,
                 Width::Short,
                 "Tasks max",
                 "Maximum number of tasks to use for this connector.",
@@ -93,10 +99,10 @@ pub fn common() -> Vec<ConfigKey> {
             Null,
             Low,
             "Common",
-            5,
+            6,
             Width::Short,
             "Key converter class",
-            "Converter class used to convert between Kafka Connect format and the serialized form that is written to Kafka, for keys.",
+            "Converter class used to convert between Kafka Connect format and the serialized form that is written to Kafka. This controls the format of the keys in messages written to or read from Kafka, and since this is independent of connectors it allows any connector to work with any serialization format. Examples of common formats include JSON and Avro.",
         ),
         key(
             "value.converter",
@@ -104,10 +110,10 @@ pub fn common() -> Vec<ConfigKey> {
             Null,
             Low,
             "Common",
-            6,
+            8,
             Width::Short,
             "Value converter class",
-            "Converter class used to convert between Kafka Connect format and the serialized form that is written to Kafka, for values.",
+            "Converter class used to convert between Kafka Connect format and the serialized form that is written to Kafka. This controls the format of the values in messages written to or read from Kafka, and since this is independent of connectors it allows any connector to work with any serialization format. Examples of common formats include JSON and Avro.",
         ),
         key(
             "header.converter",
@@ -115,10 +121,10 @@ pub fn common() -> Vec<ConfigKey> {
             Null,
             Low,
             "Common",
-            7,
+            10,
             Width::Short,
             "Header converter class",
-            "HeaderConverter class used to convert between Kafka Connect format and the serialized form that is written to Kafka, for header values.",
+            "HeaderConverter class used to convert between Kafka Connect format and the serialized form that is written to Kafka. This controls the format of the header values in messages written to or read from Kafka, and since this is independent of connectors it allows any connector to work with any serialization format. Examples of common formats include JSON and Avro. By default, the SimpleHeaderConverter is used to serialize header values to strings and deserialize them by inferring the schemas.",
         ),
         key(
             "transforms",
@@ -126,7 +132,7 @@ pub fn common() -> Vec<ConfigKey> {
             value(""),
             Low,
             "Transforms",
-            8,
+            12,
             Width::Long,
             "Transforms",
             "Aliases for the transformations to be applied to records.",
@@ -137,7 +143,7 @@ pub fn common() -> Vec<ConfigKey> {
             value(""),
             Low,
             "Predicates",
-            9,
+            13,
             Width::Long,
             "Predicates",
             "Aliases for the predicates used by transformations.",
@@ -146,7 +152,7 @@ pub fn common() -> Vec<ConfigKey> {
 }
 
 /// Further keys of sinks.
-pub fn sink() -> Vec<ConfigKey> {
+fn sink() -> Vec<ConfigKey> {
     use ConfigType::{List, String};
     use Importance::High;
     vec![
@@ -159,7 +165,7 @@ pub fn sink() -> Vec<ConfigKey> {
             4,
             Width::Long,
             "Topics",
-            "List of topics to consume, separated by commas.",
+            "List of topics to consume, separated by commas",
         ),
         with(
             key(
@@ -171,18 +177,19 @@ pub fn sink() -> Vec<ConfigKey> {
                 4,
                 Width::Long,
                 "Topics regex",
-                "Regular expression giving topics to consume. The regex is compiled to a java.util.regex.Pattern. Only one of topics or topics.regex should be specified.",
+                "Regular expression giving topics to consume. Under the hood, the regex is compiled to a <code>java.util.regex.Pattern</code>. Only one of topics or topics.regex should be specified.",
             ),
             Validator::Regex,
         ),
     ]
 }
 
-/// The keys that every step of a chain has; `prefix` is `transforms.<alias>.`.
-pub fn transformation(alias: &str) -> [ConfigKey; 3] {
-    let prefix = format!("transforms.{alias}.");
+/// The keys that every step of a chain has, around the `own` keys of its class; what is set is below
+/// `transforms.<alias>.`.
+pub fn transformation(alias: &str, own: usize) -> [ConfigKey; 3] {
     let group = format!("Transforms: {alias}");
-    let name = |rest: &str| format!("{prefix}{rest}");
+    let name = |rest: &str| format!("transforms.{alias}.{rest}");
+    let after = OWN_FROM + own as i32;
     [
         key(
             &name("type"),
@@ -193,7 +200,7 @@ pub fn transformation(alias: &str) -> [ConfigKey; 3] {
             0,
             Width::Long,
             &format!("Transformation type for {alias}"),
-            "Class for the transformation.",
+            &format!("Class for the '{alias}' transformation."),
         ),
         key(
             &name("negate"),
@@ -201,9 +208,9 @@ pub fn transformation(alias: &str) -> [ConfigKey; 3] {
             value("false"),
             Importance::Medium,
             &group,
-            -1,
+            after,
             Width::None,
-            &name("negate"),
+            "negate",
             "Whether the configured predicate should be negated.",
         ),
         key(
@@ -212,13 +219,16 @@ pub fn transformation(alias: &str) -> [ConfigKey; 3] {
             DefaultValue::Null,
             Importance::Medium,
             &group,
-            -1,
+            after + 1,
             Width::None,
-            &name("predicate"),
+            "predicate",
             "The alias of a predicate used to determine whether to apply this transformation.",
         ),
     ]
 }
+
+/// The place of a step's first own key in its group: after type and version.
+pub const OWN_FROM: i32 = 2;
 
 /// The key that every predicate has.
 pub fn predicate(alias: &str) -> ConfigKey {
@@ -232,6 +242,6 @@ pub fn predicate(alias: &str) -> ConfigKey {
         0,
         Width::Long,
         &format!("Predicate type for {alias}"),
-        "Class for the predicate.",
+        &format!("Class for the '{alias}' predicate."),
     )
 }

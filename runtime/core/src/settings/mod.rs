@@ -8,7 +8,7 @@ mod reader;
 mod worker;
 
 pub use connector::{ConnectorSettings, ConverterSettings, StepSettings};
-pub use definition::{Checked, check, entries};
+pub use definition::{Checked, check, check_null, entries};
 pub use properties::parse_properties;
 pub use reader::Reader;
 pub use worker::{Bootstrap, PLUGIN_BYTES_MAX, WorkerSettings};

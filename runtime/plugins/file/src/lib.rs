@@ -11,4 +11,7 @@ mod source;
 pub use sink::{FileSink, FileSinkTask};
 pub use source::{FileSource, FileSourceTask};
 
+/// The version of Kafka whose connectors these are: clients see what they replace.
+const KAFKA: &str = "4.3.1";
+
 weir_sdk::export!(sources: [FileSource], sinks: [FileSink]);

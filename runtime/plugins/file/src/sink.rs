@@ -19,7 +19,7 @@ impl SinkConnector for FileSink {
     type Task = FileSinkTask;
 
     fn class() -> Class {
-        Class::new("weir.file.Sink", env!("CARGO_PKG_VERSION"))
+        Class::new("weir.file.Sink", crate::KAFKA)
             .alias("FileStreamSink")
             .alias("FileStreamSinkConnector")
             .alias("org.apache.kafka.connect.file.FileStreamSinkConnector")

@@ -27,7 +27,7 @@ impl SourceConnector for FileSource {
     type Task = FileSourceTask;
 
     fn class() -> Class {
-        Class::new("weir.file.Source", env!("CARGO_PKG_VERSION"))
+        Class::new("weir.file.Source", crate::KAFKA)
             .alias("FileStreamSource")
             .alias("FileStreamSourceConnector")
             .alias("org.apache.kafka.connect.file.FileStreamSourceConnector")

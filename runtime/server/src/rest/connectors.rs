@@ -11,7 +11,7 @@ use weir_core::store::TargetState;
 
 use super::body::{self, GivenConfig};
 use super::error::Error;
-use super::{AppSlot, JsonBody, json, ok, shapes, started};
+use super::{AppSlot, Base, JsonBody, json, ok, shapes, started};
 
 type Answer = Result<Response, Error>;
 type Pairs = Query<Vec<(String, String)>>;
@@ -34,23 +34,14 @@ pub async fn list(State(app): State<AppSlot>, Query(query): Pairs) -> Answer {
     }
     let mut expanded = Map::new();
     for name in names {
-        let mut parts = Map::new();
-        for part in &expand {
-            let shown = match *part {
-                "status" => view.status(&name).map(|status| shapes::status(&status)),
-                "info" => view.info(&name).map(|info| shapes::info(&info)),
-                _ => continue, // names of other expansions are ignored
-            };
-            // One that has no status yet, or is gone by now, is left out.
-            match shown {
-                Some(shown) => drop(parts.insert((*part).to_owned(), shown)),
-                None => {
-                    parts.clear();
-                    break;
-                }
-            }
-        }
-        if !parts.is_empty() {
+        let shown = |part: &str| match part {
+            "status" => Some(view.status(&name).map(|status| shapes::status(&status))),
+            "info" => Some(view.info(&name).map(|info| shapes::info(&info))),
+            _ => None, // names of other expansions are ignored
+        };
+        let parts = expand.iter().filter_map(|part| Some(shown(part)?.map(|shown| ((*part).to_owned(), shown))));
+        // One that has no status yet, or is gone by now, is left out.
+        if let Some(parts) = parts.collect::<Option<Map<String, Value>>>() {
             expanded.insert(name, Value::Object(parts));
         }
     }
@@ -58,23 +49,35 @@ pub async fn list(State(app): State<AppSlot>, Query(query): Pairs) -> Answer {
 }
 
 /// POST /connectors
-pub async fn create(State(app): State<AppSlot>, JsonBody(body): JsonBody) -> Answer {
+pub async fn create(State(app): State<AppSlot>, base: Base, JsonBody(body): JsonBody) -> Answer {
     let request = body::create(&body).map_err(Error::bad_request)?;
-    put(herder(&app)?, &request.name, request.given, request.target, false).await
+    put(herder(&app)?, &base, &request.name, request.given, request.target, false).await
 }
 
 /// PUT /connectors/{name}/config
-pub async fn configure(State(app): State<AppSlot>, Path(name): Path<String>, JsonBody(body): JsonBody) -> Answer {
+pub async fn configure(
+    State(app): State<AppSlot>,
+    Path(name): Path<String>,
+    base: Base,
+    JsonBody(body): JsonBody,
+) -> Answer {
     let given = body::config(&body).map_err(Error::bad_request)?;
-    put(herder(&app)?, &name, given, None, true).await
+    put(herder(&app)?, &base, &name, given, None, true).await
 }
 
-async fn put(herder: &Herder, name: &str, given: GivenConfig, target: Option<TargetState>, replace: bool) -> Answer {
+async fn put(
+    herder: &Herder,
+    base: &Base,
+    name: &str,
+    given: GivenConfig,
+    target: Option<TargetState>,
+    replace: bool,
+) -> Answer {
     let config = body::named(name, given.config).map_err(Error::bad_request)?;
     check(herder, &config, &given.nulls).await?;
     let put = Put { config, target, replace, ceilings: None };
     let (info, created) = herder.ask(|answer| Request::Put { put, answer }).await?;
-    Ok(made(&info, created))
+    Ok(made(&info, created, base))
 }
 
 async fn check(herder: &Herder, config: &Config, nulls: &[String]) -> Result<(), HerderError> {
@@ -82,12 +85,12 @@ async fn check(herder: &Herder, config: &Config, nulls: &[String]) -> Result<(),
     herder.builder.check(config, nulls, ceilings).await?.refusal().map_or(Ok(()), Err)
 }
 
-fn made(info: &ConnectorInfo, created: bool) -> Response {
+fn made(info: &ConnectorInfo, created: bool, Base(base): &Base) -> Response {
     if !created {
         return json(StatusCode::OK, shapes::info(info));
     }
     let mut response = json(StatusCode::CREATED, shapes::info(info));
-    let location = format!("/connectors/{}", super::text::path_segment(&info.name));
+    let location = format!("{base}/connectors/{}", super::text::path_segment(&info.name));
     if let Ok(location) = HeaderValue::from_str(&location) {
         response.headers_mut().insert(header::LOCATION, location);
     }
@@ -125,23 +128,30 @@ pub async fn tasks(State(app): State<AppSlot>, Path(name): Path<String>) -> Answ
     ok(tasks.iter().map(|(id, config)| shapes::task(id, config)).collect::<Vec<Value>>().into())
 }
 
-/// A task's number; what is none names nothing.
-fn task_id(connector: String, index: &str) -> Result<TaskId, Error> {
-    let index = index.parse().map_err(|_| Error::plain(StatusCode::NOT_FOUND))?;
-    Ok(TaskId { connector, index })
+/// A task's number. What is none names nothing; a task below 0 is missing.
+fn task_id(connector: String, index: &str, missing: fn(&str) -> String) -> Result<TaskId, Error> {
+    let number: i32 = index.parse().map_err(|_| Error::plain(StatusCode::NOT_FOUND))?;
+    match u32::try_from(number) {
+        Ok(index) => Ok(TaskId { connector, index }),
+        Err(_) => Err(Error::not_found(missing(&format!("{connector}-{number}")))),
+    }
+}
+
+fn no_status(task: &str) -> String {
+    format!("No status found for task {task}")
 }
 
 /// GET /connectors/{name}/tasks/{task}/status
 pub async fn task_status(State(app): State<AppSlot>, Path((name, task)): Path<(String, String)>) -> Answer {
-    let id = task_id(name, &task)?;
+    let id = task_id(name, &task, no_status)?;
     let status = herder(&app)?.view.statuses.of_task(&id);
-    let status = status.ok_or_else(|| Error::not_found(format!("No status found for task {id}")))?;
+    let status = status.ok_or_else(|| Error::not_found(no_status(&id.to_string())))?;
     ok(shapes::task_status(&id, &status))
 }
 
 /// POST /connectors/{name}/tasks/{task}/restart
 pub async fn restart_task(State(app): State<AppSlot>, Path((name, task)): Path<(String, String)>) -> Answer {
-    let id = task_id(name, &task)?;
+    let id = task_id(name, &task, |task| format!("Task {task} not found"))?;
     herder(&app)?.ask(|answer| Request::RestartTask { id, answer }).await?;
     Ok(StatusCode::NO_CONTENT.into_response())
 }

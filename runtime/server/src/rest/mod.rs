@@ -3,6 +3,7 @@
 mod body;
 mod connectors;
 mod error;
+mod media;
 mod metrics;
 mod plugins;
 mod shapes;
@@ -16,10 +17,10 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, Request, State};
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::StatusCode;
 use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post, put};
+use axum::routing::{MethodRouter, get, post, put};
 use serde_json::json;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -28,6 +29,7 @@ use weir_core::herder::Herder;
 
 use crate::uploads::Uploads;
 use error::Error;
+use media::{Base, JsonBody, has_type};
 
 /// The time after which a request is answered whatever came of it (RestServer.DEFAULT_REST_REQUEST_TIMEOUT_MS).
 const TIMEOUT: Duration = Duration::from_secs(90);
@@ -67,25 +69,39 @@ pub async fn serve(listener: TcpListener, app: AppSlot, cancel: CancellationToke
     axum::serve(listener, router(app)).with_graceful_shutdown(cancel.cancelled_owned()).await
 }
 
+/// Routes as Connect's server has them: with a slash at the end a path means the same.
+trait Resource {
+    fn resource(self, path: &str, methods: MethodRouter<AppSlot>) -> Self;
+}
+
+impl Resource for Router<AppSlot> {
+    fn resource(self, path: &str, methods: MethodRouter<AppSlot>) -> Self {
+        self.route(path, methods.clone()).route(&format!("{path}/"), methods)
+    }
+}
+
 fn router(app: AppSlot) -> Router {
     let routes = Router::new()
         .route("/", get(worker::root))
-        .route("/health", get(worker::health))
+        .resource("/health", get(worker::health))
+        .resource("/connectors", get(connectors::list).post(connectors::create))
+        .resource("/connectors/{name}", get(connectors::info).delete(connectors::delete))
+        .resource("/connectors/{name}/config", get(connectors::config).put(connectors::configure))
+        .resource("/connectors/{name}/status", get(connectors::status))
+        .resource("/connectors/{name}/tasks", get(connectors::tasks))
+        .resource("/connectors/{name}/tasks/{task}/status", get(connectors::task_status))
+        .resource("/connectors/{name}/tasks/{task}/restart", post(connectors::restart_task))
+        .resource("/connectors/{name}/restart", post(connectors::restart))
+        .resource("/connectors/{name}/pause", put(connectors::pause))
+        .resource("/connectors/{name}/resume", put(connectors::resume))
+        .resource("/connectors/{name}/stop", put(connectors::stop))
+        .resource("/connector-plugins", get(plugins::list))
+        .resource("/connector-plugins/{class}/config", get(plugins::definition))
+        .resource("/connector-plugins/{class}/config/validate", put(plugins::validate))
+        .route_layer(from_fn(media::json_only))
+        // These are not Connect's, and speak other media types.
+        .route("/connector-plugins", post(plugins::upload))
         .route("/metrics", get(metrics::metrics))
-        .route("/connectors", get(connectors::list).post(connectors::create))
-        .route("/connectors/{name}", get(connectors::info).delete(connectors::delete))
-        .route("/connectors/{name}/config", get(connectors::config).put(connectors::configure))
-        .route("/connectors/{name}/status", get(connectors::status))
-        .route("/connectors/{name}/tasks", get(connectors::tasks))
-        .route("/connectors/{name}/tasks/{task}/status", get(connectors::task_status))
-        .route("/connectors/{name}/tasks/{task}/restart", post(connectors::restart_task))
-        .route("/connectors/{name}/restart", post(connectors::restart))
-        .route("/connectors/{name}/pause", put(connectors::pause))
-        .route("/connectors/{name}/resume", put(connectors::resume))
-        .route("/connectors/{name}/stop", put(connectors::stop))
-        .route("/connector-plugins", get(plugins::list).post(plugins::upload))
-        .route("/connector-plugins/{class}/config", get(plugins::definition))
-        .route("/connector-plugins/{class}/config/validate", put(plugins::validate))
         .layer(DefaultBodyLimit::max(JSON_BYTES_MAX))
         .method_not_allowed_fallback(|| async { Error::plain(StatusCode::METHOD_NOT_ALLOWED) })
         .fallback(|| async { Error::plain(StatusCode::NOT_FOUND) });
@@ -110,31 +126,6 @@ async fn once_started(State(app): State<AppSlot>, request: Request, next: Next) 
 /// The application of a worker that has started.
 fn started(app: &AppSlot) -> Result<&Arc<App>, Error> {
     app.get().ok_or_else(|| Error::new(StatusCode::SERVICE_UNAVAILABLE, "Worker is still starting up."))
-}
-
-/// A body in JSON, or the refusal of another type.
-struct JsonBody(Vec<u8>);
-
-impl<S: Send + Sync> axum::extract::FromRequest<S> for JsonBody {
-    type Rejection = Error;
-
-    async fn from_request(request: Request, state: &S) -> Result<JsonBody, Error> {
-        if !has_type(request.headers(), "application/json") {
-            return Err(Error::plain(StatusCode::UNSUPPORTED_MEDIA_TYPE));
-        }
-        match axum::body::Bytes::from_request(request, state).await {
-            Ok(bytes) => Ok(JsonBody(bytes.into())),
-            Err(rejection) if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE => {
-                Err(Error::new(rejection.status(), format!("The body has more than {JSON_BYTES_MAX} bytes")))
-            }
-            Err(rejection) => Err(Error::bad_request(rejection.body_text())),
-        }
-    }
-}
-
-fn has_type(headers: &HeaderMap, wanted: &str) -> bool {
-    let given = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    given.split(';').next().is_some_and(|media| media.trim().eq_ignore_ascii_case(wanted))
 }
 
 fn json(status: StatusCode, body: serde_json::Value) -> Response {

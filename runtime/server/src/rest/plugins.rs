@@ -5,13 +5,17 @@ use axum::http::{StatusCode, header};
 use axum::response::Response;
 use serde_json::{Value, json};
 
-use weir_core::model::{Class, ClassKind};
+use weir_core::model::ClassKind;
+use weir_core::settings::framework;
 
 use super::error::Error;
 use super::{AppSlot, JsonBody, body, has_type, ok, shapes, started};
 use crate::uploads::{Taken, UploadError};
 
 type Answer = Result<Response, Error>;
+
+/// The order in which kinds are listed.
+const KINDS: [&str; 6] = ["sink", "source", "transformation", "predicate", "converter", "header_converter"];
 
 /// GET /connector-plugins, with `connectorsOnly=false`
 pub async fn list(State(app): State<AppSlot>, Query(query): Query<Vec<(String, String)>>) -> Answer {
@@ -25,29 +29,31 @@ pub async fn list(State(app): State<AppSlot>, Query(query): Query<Vec<(String, S
             continue;
         }
         let kind = shapes::kind(Some(class.kind));
-        listed.extend(names(class).map(|name| (kind, name.to_owned(), class.version.clone())));
+        listed.extend(class.listed_names().map(|name| (kind, name.to_owned(), class.version.clone())));
     }
     if !connectors_only {
         for (kind, class) in crate::converters::listed() {
             listed.push((kind, class.to_owned(), super::worker::CONNECT_VERSION.to_owned()));
         }
     }
-    listed.sort();
+    let place = |kind: &str| KINDS.iter().position(|known| *known == kind);
+    listed.sort_by_cached_key(|(kind, class, _)| (place(kind), class.clone()));
     let listed = listed.into_iter();
     ok(listed.map(|(kind, class, version)| json!({"class": class, "type": kind, "version": version})).collect())
 }
 
-/// The class's own name and the long names of what it replaces.
-fn names(class: &Class) -> impl Iterator<Item = &str> {
-    std::iter::once(class.name.as_str())
-        .chain(class.aliases.iter().map(String::as_str).filter(|name| name.contains('.')))
-}
-
 /// GET /connector-plugins/{class}/config
 pub async fn definition(State(app): State<AppSlot>, Path(class): Path<String>) -> Answer {
-    let plugins = started(&app)?.herder.view.plugins();
-    let found = plugins.find(&class).ok_or_else(|| Error::not_found(format!("Unknown plugin {class}.")))?;
-    ok(found.class.config.iter().map(shapes::config_key).collect::<Vec<Value>>().into())
+    let herder = &started(&app)?.herder;
+    let plugins = herder.view.plugins();
+    let keys = match plugins.find(&class) {
+        Some(found) => [found.class.config.clone(), framework::of(found.class.kind)].concat(),
+        None => {
+            let unknown = || Error::not_found(format!("Unknown plugin {class}."));
+            herder.builder.converters.definition(&class).ok_or_else(unknown)?
+        }
+    };
+    ok(keys.iter().map(shapes::config_key).collect::<Vec<Value>>().into())
 }
 
 /// A class's name as it is compared with that in the path.

@@ -110,7 +110,7 @@ fn entry(entry: &Entry) -> Value {
         "value": {
             "name": entry.name,
             "value": entry.checked.value,
-            "recommended_values": [],
+            "recommended_values": entry.recommended,
             "errors": entry.checked.errors,
             "visible": true,
         },

@@ -138,7 +138,7 @@ fn an_uploaded_class_is_usable_at_once_and_after_a_restart() {
     assert_eq!(answer.status, 201, "{answer:?}");
     assert_eq!(answer.json()["classes"][0]["class"], "example.CounterSource");
     assert_eq!(upload(&url, &wasm).status, 200, "the same again");
-    let counter = json!({"connector.class": "example.CounterSource", "topic": "n", "interval.ms": "1", "last": "3"});
+    let counter = json!({"connector.class": "example.CounterSource", "topic": "n", "interval.ms": "1"});
     assert_eq!(send("PUT", &format!("{url}/connectors/counter/config"), &counter).status, 201);
     worker.until("running", || states(&url, "counter").1 == ["RUNNING"]);
     assert!(worker.stop());

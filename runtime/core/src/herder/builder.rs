@@ -235,6 +235,8 @@ impl Builder {
         let class = found.class.name.clone();
         let failed = |fault| Failure::Guest { class: class.clone(), call: "instantiate", fault };
         let owner = format!("{}|task-{}", id.connector, id.index);
+        // Standard input and output are one each: only the first task may have them.
+        let ceilings = Ceilings { stdio: ceilings.stdio && id.index == 0, ..ceilings };
         let mut context = self.context(owner, &found, config, &ceilings, &id.connector)?;
         context.stopping = grace.stopping.clone();
         let chain = self.chain(&settings, &context).await?;

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::mpsc;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::model::{Ceilings, Config, TaskId};
@@ -42,6 +43,9 @@ pub struct Standalone {
     running: RunningSet,
     requests: mpsc::Receiver<Request>,
     waiters: Vec<Waiter>,
+    /// Task sets that connectors want and that could not be stored, and when that is tried again.
+    unstored: BTreeMap<String, Vec<Config>>,
+    store_at: Instant,
     cancel: CancellationToken,
 }
 
@@ -57,7 +61,8 @@ impl Standalone {
         cancel: CancellationToken,
     ) -> Standalone {
         let running = RunningSet::new(builder, view.statuses.clone(), ceilings);
-        Standalone { view, configs, running, requests, waiters: Vec::new(), cancel }
+        let (waiters, unstored, store_at) = (Vec::new(), BTreeMap::new(), Instant::now());
+        Standalone { view, configs, running, requests, waiters, unstored, store_at, cancel }
     }
 
     /// Takes requests until it is cancelled, then stops everything.
@@ -74,6 +79,7 @@ impl Standalone {
                 biased;
                 () = self.cancel.cancelled() => break,
                 arrival = self.running.arrival() => self.arrived(arrival).await,
+                () = tokio::time::sleep_until(self.store_at), if !self.unstored.is_empty() => self.store_again().await,
                 () = changed(&mut self.configs) => {
                     if let Err(error) = self.read().await {
                         tracing::warn!(%error, "the config topic cannot be read, which is tried again");
@@ -147,21 +153,26 @@ impl Standalone {
                 && connector.tasks == configs
                 && connector.applied.as_ref() == Some(&connector.config)
         });
+        self.unstored.remove(&name);
         if same {
             return;
         }
-        let count = configs.len() as u32;
+        let (count, wanted) = (configs.len() as u32, configs.clone());
         let of_task =
             |(index, config)| ConfigRecord::Task(TaskId { connector: name.clone(), index: index as u32 }, config);
         let mut records: Vec<ConfigRecord> = configs.into_iter().enumerate().map(of_task).collect();
         records.push(ConfigRecord::Commit(name.clone(), count));
-        while let Err(error) = self.write(&records).await {
+        if let Err(error) = self.write(&records).await {
             tracing::warn!(connector = name, %error, "its tasks cannot be stored, which is tried again");
-            tokio::select! {
-                biased;
-                () = self.cancel.cancelled() => return,
-                () = tokio::time::sleep(AGAIN) => {}
-            }
+            self.unstored.insert(name, wanted);
+            self.store_at = Instant::now() + AGAIN;
+        }
+    }
+
+    /// Tries again to store the task sets that could not be. Requests are answered in between: one may make room.
+    async fn store_again(&mut self) {
+        for (name, configs) in std::mem::take(&mut self.unstored) {
+            self.retask(name, configs).await;
         }
     }
 
@@ -227,16 +238,17 @@ impl Standalone {
         if !created && !put.replace {
             return Err(HerderError::Conflict(format!("Connector {name} already exists")));
         }
+        // The target comes first, so that a connector that is to rest never starts.
+        let target = put.target.map(|target| ConfigRecord::Target(name.to_owned(), Some(target)));
+        let records: Vec<ConfigRecord> =
+            target.into_iter().chain([ConfigRecord::Connector(name.to_owned(), Some(put.config))]).collect();
+        self.write(&records).await?;
         match put.ceilings {
             Some(ceilings) => drop(self.running.ceilings.insert(name.to_owned(), ceilings)),
             None => drop(self.running.ceilings.remove(name)),
         }
         self.running.slots.held.remove(name);
-        // The target comes first, so that a connector that is to rest never starts.
-        let target = put.target.map(|target| ConfigRecord::Target(name.to_owned(), Some(target)));
-        let records: Vec<ConfigRecord> =
-            target.into_iter().chain([ConfigRecord::Connector(name.to_owned(), Some(put.config))]).collect();
-        self.write(&records).await.map(|()| created)
+        Ok(created)
     }
 
     async fn target(&mut self, name: String, target: TargetState) -> Result<(), HerderError> {

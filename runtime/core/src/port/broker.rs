@@ -151,7 +151,8 @@ pub trait Consumer: Send {
     /// Gives up the partitions that [`Polled::Revoked`] named.
     async fn release(&mut self) -> Result<(), BrokerError>;
 
-    /// Stops reading partitions; membership stays.
+    /// Stops reading partitions; membership stays. Partitions that the consumer has not, or has lost without having
+    /// said so yet, are left alone; so they are by [`Consumer::resume`] and [`Consumer::seek`].
     fn pause(&mut self, partitions: &[TopicPartition]) -> Result<(), BrokerError>;
 
     /// Takes up reading partitions.

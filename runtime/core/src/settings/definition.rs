@@ -21,7 +21,8 @@ pub fn check(key: &ConfigKey, config: &Config) -> Checked {
     let given = match (config.get(name), &key.default) {
         (Some(text), _) => Some(text.trim().to_owned()),
         (None, DefaultValue::Value(text)) => Some(text.clone()),
-        (None, DefaultValue::Null) => None,
+        // Connect's ranges refuse null; an optional key could not have one then.
+        (None, DefaultValue::Null) => return Checked::default(),
         (None, DefaultValue::Required) => {
             errors.push(format!("Missing required configuration \"{name}\" which has no default value."));
             None
@@ -204,6 +205,13 @@ mod tests {
             let (_, errors) = checked(kind, vec![validator], Some(given));
             assert!(errors.len() == 1 && errors[0].contains(part), "{errors:?}");
         }
+    }
+
+    #[test]
+    fn an_optional_key_is_checked_when_it_has_a_value() {
+        let bounded = |value| checked(ConfigType::Long, vec![Validator::AtLeast(0.0)], value);
+        assert_eq!(bounded(None), (None, vec![]));
+        assert_eq!(bounded(Some("-1")).1.len(), 1);
     }
 
     #[test]

@@ -17,7 +17,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, Request, State};
-use axum::http::StatusCode;
+use axum::http::{Method, StatusCode};
 use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodRouter, get, post, put};
@@ -33,6 +33,8 @@ use media::{Base, JsonBody, has_type};
 
 /// The time after which a request is answered whatever came of it (RestServer.DEFAULT_REST_REQUEST_TIMEOUT_MS).
 const TIMEOUT: Duration = Duration::from_secs(90);
+/// The same for uploads, which are compiled: that may take 120 s, and another may be before it.
+const UPLOAD_TIMEOUT: Duration = Duration::from_secs(300);
 /// Bytes that a body of JSON may have.
 const JSON_BYTES_MAX: usize = 8 << 20;
 
@@ -117,7 +119,9 @@ async fn once_started(State(app): State<AppSlot>, request: Request, next: Next) 
             _ => Error::new(StatusCode::SERVICE_UNAVAILABLE, starting).into_response(),
         };
     }
-    match tokio::time::timeout(TIMEOUT, next.run(request)).await {
+    let uploads = request.method() == Method::POST && request.uri().path() == "/connector-plugins";
+    let timeout = if uploads { UPLOAD_TIMEOUT } else { TIMEOUT };
+    match tokio::time::timeout(timeout, next.run(request)).await {
         Ok(answer) => answer,
         Err(_) => Error::new(StatusCode::INTERNAL_SERVER_ERROR, "Request timed out").into_response(),
     }

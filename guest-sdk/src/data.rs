@@ -56,13 +56,17 @@ impl Data {
         }
     }
 
-    /// Appends the cell; null appends nothing and answers false.
-    pub(crate) fn write(&self, out: &mut Vec<u8>) -> Result<bool> {
-        if self.value == Value::Null {
-            return Ok(false);
+    pub(crate) fn is_null(&self) -> bool {
+        matches!(self.value, Value::Null)
+    }
+
+    /// Appends the cell; null appends nothing.
+    #[inline]
+    pub(crate) fn write(&self, out: &mut Vec<u8>) -> Result<()> {
+        if self.is_null() {
+            return Ok(());
         }
-        encode_cell(self.schema.as_deref(), &self.value, out).map_err(Error::data)?;
-        Ok(true)
+        encode_cell(self.schema.as_deref(), &self.value, out).map_err(Error::data)
     }
 }
 

@@ -17,7 +17,7 @@ use crate::error::{Error, Problem, Result};
 use crate::record::Input;
 use crate::schemas;
 use crate::sink::{Position, SinkBatch, SinkConnector, SinkTask, TopicPartition};
-use crate::source::{Acknowledged, SourceBatch, SourceConnector, SourceTask};
+use crate::source::{Acknowledged, Room, SourceBatch, SourceConnector, SourceTask};
 use crate::transformation::{Guard, KeepIf, Segment, Step};
 
 type Offsets = [(String, Option<String>)];
@@ -105,7 +105,7 @@ impl SinkMethods {
 enum State {
     New,
     Connector(Box<dyn RunningConnector>),
-    Source { task: Box<dyn SourceTask>, next_row_id: u64 },
+    Source { task: Box<dyn SourceTask>, next_row_id: u64, room: Room },
     Sink(Box<dyn SinkTask>),
     Chain(Vec<Segment>),
 }
@@ -125,9 +125,9 @@ fn with_connector<T>(call: &str, run: impl FnOnce(&mut dyn RunningConnector) -> 
     })
 }
 
-fn with_source<T>(call: &str, run: impl FnOnce(&mut dyn SourceTask, &mut u64) -> Result<T>) -> Answer<T> {
+fn with_source<T>(call: &str, run: impl FnOnce(&mut dyn SourceTask, &mut u64, &mut Room) -> Result<T>) -> Answer<T> {
     STATE.with_borrow_mut(|state| match state {
-        State::Source { task, next_row_id } => Ok(run(&mut **task, next_row_id)?),
+        State::Source { task, next_row_id, room } => Ok(run(&mut **task, next_row_id, room)?),
         _ => Err(out_of_order(call).into()),
     })
 }
@@ -264,16 +264,17 @@ impl<P: Plugin> source_task::Guest for Component<P> {
     fn start(class: String, config: WitConfig) -> Answer<()> {
         let classes = P::classes();
         let (methods, config) = source(&class, config, &classes)?;
-        become_state(State::Source { task: (methods.start_task)(config)?, next_row_id: 0 });
+        become_state(State::Source { task: (methods.start_task)(config)?, next_row_id: 0, room: Room::default() });
         Ok(())
     }
 
     fn poll(max_wait_ms: u64, forgotten: Vec<u32>) -> Answer<source_task::Polled> {
         schemas::forgotten(&forgotten);
-        with_source("poll", |task, next_row_id| {
-            let mut batch = SourceBatch::new(*next_row_id);
+        with_source("poll", |task, next_row_id, room| {
+            let mut batch = SourceBatch::new(*next_row_id, *room);
             task.poll(Duration::from_millis(max_wait_ms), &mut batch)?;
             *next_row_id += batch.len() as u64;
+            *room = batch.room();
             Ok(batch.into_wit())
         })
     }
@@ -289,15 +290,15 @@ impl<P: Plugin> source_task::Guest for Component<P> {
                 Acknowledged { row_id, position }
             })
             .collect();
-        with_source("acknowledged", |task, _| task.acknowledged(&acknowledged))
+        with_source("acknowledged", |task, _, _| task.acknowledged(&acknowledged))
     }
 
     fn committed() -> Answer<()> {
-        with_source("committed", |task, _| task.committed())
+        with_source("committed", |task, _, _| task.committed())
     }
 
     fn stop() -> Answer<()> {
-        with_source("stop", |task, _| task.stop())
+        with_source("stop", |task, _, _| task.stop())
     }
 }
 

@@ -51,6 +51,7 @@ mod error;
 pub mod fields;
 mod glue;
 pub mod log;
+mod outgoing;
 mod record;
 mod schemas;
 mod sink;

@@ -11,6 +11,7 @@ use crate::error::Result;
 use crate::fields::{Live, Side, live, live_of_data};
 use crate::schemas;
 use crate::tables::{cells_from_wit, headers_from_wit};
+use crate::transformation::Parts;
 
 /// A header.
 #[derive(Clone, Copy, Debug)]
@@ -67,7 +68,8 @@ impl Input {
     }
 
     #[inline]
-    fn cell<'a>(&'a self, cells: &'a Cells, row: usize) -> Option<Cell<'a>> {
+    fn cell<'a>(&'a self, cells: &'a Option<Cells>, row: usize) -> Option<Cell<'a>> {
+        let cells = cells.as_ref()?;
         let bytes = cells.column.get(row)?;
         Some(Cell { bytes, schema: self.schema(cells, row) })
     }
@@ -76,95 +78,120 @@ impl Input {
     fn schema<'a>(&'a self, cells: &Cells, row: usize) -> Option<&'a Rc<Schema>> {
         self.schemas.get(cells.schema_of(row)).and_then(Option::as_ref)
     }
+
+    #[inline]
+    fn came<'a>(&'a self, cells: &'a Option<Cells>, row: usize) -> Came<'a> {
+        let schema = cells.as_ref().and_then(|cells| self.schema(cells, row));
+        Came { cell: self.cell(cells, row), schema }
+    }
+
+    pub fn topic(&self, row: usize) -> &str {
+        let at = self.topic.as_ref().map(|topic| position(topic, row));
+        at.map_or("", |at| &self.topics[at])
+    }
+
+    pub fn partition(&self, row: usize) -> Option<i32> {
+        let at = position(self.partition.as_ref()?, row);
+        self.partitions.get(at).copied().flatten()
+    }
+}
+
+fn position(positions: &[u32], row: usize) -> usize {
+    positions.get(row).map_or(0, |&position| position as usize)
+}
+
+/// A time or an offset; none where it is below zero.
+fn natural(values: &Option<Vec<i64>>, row: usize) -> Option<i64> {
+    values.as_ref()?.get(row).copied().filter(|&value| value >= 0)
+}
+
+/// A key or value as it came.
+#[derive(Clone, Copy, Default)]
+struct Came<'a> {
+    cell: Option<Cell<'a>>,
+    schema: Option<&'a Rc<Schema>>,
 }
 
 /// A key or value: as it came, or as a step left it.
 #[derive(Debug)]
 pub(crate) enum Part<'a> {
-    Came {
-        cell: Option<Cell<'a>>,
-        schema: Option<&'a Rc<Schema>>,
-    },
+    Came,
     Set(Data),
     /// Its fields known by position: see [`crate::fields`].
     Fields(Live<'a>),
 }
 
 impl<'a> Part<'a> {
-    #[inline]
-    fn of(input: &'a Input, cells: &'a Option<Cells>, row: usize) -> Part<'a> {
-        match cells {
-            Some(cells) => Part::Came { cell: input.cell(cells, row), schema: input.schema(cells, row) },
-            None => Part::Came { cell: None, schema: None },
-        }
-    }
-
-    fn data(&self) -> Result<Cow<'_, Data>> {
+    fn data(&self, came: impl FnOnce() -> Came<'a>) -> Result<Cow<'_, Data>> {
         match self {
-            Part::Came { cell: Some(cell), .. } => Ok(Cow::Owned(cell.data()?)),
-            Part::Came { cell: None, schema } => {
-                Ok(Cow::Owned(Data { schema: schema.cloned(), value: weir_data::Value::Null }))
-            }
+            Part::Came => match came() {
+                Came { cell: Some(cell), .. } => Ok(Cow::Owned(cell.data()?)),
+                Came { cell: None, schema } => {
+                    Ok(Cow::Owned(Data { schema: schema.cloned(), value: weir_data::Value::Null }))
+                }
+            },
             Part::Set(data) => Ok(Cow::Borrowed(data)),
             Part::Fields(live) => Ok(Cow::Owned(live.data()?)),
         }
     }
 
     #[inline]
-    fn is_null(&self) -> bool {
+    fn is_null(&self, came: impl FnOnce() -> Came<'a>) -> bool {
         match self {
-            Part::Came { cell, .. } => cell.is_none(),
+            Part::Came => came().cell.is_none(),
             Part::Set(data) => data.value == weir_data::Value::Null,
             Part::Fields(live) => live.shape.is_null(),
         }
     }
 
     #[inline(always)]
-    fn live(&mut self) -> Result<&mut Live<'a>> {
-        if !matches!(self, Part::Fields(_)) {
-            self.find_fields()?;
-        }
+    fn live(&mut self, came: impl FnOnce() -> Came<'a>) -> Result<&mut Live<'a>> {
         match self {
-            Part::Fields(live) => Ok(live),
-            Part::Came { .. } | Part::Set(_) => unreachable!("it was made so above"),
-        }
-    }
-
-    fn find_fields(&mut self) -> Result<()> {
-        match self {
-            Part::Came { cell, schema } => *self = Part::Fields(live(*cell, *schema)?),
+            Part::Came => {
+                let Came { cell, schema } = came();
+                *self = Part::Fields(live(cell, schema)?);
+            }
             Part::Set(data) => *self = Part::Fields(live_of_data(data)?),
             Part::Fields(_) => {}
         }
-        Ok(())
+        match self {
+            Part::Fields(live) => Ok(live),
+            Part::Came | Part::Set(_) => unreachable!("it was made so above"),
+        }
     }
 }
 
 /// A record.
 #[derive(Debug)]
 pub struct Record<'a> {
-    topic: Cow<'a, str>,
+    /// What it came in; none for a record to try a transformation with.
+    input: Option<&'a Input>,
+    row: usize,
+    /// Which of the parts below count. The others are as they came, and are looked up only when asked for.
+    pub(crate) changed: Parts,
+    topic: String,
     partition: Option<i32>,
     timestamp: Option<i64>,
     offset: Option<i64>,
     pub(crate) key: Part<'a>,
     pub(crate) value: Part<'a>,
-    came_headers: Option<(&'a Input, usize)>,
-    pub(crate) set_headers: Option<Vec<(String, Data)>>,
+    pub(crate) headers: Vec<(String, Data)>,
 }
 
 impl Record<'static> {
     /// A record to try a transformation with.
     pub fn new(topic: &str, value: Data) -> Record<'static> {
         Record {
-            topic: Cow::Owned(topic.to_owned()),
+            input: None,
+            row: 0,
+            changed: Parts::all(),
+            topic: topic.to_owned(),
             partition: None,
             timestamp: None,
             offset: None,
             key: Part::Set(Data::null()),
             value: Part::Set(value),
-            came_headers: None,
-            set_headers: Some(Vec::new()),
+            headers: Vec::new(),
         }
     }
 
@@ -175,128 +202,172 @@ impl Record<'static> {
 }
 
 impl<'a> Record<'a> {
-    #[inline]
-    pub(crate) fn of(input: &'a Input, row: usize) -> Record<'a> {
-        let at = |positions: &Option<Vec<u32>>| {
-            positions.as_ref().map(|p| p.get(row).map_or(0, |&position| position as usize))
-        };
-        let value = |values: &Option<Vec<i64>>| values.as_ref().and_then(|v| v.get(row)).copied().filter(|&v| v >= 0);
+    /// The first row of a batch.
+    pub(crate) fn first(input: &'a Input) -> Record<'a> {
         Record {
-            topic: at(&input.topic).map_or("", |at| &input.topics[at]).into(),
-            partition: at(&input.partition).and_then(|at| input.partitions.get(at).copied().flatten()),
-            timestamp: value(&input.timestamp),
-            offset: value(&input.offset),
-            key: Part::of(input, &input.key, row),
-            value: Part::of(input, &input.value, row),
-            came_headers: Some((input, row)),
-            set_headers: None,
+            input: Some(input),
+            row: 0,
+            changed: Parts::empty(),
+            topic: String::new(),
+            partition: None,
+            timestamp: None,
+            offset: None,
+            key: Part::Came,
+            value: Part::Came,
+            headers: Vec::new(),
         }
+    }
+
+    /// Becomes another row of its batch, as that one came.
+    #[inline]
+    pub(crate) fn go_to(&mut self, row: usize) {
+        self.row = row;
+        if !self.changed.is_empty() {
+            self.changed = Parts::empty();
+            (self.key, self.value) = (Part::Came, Part::Came);
+        }
+    }
+
+    #[inline]
+    fn is_set(&self, part: Parts) -> bool {
+        self.changed.contains(part)
     }
 
     /// Its topic.
     pub fn topic(&self) -> &str {
-        &self.topic
+        match self.input {
+            Some(input) if !self.is_set(Parts::TOPIC) => input.topic(self.row),
+            _ => &self.topic,
+        }
     }
 
     /// Sends it to another topic.
     pub fn set_topic(&mut self, topic: impl Into<String>) {
-        self.topic = Cow::Owned(topic.into());
+        self.topic = topic.into();
+        self.changed |= Parts::TOPIC;
     }
 
     /// Its Kafka partition; none where the producer chooses.
     pub fn partition(&self) -> Option<i32> {
-        self.partition
+        match self.input {
+            Some(input) if !self.is_set(Parts::PARTITION) => input.partition(self.row),
+            _ => self.partition,
+        }
     }
 
     /// Sends it to another partition.
     pub fn set_partition(&mut self, partition: Option<i32>) {
         self.partition = partition;
+        self.changed |= Parts::PARTITION;
     }
 
     /// Its timestamp, in milliseconds since 1970.
     pub fn timestamp(&self) -> Option<i64> {
-        self.timestamp
+        match self.input {
+            Some(input) if !self.is_set(Parts::TIMESTAMP) => natural(&input.timestamp, self.row),
+            _ => self.timestamp,
+        }
     }
 
     /// Gives it another timestamp.
     pub fn set_timestamp(&mut self, timestamp: Option<i64>) {
         self.timestamp = timestamp;
+        self.changed |= Parts::TIMESTAMP;
     }
 
     /// Its Kafka offset; sinks only.
     pub fn offset(&self) -> Option<i64> {
-        self.offset
+        self.input.map_or(self.offset, |input| natural(&input.offset, self.row))
     }
 
     /// Its key, decoded.
     pub fn key(&self) -> Result<Cow<'_, Data>> {
-        self.key.data()
+        self.key.data(|| came(self.input, Side::Key, self.row))
     }
 
     /// Gives it another key.
     pub fn set_key(&mut self, key: Data) {
         self.key = Part::Set(key);
+        self.changed |= Parts::KEY;
     }
 
     /// Its value, decoded.
     pub fn value(&self) -> Result<Cow<'_, Data>> {
-        self.value.data()
+        self.value.data(|| came(self.input, Side::Value, self.row))
     }
 
     /// Its value as it came, not decoded; none when it is null or a step has changed it.
+    #[inline]
     pub fn value_cell(&self) -> Option<Cell<'a>> {
         match &self.value {
-            Part::Came { cell, .. } => *cell,
+            Part::Came => self.input.and_then(|input| input.cell(&input.value, self.row)),
             Part::Set(_) | Part::Fields(_) => None,
         }
     }
 
     /// Gives it another value.
+    #[inline]
     pub fn set_value(&mut self, value: Data) {
         self.value = Part::Set(value);
+        self.changed |= Parts::VALUE;
     }
 
     /// Whether its value is null.
     pub fn is_tombstone(&self) -> bool {
-        self.value.is_null()
+        self.is_null(Side::Value)
     }
 
     /// Whether its key or value is null.
     pub fn is_null(&self, side: Side) -> bool {
-        match side {
-            Side::Key => self.key.is_null(),
-            Side::Value => self.value.is_null(),
-        }
+        let part = match side {
+            Side::Key => &self.key,
+            Side::Value => &self.value,
+        };
+        part.is_null(|| came(self.input, side, self.row))
     }
 
     #[inline(always)]
     pub(crate) fn live(&mut self, side: Side) -> Result<&mut Live<'a>> {
-        match side {
-            Side::Key => self.key.live(),
-            Side::Value => self.value.live(),
-        }
+        let (part, flag) = match side {
+            Side::Key => (&mut self.key, Parts::KEY),
+            Side::Value => (&mut self.value, Parts::VALUE),
+        };
+        let live = part.live(|| came(self.input, side, self.row))?;
+        self.changed |= flag;
+        Ok(live)
     }
 
     /// Its headers, in order, decoded.
     pub fn headers(&self) -> Result<Vec<(String, Data)>> {
-        if let Some(headers) = &self.set_headers {
-            return Ok(headers.clone());
+        let Some(input) = self.input else { return Ok(self.headers.clone()) };
+        if self.is_set(Parts::HEADERS) {
+            return Ok(self.headers.clone());
         }
-        let Some((input, row)) = self.came_headers else { return Ok(Vec::new()) };
         let Some(headers) = &input.headers else { return Ok(Vec::new()) };
         headers
-            .range(row)
+            .range(self.row)
             .map(|at| {
                 let name = input.header_names[headers.name[at] as usize].clone();
-                let schema = input.schema(&headers.value, at).cloned();
-                let null = Data { schema, value: weir_data::Value::Null };
-                Ok((name, input.cell(&headers.value, at).map_or(Ok(null), |cell| cell.data())?))
+                let schema = input.schema(&headers.value, at);
+                let null = Data { schema: schema.cloned(), value: weir_data::Value::Null };
+                let cell = headers.value.column.get(at).map(|bytes| Cell { bytes, schema });
+                Ok((name, cell.map_or(Ok(null), |cell| cell.data())?))
             })
             .collect()
     }
 
     /// Gives it other headers.
     pub fn set_headers(&mut self, headers: Vec<(String, Data)>) {
-        self.set_headers = Some(headers);
+        self.headers = headers;
+        self.changed |= Parts::HEADERS;
     }
+}
+
+fn came(input: Option<&Input>, side: Side, row: usize) -> Came<'_> {
+    let Some(input) = input else { return Came::default() };
+    let cells = match side {
+        Side::Key => &input.key,
+        Side::Value => &input.value,
+    };
+    input.came(cells, row)
 }

@@ -4,14 +4,14 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use weir_data::Column;
-use weir_data::cbor::put;
+use weir_data::cbor::same;
 
 use crate::bindings::source::exports::weir::connect::source_task as wit;
 use crate::class::Class;
 use crate::config::Config;
 use crate::data::{Cell, Data, STRING};
 use crate::error::{Problem, Result};
-use crate::tables::{CellsOut, HeadersOut, Tables, abbreviate};
+use crate::tables::{CellsOut, HeadersOut, Same, Tables};
 
 pub use crate::bindings::words::weir::connect::connectors::Support;
 
@@ -162,15 +162,21 @@ pub struct SourceRow<'a> {
     pub value: Option<Cell<'a>>,
 }
 
-/// Adds records of one source partition and topic whose values are text, without key or headers.
-#[derive(Debug)]
-pub struct Texts<'a> {
-    batch: &'a mut SourceBatch,
+/// Positions that records of one source partition and topic have in the batch's tables.
+#[derive(Clone, Copy, Debug)]
+struct Line {
     source_partition: u32,
     topic: u32,
     partition: u32,
     string: u32,
     none: u32,
+}
+
+/// Adds records of one source partition and topic whose values are text, without key or headers.
+#[derive(Debug)]
+pub struct Texts<'a> {
+    batch: &'a mut SourceBatch,
+    line: Line,
     timestamp: i64,
 }
 
@@ -178,16 +184,15 @@ impl Texts<'_> {
     /// Adds a record with its source offset, the JSON text of one object; answers the row's number.
     #[inline]
     pub fn push(&mut self, offset: &str, text: &str) -> u64 {
-        let batch = &mut *self.batch;
-        batch.value.push_raw(text.as_bytes(), self.string);
-        batch.key.push_absent(self.none);
+        let Texts { batch, line, timestamp } = self;
+        batch.value.push_raw(text.as_bytes(), line.string);
+        batch.key.push_absent(line.none);
         batch.headers.end_row();
-        batch.source_partition.push(self.source_partition);
-        put(&mut batch.source_offset.data, offset.as_bytes());
-        batch.source_offset.end_cell();
-        batch.topic.push(self.topic);
-        batch.partition.push(self.partition);
-        batch.timestamp.push(self.timestamp);
+        batch.source_partition.push(line.source_partition);
+        batch.source_offset.push(offset.as_bytes());
+        batch.topic.push(line.topic);
+        batch.partition.push(line.partition);
+        batch.timestamp.push(*timestamp);
         batch.last_row_id()
     }
 
@@ -207,26 +212,49 @@ impl Texts<'_> {
     }
 }
 
+/// What a record takes beside its cells.
+const ROW_BYTES: usize = 28;
+
+/// How large a batch was.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Room {
+    rows: usize,
+    offset_bytes: usize,
+    value_bytes: usize,
+}
+
 /// The records of one poll.
 #[derive(Debug, Default)]
 pub struct SourceBatch {
     first_row_id: u64,
     tables: Tables,
     source_partitions: Vec<Rc<str>>,
-    source_partition: Vec<u32>,
+    source_partition: Same<u32>,
     source_offset: Column,
-    topic: Vec<u32>,
-    partition: Vec<u32>,
-    timestamp: Vec<i64>,
+    topic: Same<u32>,
+    partition: Same<u32>,
+    timestamp: Same<i64>,
     key: CellsOut,
     value: CellsOut,
     headers: HeadersOut,
     boundaries: Vec<wit::Boundary>,
+    /// Of the text added last.
+    line: Option<Line>,
 }
 
 impl SourceBatch {
-    pub(crate) fn new(first_row_id: u64) -> SourceBatch {
-        SourceBatch { first_row_id, ..SourceBatch::default() }
+    /// An empty batch with room for as much as the one before had.
+    pub(crate) fn new(first_row_id: u64, room: Room) -> SourceBatch {
+        SourceBatch {
+            first_row_id,
+            source_offset: Column::with_capacity(room.rows, room.offset_bytes),
+            value: CellsOut::with_capacity(room.rows, room.value_bytes),
+            ..SourceBatch::default()
+        }
+    }
+
+    pub(crate) fn room(&self) -> Room {
+        Room { rows: self.len(), offset_bytes: self.source_offset.data.len(), value_bytes: self.value.data_len() }
     }
 
     /// How many records there are.
@@ -236,14 +264,14 @@ impl SourceBatch {
 
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
-        self.topic.is_empty()
+        self.len() == 0
     }
 
     /// How many bytes the records take. The host bounds what a task may have on its way: 1 MiB a batch is plenty.
     pub fn bytes(&self) -> usize {
-        let positions = 4 * (self.source_partition.len() + self.topic.len() + self.partition.len());
+        // Each row's positions and timestamp too, though they may cross as one.
         let cells = self.key.bytes() + self.value.bytes() + self.headers.bytes();
-        positions + 8 * self.timestamp.len() + self.source_offset.bytes() + cells
+        ROW_BYTES * self.len() + self.source_offset.bytes() + cells
     }
 
     /// Adds a record with its source partition and offset, each the JSON text of one object: where to go on reading
@@ -251,8 +279,8 @@ impl SourceBatch {
     /// Answers the row's number; a record that does not fit its schema is not added.
     pub fn push(&mut self, partition: &str, offset: &str, record: &SourceRecord) -> Result<u64> {
         if let Err(error) = self.push_cells(record) {
-            self.key.truncate(self.topic.len());
-            self.value.truncate(self.topic.len());
+            self.key.truncate(self.len());
+            self.value.truncate(self.len());
             self.headers.undo_row();
             return Err(error);
         }
@@ -271,16 +299,33 @@ impl SourceBatch {
     }
 
     /// Records of one source partition and one topic whose values are text: the quickest way for many lines.
+    #[inline]
     pub fn texts(&mut self, partition: &str, topic: &str, timestamp: Option<i64>) -> Texts<'_> {
-        Texts {
+        let line = match self.line {
+            Some(line) if self.is_of(line, partition, topic) => line,
+            _ => self.find_line(partition, topic),
+        };
+        Texts { batch: self, line, timestamp: timestamp.unwrap_or(-1) }
+    }
+
+    #[inline]
+    fn is_of(&self, line: Line, partition: &str, topic: &str) -> bool {
+        let known = &self.source_partitions[line.source_partition as usize];
+        same(known.as_bytes(), partition.as_bytes())
+            && same(self.tables.topic_at(line.topic).as_bytes(), topic.as_bytes())
+    }
+
+    #[inline(never)]
+    fn find_line(&mut self, partition: &str, topic: &str) -> Line {
+        let line = Line {
             source_partition: self.source_partition(partition),
             topic: self.tables.topic(topic),
             partition: self.tables.partition(None),
             string: STRING.with(|schema| self.tables.schema(Some(schema))),
             none: self.tables.schema(None),
-            timestamp: timestamp.unwrap_or(-1),
-            batch: self,
-        }
+        };
+        self.line = Some(line);
+        line
     }
 
     fn source_partition(&mut self, partition: &str) -> u32 {
@@ -311,17 +356,17 @@ impl SourceBatch {
     }
 
     fn last_row_id(&self) -> u64 {
-        self.first_row_id + (self.topic.len() - 1) as u64
+        self.first_row_id + (self.len() - 1) as u64
     }
 
     /// The records that were added, in order.
     pub fn rows(&self) -> impl Iterator<Item = SourceRow<'_>> {
         let text = |bytes| std::str::from_utf8(bytes).unwrap_or_default();
         (0..self.len()).map(move |row| SourceRow {
-            source_partition: &self.source_partitions[self.source_partition[row] as usize],
+            source_partition: &self.source_partitions[self.source_partition.get(row) as usize],
             source_offset: self.source_offset.get(row).map_or("", text),
-            topic: self.tables.topic_at(self.topic[row]),
-            timestamp: Some(self.timestamp[row]).filter(|&timestamp| timestamp >= 0),
+            topic: self.tables.topic_at(self.topic.get(row)),
+            timestamp: Some(self.timestamp.get(row)).filter(|&timestamp| timestamp >= 0),
             key: self.key.get(row, &self.tables),
             value: self.value.get(row, &self.tables),
         })
@@ -338,19 +383,13 @@ impl SourceBatch {
     }
 
     fn boundary(&mut self, kind: wit::BoundaryKind) {
-        if let Some(row) = self.topic.len().checked_sub(1) {
+        if let Some(row) = self.len().checked_sub(1) {
             self.boundaries.push(wit::Boundary { row: row as u32, kind });
         }
     }
 
-    pub(crate) fn into_wit(mut self) -> wit::Polled {
-        let rows = self.topic.len();
-        abbreviate(&mut self.source_partition);
-        abbreviate(&mut self.topic);
-        abbreviate(&mut self.partition);
-        if self.timestamp.iter().all(|&timestamp| timestamp < 0) {
-            self.timestamp.clear();
-        }
+    pub(crate) fn into_wit(self) -> wit::Polled {
+        let rows = self.len();
         let (tables, define) = self.tables.into_wit();
         let Column { ends, data, absent } = self.source_offset;
         let batch = wit::SourceBatch {
@@ -358,12 +397,12 @@ impl SourceBatch {
             define,
             tables,
             source_partitions: self.source_partitions.iter().map(|p| p.to_string()).collect(),
-            source_partition: self.source_partition,
+            source_partition: self.source_partition.into_list(0),
             source_offset: wit::Column { ends, data, absent },
             row_id: (self.first_row_id..).take(rows).collect(),
-            topic: self.topic,
-            partition: self.partition,
-            timestamp: self.timestamp,
+            topic: self.topic.into_list(0),
+            partition: self.partition.into_list(0),
+            timestamp: self.timestamp.into_list(-1),
             key: self.key.into_wit(),
             value: self.value.into_wit(),
             headers: self.headers.into_wit(),

@@ -1,5 +1,6 @@
 //! The tables that rows of an outgoing batch point into, filled while rows are added.
 
+use std::ops::Range;
 use std::rc::Rc;
 
 use weir_data::{Cells, Column, Headers, Schema};
@@ -9,6 +10,7 @@ use crate::bindings::words::weir::connect::schemas::Definition;
 use crate::data::{Cell, Data, same_schema};
 use crate::error::Result;
 use crate::fields::Live;
+use crate::record::Input;
 use crate::schemas;
 
 #[derive(Debug, Default)]
@@ -62,104 +64,179 @@ impl Tables {
     }
 }
 
+/// One entry a row, kept as one entry while all are the same.
+#[derive(Debug, Default)]
+pub(crate) struct Same<T> {
+    first: T,
+    rows: usize,
+    list: Vec<T>,
+}
+
+impl<T: Copy + PartialEq> Same<T> {
+    #[inline(always)]
+    pub fn push(&mut self, entry: T) {
+        if self.list.is_empty() && self.rows > 0 && self.first == entry {
+            self.rows += 1;
+        } else {
+            self.push_many(entry, 1);
+        }
+    }
+
+    #[inline(never)]
+    pub fn push_many(&mut self, entry: T, rows: usize) {
+        if !self.list.is_empty() {
+            self.list.resize(self.rows + rows, entry);
+        } else if self.rows == 0 {
+            self.first = entry;
+        } else if self.first != entry && rows > 0 {
+            self.list = vec![self.first; self.rows];
+            self.list.resize(self.rows + rows, entry);
+        }
+        self.rows += rows;
+    }
+
+    pub fn len(&self) -> usize {
+        self.rows
+    }
+
+    pub fn get(&self, row: usize) -> T {
+        self.list.get(row).copied().unwrap_or(self.first)
+    }
+
+    pub fn truncate(&mut self, rows: usize) {
+        self.rows = self.rows.min(rows);
+        self.list.truncate(rows);
+    }
+
+    /// The entries, none when every row has the `usual` one.
+    pub fn into_list(self, usual: T) -> Vec<T> {
+        match self.list.is_empty() {
+            true if self.first == usual => Vec::new(),
+            true => vec![self.first; self.rows],
+            false => self.list,
+        }
+    }
+}
+
 /// Cells under construction.
 #[derive(Debug, Default)]
 pub(crate) struct CellsOut {
-    cells: Cells,
-    any: bool,
+    /// Empty while every row is null.
+    column: Column,
+    schema: Same<u32>,
 }
 
 impl CellsOut {
     pub fn with_capacity(rows: usize, bytes: usize) -> CellsOut {
-        let cells = Cells { column: Column::with_capacity(rows, bytes), schema: Vec::with_capacity(rows) };
-        CellsOut { cells, any: false }
+        CellsOut { column: Column::with_capacity(rows, bytes), schema: Same::default() }
+    }
+
+    /// The column, once a row is to be other than null.
+    #[inline]
+    fn column(&mut self) -> &mut Column {
+        if self.column.is_null() {
+            self.column.push_absents(self.schema.len());
+        }
+        &mut self.column
     }
 
     pub fn push(&mut self, data: &Data, tables: &mut Tables) -> Result<()> {
-        let column = &mut self.cells.column;
-        let before = column.data.len();
-        match data.write(&mut column.data) {
-            Ok(true) => {
-                column.end_cell();
-                self.any = true;
-            }
-            Ok(false) => column.push_absent(),
-            Err(error) => {
-                column.data.truncate(before);
-                return Err(error);
-            }
+        let schema = tables.schema(data.schema.as_ref());
+        if data.is_null() {
+            self.push_absent(schema);
+            return Ok(());
         }
-        self.cells.schema.push(tables.schema(data.schema.as_ref()));
+        let column = self.column();
+        let before = column.data.len();
+        if let Err(error) = data.write(&mut column.data) {
+            column.data.truncate(before);
+            return Err(error);
+        }
+        column.end_cell();
+        self.schema.push(schema);
         Ok(())
     }
 
     /// Appends the raw cell of text or bytes under a schema of the table.
     #[inline]
     pub fn push_raw(&mut self, bytes: &[u8], schema: u32) {
-        self.cells.column.push(bytes);
-        self.any = true;
-        self.cells.schema.push(schema);
+        self.column().push(bytes);
+        self.schema.push(schema);
     }
 
     /// Appends null under a schema of the table.
     #[inline]
     pub fn push_absent(&mut self, schema: u32) {
-        self.cells.column.push_absent();
-        self.cells.schema.push(schema);
+        if !self.column.is_null() {
+            self.column.push_absent();
+        }
+        self.schema.push(schema);
     }
 
     pub fn push_null(&mut self, tables: &mut Tables) {
         self.push_absent(tables.schema(None));
     }
 
-    pub fn push_cell(&mut self, cell: Option<Cell<'_>>, schema: Option<&Rc<Schema>>, tables: &mut Tables) {
-        self.any |= cell.is_some();
-        self.cells.column.push_option(cell.map(|cell| cell.bytes));
-        self.cells.schema.push(tables.schema(schema));
-    }
-
     #[inline]
     pub fn push_live(&mut self, live: &Live<'_>, tables: &mut Tables) {
-        if live.write(&mut self.cells.column.data) {
-            self.cells.column.end_cell();
-            self.any = true;
-        } else {
-            self.cells.column.push_absent();
+        let schema = tables.schema(live.shape.schema.as_ref());
+        if live.shape.is_null() {
+            return self.push_absent(schema);
         }
-        self.cells.schema.push(tables.schema(live.shape.schema.as_ref()));
+        let column = self.column();
+        live.write(&mut column.data);
+        column.end_cell();
+        self.schema.push(schema);
+    }
+
+    /// Appends rows of a batch's cells.
+    pub fn copy(&mut self, from: &Cells, rows: Range<usize>, schemas: &[Option<Rc<Schema>>], tables: &mut Tables) {
+        if !from.column.is_null() {
+            self.column().append(&from.column, rows.clone());
+        } else if !self.column.is_null() {
+            self.column.push_absents(rows.len());
+        }
+        let mut place = |at: usize| tables.schema(schemas.get(at).and_then(Option::as_ref));
+        if from.schema.is_empty() {
+            return self.schema.push_many(place(0), rows.len());
+        }
+        for same in from.schema[rows].chunk_by(|a, b| a == b) {
+            self.schema.push_many(place(same[0] as usize), same.len());
+        }
     }
 
     pub fn get<'a>(&'a self, row: usize, tables: &'a Tables) -> Option<Cell<'a>> {
-        let schema = tables.schemas[self.cells.schema_of(row)].as_ref();
-        self.cells.column.get(row).map(|bytes| Cell { bytes, schema })
+        let schema = tables.schemas[self.schema.get(row) as usize].as_ref();
+        self.column.get(row).map(|bytes| Cell { bytes, schema })
     }
 
     pub fn truncate(&mut self, rows: usize) {
-        self.cells.column.truncate(rows);
-        self.cells.schema.truncate(rows);
+        self.column.truncate(rows);
+        self.schema.truncate(rows);
     }
 
     pub fn bytes(&self) -> usize {
-        self.cells.bytes()
+        self.column.bytes()
+    }
+
+    pub fn data_len(&self) -> usize {
+        self.column.data.len()
     }
 
     pub fn into_cells(self) -> Cells {
-        self.cells
+        Cells { column: self.column, schema: self.schema.into_list(0) }
     }
 
-    pub fn into_wit(mut self) -> wit::Cells {
-        if !self.any {
-            self.cells.column = Column::default();
-        }
-        abbreviate(&mut self.cells.schema);
-        cells_to_wit(self.cells)
+    pub fn into_wit(self) -> wit::Cells {
+        cells_to_wit(self.into_cells())
     }
 }
 
 /// Headers under construction.
 #[derive(Debug, Default)]
 pub(crate) struct HeadersOut {
-    ends: Vec<u32>,
+    /// Where each row's headers end: one entry while no row has any.
+    ends: Same<u32>,
     name: Vec<u32>,
     value: CellsOut,
 }
@@ -173,13 +250,13 @@ impl HeadersOut {
 
     /// Takes away the headers that were added since the last row ended.
     pub fn undo_row(&mut self) {
-        let length = self.ends.last().copied().unwrap_or(0) as usize;
+        let length = if self.ends.len() == 0 { 0 } else { self.ends.get(self.ends.len() - 1) as usize };
         self.name.truncate(length);
         self.value.truncate(length);
     }
 
     pub fn bytes(&self) -> usize {
-        4 * (self.ends.len() + self.name.len()) + self.value.bytes()
+        4 * self.name.len() + self.value.bytes()
     }
 
     #[inline]
@@ -187,16 +264,21 @@ impl HeadersOut {
         self.ends.push(self.name.len() as u32);
     }
 
-    pub fn into_wit(self) -> wit::Headers {
-        let ends = if self.name.is_empty() { Vec::new() } else { self.ends };
-        wit::Headers { ends, name: self.name, value: self.value.into_wit() }
+    /// Appends the headers of a batch's rows.
+    pub fn copy(&mut self, input: &Input, from: &Headers, rows: Range<usize>, tables: &mut Tables) {
+        for row in rows {
+            let headers = from.range(row);
+            for at in headers.clone() {
+                self.name.push(tables.header_name(&input.header_names[from.name[at] as usize]));
+            }
+            self.value.copy(&from.value, headers, &input.schemas, tables);
+            self.end_row();
+        }
     }
-}
 
-/// Leaves positions out when every row holds position 0.
-pub(crate) fn abbreviate(positions: &mut Vec<u32>) {
-    if positions.iter().all(|&position| position == 0) {
-        positions.clear();
+    pub fn into_wit(self) -> wit::Headers {
+        let ends = if self.name.is_empty() { Vec::new() } else { self.ends.into_list(0) };
+        wit::Headers { ends, name: self.name, value: self.value.into_wit() }
     }
 }
 

@@ -255,7 +255,8 @@ fn shape(
 /// The fields of a value that a step has set.
 pub(crate) fn live_of_data(data: &Data) -> Result<Live<'static>> {
     let mut bytes = Vec::new();
-    let cell = data.write(&mut bytes)?.then_some(Cell { bytes: &bytes, schema: data.schema.as_ref() });
+    data.write(&mut bytes)?;
+    let cell = (!data.is_null()).then_some(Cell { bytes: &bytes, schema: data.schema.as_ref() });
     let mut live = live(cell, data.schema.as_ref())?;
     let (mut row, shape) = (std::mem::take(&mut live.row), live.shape.clone());
     row.make_own(&bytes);

@@ -1,5 +1,9 @@
 //! Pure. Columns of cells, one cell a row, as they cross between host and guest.
 
+use std::ops::Range;
+
+use crate::cbor::put;
+
 /// One cell a row. The layout is that of `column` in `wit/columns.wit`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Column {
@@ -32,7 +36,7 @@ impl Column {
     /// Appends a cell.
     #[inline]
     pub fn push(&mut self, cell: &[u8]) {
-        self.data.extend_from_slice(cell);
+        put(&mut self.data, cell);
         self.end_cell();
     }
 
@@ -64,6 +68,30 @@ impl Column {
         let row = self.ends.len() - 1;
         self.absent.resize(self.ends.len().div_ceil(8), 0);
         self.absent[row / 8] |= 1 << (row % 8);
+    }
+
+    /// Appends null in so many rows.
+    pub fn push_absents(&mut self, rows: usize) {
+        (0..rows).for_each(|_| self.push_absent());
+    }
+
+    /// Appends rows of another column that is not null throughout.
+    pub fn append(&mut self, from: &Column, rows: Range<usize>) {
+        let start = if rows.start == 0 { 0 } else { from.ends[rows.start - 1] as usize };
+        let ends = &from.ends[rows.clone()];
+        let end = ends.last().map_or(start, |&end| end as usize);
+        let at = self.data.len();
+        // The last end is the highest, so none of them overflows.
+        u32::try_from(at + end - start).expect("a column holds less than 4 GiB");
+        self.data.extend_from_slice(&from.data[start..end]);
+        let first = self.ends.len();
+        self.ends.extend(ends.iter().map(|end| (*end as usize - start + at) as u32));
+        if !self.absent.is_empty() || rows.clone().any(|row| from.is_absent(row)) {
+            self.absent.resize(self.ends.len().div_ceil(8), 0);
+            for (to, _) in (first..).zip(rows).filter(|(_, row)| from.is_absent(*row)) {
+                self.absent[to / 8] |= 1 << (to % 8);
+            }
+        }
     }
 
     /// Takes away every row from `rows` on.
@@ -239,7 +267,7 @@ pub struct Headers {
 
 impl Headers {
     /// The positions of a row's headers in `name` and `value`.
-    pub fn range(&self, row: usize) -> std::ops::Range<usize> {
+    pub fn range(&self, row: usize) -> Range<usize> {
         if self.ends.is_empty() {
             return 0..0;
         }
@@ -306,6 +334,20 @@ mod tests {
         let all = column(&[Some("a"), None, Some("bc")]);
         assert_eq!(all.select(&[2, 1, 0]), column(&[Some("bc"), None, Some("a")]));
         assert_eq!(all.select(&[0, 2]), column(&[Some("a"), Some("bc")]));
+    }
+
+    #[test]
+    fn appended_rows_are_as_in_the_column_they_came_from() {
+        let cells = [Some("a"), None, Some(""), Some("bc"), None, Some("d"), Some("e"), None, None, Some("f")];
+        let all = column(&cells);
+        for (start, end) in (0..=10).flat_map(|start| (start..=10).map(move |end| (start, end))) {
+            for before in 0..cells.len() {
+                let mut appended = column(&cells[..before]);
+                appended.append(&all, start..end);
+                let expected: Vec<_> = cells[..before].iter().chain(&cells[start..end]).copied().collect();
+                assert_eq!(appended, column(&expected), "{before} and {start}..{end}");
+            }
+        }
     }
 
     #[test]

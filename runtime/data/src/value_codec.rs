@@ -35,11 +35,11 @@ pub fn encode_cell(schema: Option<&Schema>, value: &Value, out: &mut Vec<u8>) ->
     match (schema, value) {
         (None, value) => encode_free(value, out, limits::DEPTH),
         (Some(schema), Value::Text(text)) if schema.root().kind == Type::String => {
-            out.extend_from_slice(text.as_bytes());
+            cbor::put(out, text.as_bytes());
             Ok(())
         }
         (Some(schema), Value::Bytes(bytes)) if schema.root().kind == Type::Bytes => {
-            out.extend_from_slice(bytes);
+            cbor::put(out, bytes);
             Ok(())
         }
         (Some(schema), value) => encode_node(schema, 0, value, out),

@@ -83,12 +83,12 @@ impl SinkTask for EchoSinkTask {
     }
 }
 
-/// Hands every record back as it came, value and all.
+/// Declares to change values and changes none.
 pub struct Echo;
 
 impl Transformation for Echo {
     fn class() -> Class {
-        Class::new("test.Echo", "1.0.0").doc("Hands every record back as it came.")
+        Class::new("test.Echo", "1.0.0").doc("Declares to change values and changes none.")
     }
 
     fn configure(_: &Config) -> Result<Self> {
@@ -126,4 +126,27 @@ impl Transformation for Look {
     }
 }
 
-weir_sdk::export!(sources: [EchoSource], sinks: [EchoSink], transformations: [Echo, Look]);
+/// Gives every record a new value of the same text.
+pub struct Rewrite;
+
+impl Transformation for Rewrite {
+    fn class() -> Class {
+        Class::new("test.Rewrite", "1.0.0").doc("Gives every record a new value of the same text.")
+    }
+
+    fn configure(_: &Config) -> Result<Self> {
+        Ok(Rewrite)
+    }
+
+    fn parts(&self) -> StepParts {
+        StepParts { reads: Parts::VALUE, writes: Parts::VALUE }
+    }
+
+    fn apply(&mut self, record: &mut Record) -> Result<Outcome> {
+        let text = record.value_cell().and_then(|cell| cell.as_text()).unwrap_or_default();
+        record.set_value(Data::text(text));
+        Ok(Outcome::Keep)
+    }
+}
+
+weir_sdk::export!(sources: [EchoSource], sinks: [EchoSink], transformations: [Echo, Look, Rewrite]);

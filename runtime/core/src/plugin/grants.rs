@@ -93,8 +93,8 @@ fn grant_path(path: &str, access: PathAccess, ceilings: &Ceilings, grants: &mut 
 fn grant_stdio(access: PathAccess, ceilings: &Ceilings, grants: &mut Grants) -> Result<(), String> {
     if !ceilings.stdio {
         return Err(
-            "without a value it asks for standard input or output, which only connectors given on the command \
-                    line of a standalone worker get: name a file"
+            "without a value it asks for standard input or output, which only the first task of a connector given on \
+             the command line of a standalone worker gets: name a file"
                 .into(),
         );
     }

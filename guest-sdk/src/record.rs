@@ -67,14 +67,14 @@ impl Input {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn cell<'a>(&'a self, cells: &'a Option<Cells>, row: usize) -> Option<Cell<'a>> {
         let cells = cells.as_ref()?;
         let bytes = cells.column.get(row)?;
         Some(Cell { bytes, schema: self.schema(cells, row) })
     }
 
-    #[inline]
+    #[inline(always)]
     fn schema<'a>(&'a self, cells: &Cells, row: usize) -> Option<&'a Rc<Schema>> {
         self.schemas.get(cells.schema_of(row)).and_then(Option::as_ref)
     }
@@ -297,7 +297,7 @@ impl<'a> Record<'a> {
     }
 
     /// Its value as it came, not decoded; none when it is null or a step has changed it.
-    #[inline]
+    #[inline(always)]
     pub fn value_cell(&self) -> Option<Cell<'a>> {
         match &self.value {
             Part::Came => self.input.and_then(|input| input.cell(&input.value, self.row)),

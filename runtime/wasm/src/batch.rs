@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use weir_core::model::{BatchTables, Records};
+use weir_core::model::{BatchTables, Parts, Records, SchemaHandle};
 use weir_data::{Cells, Column, Headers, Lie};
 
 use crate::bindings::weir::connect::columns as wit;
@@ -30,12 +30,22 @@ pub(crate) struct LoweredTables<'a> {
 }
 
 impl<'a> LoweredTables<'a> {
+    /// All of them.
     pub fn new(tables: &'a BatchTables, known: &mut SchemaTable) -> LoweredTables<'a> {
+        let all = Parts { topic: true, partition: true, headers: true, ..Parts::default() };
+        LoweredTables::of_parts(tables, all, known)
+    }
+
+    /// Those that rows of the given parts point into.
+    pub fn of_parts(tables: &'a BatchTables, parts: Parts, known: &mut SchemaTable) -> LoweredTables<'a> {
+        let topics = if parts.topic { &tables.topics[..] } else { &[] };
+        let header_names = if parts.headers { &tables.header_names[..] } else { &[] };
+        let schemas = if parts.key || parts.value || parts.headers { &tables.schemas[..] } else { &[] };
         LoweredTables {
-            topics: tables.topics.iter().map(|topic| &**topic).collect(),
-            header_names: tables.header_names.iter().map(|name| &**name).collect(),
-            partitions: &tables.partitions,
-            schemas: tables.schemas.iter().map(|schema| known.refer(schema.as_ref())).collect(),
+            topics: topics.iter().map(|topic| &**topic).collect(),
+            header_names: header_names.iter().map(|name| &**name).collect(),
+            partitions: if parts.partition { &tables.partitions } else { &[] },
+            schemas: schemas.iter().map(|schema| known.refer(schema.as_ref())).collect(),
         }
     }
 
@@ -74,29 +84,57 @@ pub(crate) fn lift_tables(tables: wit::TablesResult, known: &mut SchemaTable) ->
 pub(crate) fn check(records: &Records) -> Result<(), Lie> {
     records.check()?;
     for (cells, what) in [(&records.key, "keys"), (&records.value, "values"), (&records.headers.value, "headers")] {
-        check_text(cells, &records.tables, what)?;
+        check_text(cells, &records.tables.schemas, what)?;
     }
     Ok(())
 }
 
-fn check_text(cells: &Cells, tables: &BatchTables, what: &str) -> Result<(), Lie> {
+/// Checks that cells under a plain string schema are UTF-8.
+pub(crate) fn check_text(cells: &Cells, schemas: &[Option<SchemaHandle>], what: &str) -> Result<(), Lie> {
     use weir_data::Type;
-    let is_text = |at: usize| {
-        tables.schemas.get(at).and_then(Option::as_ref).is_some_and(|s| s.schema().root().kind == Type::String)
+    let is_text = |schema: &Option<SchemaHandle>| {
+        schema.as_ref().is_some_and(|handle| handle.schema().root().kind == Type::String)
     };
-    if cells.column.is_null() || !(0..tables.schemas.len()).any(is_text) {
+    let column = &cells.column;
+    if column.is_null() || !schemas.iter().any(is_text) || column.data.is_ascii() {
         return Ok(());
     }
-    if cells.schema.is_empty() && cells.column.data.is_ascii() {
+    // All cells at once first: they are UTF-8 where their bytes together are and none ends within a character.
+    if let Ok(text) = std::str::from_utf8(&column.data)
+        && column.ends.iter().all(|&end| text.is_char_boundary(end as usize))
+    {
         return Ok(());
     }
-    for row in 0..cells.column.ends.len() {
-        if let Some(cell) = cells.column.get(row)
-            && is_text(cells.schema_of(row))
+    for row in 0..column.ends.len() {
+        if let Some(cell) = column.get(row)
+            && schemas.get(cells.schema_of(row)).is_some_and(is_text)
             && std::str::from_utf8(cell).is_err()
         {
             return Err(Lie(format!("{what}: the string of row {row} is not UTF-8")));
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use weir_data::{Node, Schema, Type};
+
+    use super::*;
+
+    #[test]
+    fn a_string_that_is_not_utf8_is_found_by_its_own_bytes() {
+        let schema = |kind| Some(SchemaHandle::new(Schema::of(Node::new(kind))));
+        let schemas = [schema(Type::String), schema(Type::Bytes)];
+        let found = |rows: &[&[u8]], schema: Vec<u32>| {
+            let mut column = Column::default();
+            rows.iter().for_each(|row| column.push(row));
+            check_text(&Cells { column, schema }, &schemas, "values").is_err()
+        };
+        assert!(!found(&[b"a", "\u{e4}".as_bytes(), b"b"], vec![]));
+        assert!(found(&[b"a", b"\xff"], vec![]));
+        assert!(found(&[b"\xc3", b"\xa4"], vec![]), "two halves of a character, each in a row of its own");
+        assert!(!found(&["\u{e4}".as_bytes(), b"\xff"], vec![0, 1]), "bytes may be anything");
+        assert!(found(&[b"\xff", "\u{e4}".as_bytes()], vec![0, 1]));
+    }
 }

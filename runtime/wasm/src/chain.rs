@@ -5,7 +5,7 @@ use weir_core::model::{Fault, Parts, Records, RowFault, StepParts, TimestampType
 use weir_core::port::{ChainSegment, Transformations, Transformed};
 use weir_data::Lie;
 
-use crate::batch::{LoweredTables, cells, check, headers, lift_cells, lift_headers, lift_tables};
+use crate::batch::{LoweredTables, cells, check_text, headers, lift_cells, lift_headers, lift_tables};
 use crate::bindings::exports::weir::connect::transformations as wit;
 use crate::bindings::weir::connect::schemas::News;
 use crate::call::{fault, lie};
@@ -74,7 +74,7 @@ impl Transformations for Chain {
         };
         let reads = touched.reads;
         self.live.schemas.begin_call();
-        let tables = LoweredTables::new(&records.tables, &mut self.live.schemas);
+        let tables = LoweredTables::of_parts(&records.tables, reads, &mut self.live.schemas);
         let news = self.live.schemas.news();
         let deadline = self.live.put();
         let (exports, guest) = (&self.live.exports, &mut self.live.guest);
@@ -139,7 +139,6 @@ fn lift(
         headers: output.headers.map(lift_headers),
     };
     changed.put_into(&mut records, lift_tables(output.tables, schemas)?)?;
-    check(&records)?;
     let failed = output
         .failed
         .into_iter()
@@ -180,7 +179,7 @@ struct Changed {
 }
 
 impl Changed {
-    /// Replaces parts of the records. Unchanged parts keep their tables, so the guest's entries go behind them, and
+    /// Checks parts and replaces those of the records by them. Unchanged parts keep their tables, so the guest's entries go behind them, and
     /// the guest's positions move by as much.
     fn put_into(self, records: &mut Records, tables: weir_core::model::BatchTables) -> Result<(), Lie> {
         let rows = records.rows;
@@ -195,21 +194,25 @@ impl Changed {
             records.tables.partitions = tables.partitions;
         }
         if let Some(timestamp) = self.timestamp {
+            if !timestamp.is_empty() && timestamp.len() != rows {
+                return Err(Lie(format!("timestamps: {} for {rows} rows", timestamp.len())));
+            }
             if records.timestamp_type == TimestampType::None {
                 records.timestamp_type = TimestampType::CreateTime;
             }
             records.timestamp = timestamp;
         }
-        let guest_schemas = tables.schemas.len();
         let shift = records.tables.schemas.len() as u32;
         let mut changed_cells = false;
         let mut moved = |mut cells: weir_data::Cells, rows: usize, what: &str| {
-            cells.check(rows, guest_schemas, what)?;
+            cells.check(rows, tables.schemas.len(), what)?;
+            check_text(&cells, &tables.schemas, what)?;
             if shift > 0 {
-                if cells.schema.is_empty() {
-                    cells.schema = vec![0; rows];
+                weir_data::check_positions(&cells.schema, rows, tables.schemas.len(), what)?;
+                match cells.schema.is_empty() {
+                    true => cells.schema = vec![shift; rows],
+                    false => cells.schema.iter_mut().for_each(|position| *position += shift),
                 }
-                cells.schema.iter_mut().for_each(|position| *position += shift);
             }
             changed_cells = true;
             Ok::<_, Lie>(cells)
@@ -221,7 +224,7 @@ impl Changed {
             records.value = moved(value, rows, "values")?;
         }
         if let Some(mut headers) = self.headers {
-            headers.check(rows, tables.header_names.len(), guest_schemas)?;
+            headers.check(rows, tables.header_names.len(), tables.schemas.len())?;
             let count = headers.name.len();
             headers.value = moved(headers.value, count, "header values")?;
             records.headers = headers;

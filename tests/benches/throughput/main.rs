@@ -15,7 +15,7 @@ use weir_tests::harness::kafka::Kafka;
 
 const ROUNDS: usize = 3;
 const STARTS: usize = 3;
-const RECORDS: usize = 1_000_000;
+const RECORDS: usize = 500_000;
 /// After this long a worker that has nothing to do is taken to be idle.
 const IDLE_AFTER: Duration = Duration::from_secs(5);
 
@@ -48,15 +48,17 @@ impl Ground<'_> {
     fn source(&self, worker: &mut Contender, round: usize) -> Run {
         let topic = format!("lines-{}-{round}", worker.kind.name());
         yardstick("create", self.bootstrap, &topic, 0);
+        // A name that nobody had before: offsets outlive connectors.
+        let name = format!("source-{round}");
         let before = worker.used().cpu;
         let took = std::thread::scope(|scope| {
             let waiting = scope.spawn(|| yardstick("until", self.bootstrap, &topic, self.records).took);
             let file = self.folder.join("lines.txt");
-            worker.create("source", &json!({"connector.class": "FileStreamSource", "file": file, "topic": topic}));
+            worker.create(&name, &json!({"connector.class": "FileStreamSource", "file": file, "topic": topic}));
             waiting.join().expect("the yardstick waits")
         });
         let cpu = worker.used().cpu - before;
-        worker.delete("source");
+        worker.delete(&name);
         Run { took, cpu }
     }
 
@@ -190,6 +192,7 @@ fn main() {
     let mut workers = [Kind::Apache, Kind::Weir].map(|kind| Contender::start(kind, folder, &bootstrap).0);
     let mut runs: [[Vec<Run>; 3]; 4] = Default::default();
     for round in 0..ROUNDS {
+        eprintln!("round {} of {ROUNDS}", round + 1);
         let topic = format!("lines-raw-{round}");
         yardstick("create", &bootstrap, &topic, 0);
         runs[0][0].push(yardstick("produce", &bootstrap, &topic, records));

@@ -66,14 +66,7 @@ impl Contender {
         );
         let file = here.join("worker.properties");
         let mut command = match kind {
-            Kind::Apache => {
-                let home = kafka::home();
-                let mut command = Command::new("java");
-                command.args(JVM).env("CLASSPATH", home.join("libs").join("*"));
-                command.arg(format!("-Dlog4j2.configurationFile={}", home.join("log4j2.properties").display()));
-                command.arg("org.apache.kafka.connect.cli.ConnectStandalone");
-                command
-            }
+            Kind::Apache => kafka::connect_standalone(JVM),
             Kind::Weir => {
                 properties += &format!("sandbox.path.ceiling={}\n", folder.display());
                 let mut command = Command::new(built("release/weir"));

@@ -35,8 +35,7 @@ pub fn shared() -> &'static Kafka {
     SHARED.get_or_init(|| Kafka::start(&[]))
 }
 
-/// Where make has put the jars of Kafka and Connect.
-pub fn home() -> PathBuf {
+fn home() -> PathBuf {
     let cache = || {
         let cache = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from);
         cache.unwrap_or_else(|| PathBuf::from(std::env::var_os("HOME").expect("HOME is set")).join(".cache"))
@@ -45,6 +44,16 @@ pub fn home() -> PathBuf {
     let home = given.unwrap_or_else(|| cache().join("weir/kafka-4.3.1"));
     assert!(home.join("libs").is_dir(), "{} holds no Kafka: run make test, or set WEIR_KAFKA_HOME", home.display());
     home
+}
+
+/// Apache's ConnectStandalone in a JVM with these options; its worker file comes as the next argument.
+pub fn connect_standalone(jvm: &[&str]) -> Command {
+    let home = home();
+    let mut command = Command::new("java");
+    command.env("CLASSPATH", home.join("libs").join("*")).args(jvm);
+    command.arg(format!("-Dlog4j2.configurationFile={}", home.join("log4j2.properties").display()));
+    command.arg("org.apache.kafka.connect.cli.ConnectStandalone");
+    command
 }
 
 /// Two ports that nobody listened on.

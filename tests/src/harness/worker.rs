@@ -35,11 +35,8 @@ impl Worker {
         let (port, _) = super::kafka::free_ports();
         let properties = format!("listeners=http://127.0.0.1:{port}\n{properties}");
         std::fs::write(folder.join("worker.properties"), properties).expect("the test's folder can be written to");
-        let home = super::kafka::home();
-        let mut command = Command::new("java");
-        command.env("CLASSPATH", home.join("libs").join("*")).args(["-Xmx512m", "-XX:+UseSerialGC"]);
-        command.arg(format!("-Dlog4j2.configurationFile={}", home.join("log4j2.properties").display()));
-        command.arg("org.apache.kafka.connect.cli.ConnectStandalone").arg(folder.join("worker.properties"));
+        let mut command = super::kafka::connect_standalone(&["-Xmx512m", "-XX:+UseSerialGC"]);
+        command.arg(folder.join("worker.properties"));
         let log = folder.join("apache.log");
         let out = std::fs::File::create(&log).expect("a log");
         let err = out.try_clone().expect("a log");

@@ -332,9 +332,7 @@ impl Sink {
     }
 
     /// Delivers from other positions on; those of partitions that the task has no more change nothing.
-    async fn rewind(&mut self, mut positions: Vec<Position>) -> Step {
-        let own = self.commits.partitions();
-        positions.retain(|position| own.contains(&position.partition));
+    async fn rewind(&mut self, positions: Vec<Position>) -> Step {
         positions.iter().for_each(|position| self.commits.rewound(position));
         self.take_back().await?;
         self.parts.consumer.seek(&positions).await.map_err(consumer_failed)

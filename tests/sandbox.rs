@@ -96,9 +96,36 @@ async fn a_hoarder_ends_at_its_memory_limit() {
 }
 
 #[tokio::test]
-async fn deep_recursion_ends_in_a_trap() {
-    let fault = poll_of("recurse", "", Grants::default()).await;
-    assert!(fault.to_string().contains("call stack exhausted"), "{fault}");
+async fn deep_recursion_ends_at_its_stack_limit() {
+    for stack_bytes in [64 << 10, 1 << 20] {
+        let limits = Limits { stack_bytes, ..tight() };
+        let plugins = plugins(limits.clone());
+        let component = component(&plugins, "guest_hostile").await;
+        let given = context("test.HostileSource", &[("behaviour", "recurse")], &limits);
+        let mut task = component.source_task(given).await.unwrap();
+        task.start().await.unwrap();
+        let fault = task.poll(Duration::ZERO).await.unwrap_err();
+        let text = format!("poll used up its stack, task.stack.max.bytes allows {stack_bytes} bytes");
+        assert_eq!(fault.to_string(), text);
+    }
+}
+
+#[tokio::test]
+async fn an_instance_of_too_many_parts_is_not_made_and_the_fault_says_how_many_it_has() {
+    let plugins = plugins(tight());
+    let component = component(&plugins, "guest_hostile").await;
+    for (limits, key, what) in [
+        (Limits { core_instances: 1, ..tight() }, "task.core.instances.max", "core instances"),
+        (Limits { tables: 0, ..tight() }, "task.tables.max", "tables"),
+        (Limits { memories: 0, ..tight() }, "task.memories.max", "memories"),
+    ] {
+        let fault = component.source_task(context("test.HostileSource", &[], &limits)).await.err().unwrap();
+        let Fault::Limited { call: "instantiate", limit: Limit::Count { key: named, limit, asked, .. } } = &fault else {
+            panic!("{key}: {fault:?}")
+        };
+        assert_eq!((*named, *asked), (key, limit + 1));
+        assert!(fault.to_string().contains(&format!("needs {asked} {what} or more, {key} allows {limit}")), "{fault}");
+    }
 }
 
 #[tokio::test]

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use futures::FutureExt;
 use wasmtime::{Store, UpdateDeadline};
-use weir_core::model::{Fault, Limit};
+use weir_core::model::{Fault, Limit, Limits};
 
 use crate::bindings::weir::connect::errors;
 use crate::state::GuestState;
@@ -126,12 +126,29 @@ impl Guest {
 }
 
 fn trapped(call: &'static str, error: &wasmtime::Error, state: &mut GuestState) -> Fault {
-    if let Some(limit) = state.memory.hit.take() {
+    if let Some(limit) = state.memory.hit.take().or_else(|| unmetered(error, &state.context.limits)) {
         return Fault::Limited { call, limit };
     }
     let last = state.log.last();
     let said = if last.is_empty() { String::new() } else { format!("\nlast log lines:\n{}", last.join("\n")) };
     Fault::Trapped(format!("{call} trapped: {error:?}{said}"))
+}
+
+/// The limits that wasmtime keeps by itself, as its errors tell of them.
+fn unmetered(error: &wasmtime::Error, limits: &Limits) -> Option<Limit> {
+    if error.downcast_ref() == Some(&wasmtime::Trap::StackOverflow) {
+        return Some(Limit::Stack { key: "task.stack.max.bytes", limit: limits.stack_bytes });
+    }
+    let text = error.root_cause().to_string();
+    let (what, asked) = text.strip_prefix("resource limit exceeded: ")?.split_once(" count too high at ")?;
+    let asked = asked.parse().ok()?;
+    let count = |key, what, limit| Some(Limit::Count { key, what, limit, asked });
+    match what {
+        "instance" => count("task.core.instances.max", "core instances", limits.core_instances),
+        "table" => count("task.tables.max", "tables", limits.tables),
+        "memory" => count("task.memories.max", "memories", limits.memories),
+        _ => None, // a limit of wasmtime's that has no key here
+    }
 }
 
 fn panic_text(panic: &(dyn std::any::Any + Send)) -> &str {

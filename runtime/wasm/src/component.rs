@@ -33,7 +33,7 @@ impl WasmPlugins {
     /// Plugins that are compiled by `compiler`, asked what they are within `limits`, and have at most `size_max` bytes
     /// (`plugin.upload.max.bytes`).
     pub fn new(compiler: Compiler, limits: Limits, size_max: u64) -> wasmtime::Result<WasmPlugins> {
-        let engine = Engine::new()?;
+        let engine = Engine::new(limits.stack_bytes)?;
         let linker = host::linker(engine.wasmtime())?;
         Ok(WasmPlugins { engine, linker, compiler, limits: Arc::new(limits), size_max })
     }

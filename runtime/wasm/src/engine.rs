@@ -8,6 +8,9 @@ use std::time::Duration;
 /// How often a running guest is interrupted to look at its limits and to let others run.
 pub const TICK: Duration = Duration::from_millis(10);
 
+/// Stack that host functions have beyond their guest's.
+const HOST_STACK_BYTES: usize = 3 << 19;
+
 /// The settings that compiler and worker must share for compiled code to be accepted.
 fn config() -> wasmtime::Config {
     let mut config = wasmtime::Config::new();
@@ -42,10 +45,10 @@ pub struct Engine {
 }
 
 impl Engine {
-    /// An engine with its own ticking thread, which ends with the last clone.
-    pub fn new() -> wasmtime::Result<Engine> {
+    /// An engine with its own ticking thread, which ends with the last clone. Its guests have `stack_bytes` of stack.
+    pub fn new(stack_bytes: usize) -> wasmtime::Result<Engine> {
         let mut config = config();
-        config.enable_compiler(false);
+        config.enable_compiler(false).max_wasm_stack(stack_bytes).async_stack_size(stack_bytes + HOST_STACK_BYTES);
         let engine = wasmtime::Engine::new(&config)?;
         let ticker = Arc::new(Ticker { stop: AtomicBool::new(false) });
         let (weak, ticked): (Weak<Ticker>, _) = (Arc::downgrade(&ticker), engine.weak());

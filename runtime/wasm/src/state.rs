@@ -7,7 +7,7 @@ use wasmtime_wasi::filesystem::WasiFilesystemCtxView;
 use wasmtime_wasi::sockets::WasiSocketsCtxView;
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
-use weir_core::model::{Fault, Limit};
+use weir_core::model::{Fault, Limit, Limits};
 use weir_core::observe::GuestMeter;
 use weir_core::port::Context;
 
@@ -18,18 +18,14 @@ use crate::http::GrantedHttp;
 use crate::log_lines::LogLines;
 use crate::sockets::{self, LookupView};
 
-/// Tables, memories and core instances of one instance.
-const MEMORIES: usize = 16;
-const TABLES: usize = 64;
-const INSTANCES: usize = 64;
 /// Host resources that a guest may hold at a time.
 const HANDLES: usize = 1_000;
 /// Bytes that a table's element is charged with.
 const ELEMENT: u64 = 16;
 
-/// Bounds linear memories and tables together.
+/// Bounds linear memories and tables together, and how many of each there may be.
 pub(crate) struct Memory {
-    limit: u64,
+    limits: Arc<Limits>,
     used: u64,
     meter: Arc<GuestMeter>,
     /// Set when the limit was hit.
@@ -39,8 +35,9 @@ pub(crate) struct Memory {
 impl Memory {
     fn grow(&mut self, current: u64, desired: u64) -> wasmtime::Result<bool> {
         let asked = self.used.saturating_sub(current).saturating_add(desired);
-        if asked > self.limit {
-            let hit = Limit::Memory { key: "task.memory.max.bytes", limit: self.limit, asked };
+        let limit = self.limits.memory_bytes;
+        if asked > limit {
+            let hit = Limit::Memory { key: "task.memory.max.bytes", limit, asked };
             let message = hit.to_string();
             self.hit = Some(hit);
             return Err(wasmtime::Error::msg(message));
@@ -61,15 +58,15 @@ impl wasmtime::ResourceLimiter for Memory {
     }
 
     fn instances(&self) -> usize {
-        INSTANCES
+        self.limits.core_instances
     }
 
     fn tables(&self) -> usize {
-        TABLES
+        self.limits.tables
     }
 
     fn memories(&self) -> usize {
-        MEMORIES
+        self.limits.memories
     }
 }
 
@@ -107,7 +104,7 @@ impl GuestState {
         let mut table = ResourceTable::new();
         table.set_max_capacity(HANDLES);
         Ok(GuestState {
-            memory: Memory { limit: context.limits.memory_bytes, used: 0, meter: context.meter.clone(), hit: None },
+            memory: Memory { limits: context.limits.clone(), used: 0, meter: context.meter.clone(), hit: None },
             log,
             slice,
             share: Share,

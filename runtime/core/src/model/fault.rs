@@ -55,6 +55,24 @@ pub enum Limit {
         /// What the guest asked for, in bytes.
         asked: u64,
     },
+    /// Stack of WebAssembly code, which overflowed.
+    Stack {
+        /// The worker setting that holds the limit.
+        key: &'static str,
+        /// The limit in bytes.
+        limit: usize,
+    },
+    /// How many of something an instance may consist of.
+    Count {
+        /// The worker setting that holds the limit.
+        key: &'static str,
+        /// Of what.
+        what: &'static str,
+        /// The limit.
+        limit: usize,
+        /// How many there would have been at least.
+        asked: usize,
+    },
 }
 
 impl fmt::Display for Limit {
@@ -68,6 +86,8 @@ impl fmt::Display for Limit {
             Limit::Memory { key, limit, asked } => {
                 write!(f, "asked for {asked} bytes of memory, {key} allows {limit} bytes")
             }
+            Limit::Stack { key, limit } => write!(f, "used up its stack, {key} allows {limit} bytes"),
+            Limit::Count { key, what, limit, asked } => write!(f, "needs {asked} {what} or more, {key} allows {limit}"),
         }
     }
 }

@@ -7,6 +7,14 @@ use std::time::Duration;
 pub struct Limits {
     /// Linear memory and tables, in bytes: `task.memory.max.bytes`.
     pub memory_bytes: u64,
+    /// Stack of WebAssembly code, in bytes: `task.stack.max.bytes`.
+    pub stack_bytes: usize,
+    /// Core instances: `task.core.instances.max`.
+    pub core_instances: usize,
+    /// Tables: `task.tables.max`.
+    pub tables: usize,
+    /// Linear memories: `task.memories.max`.
+    pub memories: usize,
     /// CPU time of one call: `task.call.cpu.max.ms`.
     pub call_cpu: Duration,
     /// Wall time of `start`: `task.start.timeout.ms`.
@@ -27,6 +35,10 @@ impl Default for Limits {
     fn default() -> Limits {
         Limits {
             memory_bytes: 64 << 20,
+            stack_bytes: 1 << 20,
+            core_instances: 64,
+            tables: 64,
+            memories: 16,
             call_cpu: Duration::from_secs(30),
             start: Duration::from_secs(60),
             poll_beyond: Duration::from_secs(5),

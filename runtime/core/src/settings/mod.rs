@@ -3,6 +3,7 @@
 mod connector;
 mod definition;
 pub mod framework;
+mod limits;
 mod properties;
 mod reader;
 mod worker;

@@ -6,6 +6,7 @@ use std::time::Duration;
 use crate::model::{Ceilings, Config, ConverterRole, Limits, Problem};
 
 use super::connector::ConverterSettings;
+use super::limits::{limits, positive_millis};
 use super::reader::Reader;
 
 /// Where topics are.
@@ -69,15 +70,6 @@ pub struct WorkerSettings {
     pub config: Config,
 }
 
-/// The setting of a limit in milliseconds.
-fn limit(reader: &mut Reader, key: &str, default: Duration) -> Duration {
-    let limit = reader.millis(key, default);
-    if limit.is_zero() {
-        reader.problem(key, format!("Invalid value 0 for configuration {key}: Value must be at least 1"));
-    }
-    limit
-}
-
 /// `listeners`: a list of `http://host:port`.
 fn listeners(reader: &mut Reader) -> Vec<(String, u16)> {
     let given = reader.list("listeners");
@@ -134,7 +126,6 @@ impl WorkerSettings {
             converter(ConverterRole::Header, Some("org.apache.kafka.connect.storage.SimpleHeaderConverter")),
         ];
         let seconds = Duration::from_secs;
-        let defaults = Limits::default();
         let upload_dir = match (reader.get("plugin.upload.dir").filter(|dir| !dir.is_empty()), &bootstrap) {
             (Some(dir), _) => Some(PathBuf::from(dir)),
             (None, Bootstrap::Local(dir)) => Some(dir.join("plugins")),
@@ -179,22 +170,13 @@ impl WorkerSettings {
             offset_file,
             bootstrap,
             converters,
-            offset_flush_interval: limit(&mut reader, "offset.flush.interval.ms", seconds(60)),
+            offset_flush_interval: positive_millis(&mut reader, "offset.flush.interval.ms", seconds(60)),
             offset_flush_timeout: reader.millis("offset.flush.timeout.ms", seconds(5)),
             graceful_timeout: reader.millis("task.shutdown.graceful.timeout.ms", seconds(5)),
             plugin_path: reader.list("plugin.path").into_iter().map(PathBuf::from).collect(),
             batch_bytes_max: reader.number("batch.bytes.max", 1 << 20),
             buffer_memory: reader.number("producer.buffer.memory", 32 << 20),
-            limits: Limits {
-                memory_bytes: reader.number("task.memory.max.bytes", defaults.memory_bytes),
-                call_cpu: limit(&mut reader, "task.call.cpu.max.ms", defaults.call_cpu),
-                start: limit(&mut reader, "task.start.timeout.ms", defaults.start),
-                poll_beyond: limit(&mut reader, "task.poll.timeout.ms", defaults.poll_beyond),
-                put: limit(&mut reader, "task.put.timeout.ms", defaults.put),
-                other: limit(&mut reader, "task.call.timeout.ms", defaults.other),
-                log_lines_per_second: reader.number("task.log.lines.per.second", defaults.log_lines_per_second),
-                log_line_bytes: reader.number("task.log.line.max.bytes", defaults.log_line_bytes),
-            },
+            limits: limits(&mut reader),
             producer: reader.below("producer."),
             consumer: reader.below("consumer."),
             config: config.clone(),

@@ -34,7 +34,8 @@ async fn file_plugin() -> Arc<dyn Component> {
 }
 
 fn granted(context: Context, path: &Path, access: PathAccess) -> Context {
-    let grants = Grants { paths: vec![PathGrant { path: path.to_owned(), access }], ..Grants::default() };
+    let grants =
+        Grants { paths: vec![PathGrant { path: path.to_owned(), access, ceiling: None }], ..Grants::default() };
     Context { grants: Arc::new(grants), ..context }
 }
 

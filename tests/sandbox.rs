@@ -120,7 +120,8 @@ async fn an_instance_of_too_many_parts_is_not_made_and_the_fault_says_how_many_i
         (Limits { memories: 0, ..tight() }, "task.memories.max", "memories"),
     ] {
         let fault = component.source_task(context("test.HostileSource", &[], &limits)).await.err().unwrap();
-        let Fault::Limited { call: "instantiate", limit: Limit::Count { key: named, limit, asked, .. } } = &fault else {
+        let Fault::Limited { call: "instantiate", limit: Limit::Count { key: named, limit, asked, .. } } = &fault
+        else {
             panic!("{key}: {fault:?}")
         };
         assert_eq!((*named, *asked), (key, limit + 1));
@@ -278,7 +279,7 @@ async fn a_granted_file_shows_its_own_name_only() {
     std::fs::write(at("other"), "other text").unwrap();
     std::os::unix::fs::symlink(at("other"), at("link")).unwrap();
     let grants = |name: &str, access| Grants {
-        paths: vec![PathGrant { path: folder.path().join(name), access }],
+        paths: vec![PathGrant { path: folder.path().join(name), access, ceiling: None }],
         ..Grants::default()
     };
     let read = |name: &str| grants(name, PathAccess::Read);
@@ -296,13 +297,55 @@ async fn a_granted_file_shows_its_own_name_only() {
 }
 
 #[tokio::test]
+async fn no_link_on_a_granted_path_leads_out_of_its_ceiling() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    std::fs::create_dir_all(at("ceiling/inner")).unwrap();
+    std::fs::create_dir(at("outside")).unwrap();
+    for file in ["outside/file", "ceiling/inner/file"] {
+        std::fs::write(at(file), file).unwrap();
+    }
+    for (link, target) in [
+        ("ceiling/absolute", at("outside")),
+        ("ceiling/relative", "../outside".into()),
+        ("ceiling/inner/up", "../../outside".into()),
+        ("ceiling/within", "inner".into()),
+    ] {
+        std::os::unix::fs::symlink(target, at(link)).unwrap();
+    }
+    let ceiling = Some(at("ceiling"));
+    let read = async |path: &str| {
+        let paths = vec![PathGrant { path: at(path), access: PathAccess::Read, ceiling: ceiling.clone() }];
+        let plugins = plugins(tight());
+        let component = component(&plugins, "guest_hostile").await;
+        let file = at(path).to_str().unwrap().to_owned();
+        let entries = [("behaviour", "read"), ("path", file.as_str())];
+        let grants = Arc::new(Grants { paths, ..Grants::default() });
+        let given = Context { grants, ..context("test.HostileSource", &entries, &tight()) };
+        let mut task = component.source_task(given).await?;
+        task.start().await?;
+        task.poll(Duration::ZERO).await.map(drop)
+    };
+    for inside in ["ceiling/inner/file", "ceiling/within/file"] {
+        assert_eq!(read(inside).await.unwrap_err(), Fault::Fatal("read ceiling/inner/file".into()), "{inside}");
+    }
+    for out in ["ceiling/absolute/file", "ceiling/relative/file", "ceiling/inner/up/file", "ceiling/relative"] {
+        let Err(Fault::Denied(said)) = read(out).await else { panic!("{out} was opened") };
+        assert!(said.contains(out) || said.contains(out.trim_end_matches("/file")), "{said}");
+        assert!(said.contains("leads out of sandbox.path.ceiling ("), "{said}");
+    }
+}
+
+#[tokio::test]
 async fn a_granted_file_may_come_into_being_later() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("later");
     let plugins = plugins(tight());
     let component = component(&plugins, "guest_hostile").await;
-    let grants =
-        Grants { paths: vec![PathGrant { path: file.clone(), access: PathAccess::Write }], ..Grants::default() };
+    let grants = Grants {
+        paths: vec![PathGrant { path: file.clone(), access: PathAccess::Write, ceiling: None }],
+        ..Grants::default()
+    };
     let entries = [("behaviour", "write"), ("path", file.to_str().unwrap())];
     let given = Context { grants: Arc::new(grants), ..context("test.HostileSource", &entries, &tight()) };
     let mut task = component.source_task(given).await.unwrap();

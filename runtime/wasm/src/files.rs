@@ -2,8 +2,11 @@
 //! before the file exists, and after it was rotated. A granted directory is opened whole.
 
 use std::collections::{BTreeMap, HashMap};
-use std::path::{Path, PathBuf};
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::path::Path;
 
+use rustix::fs::{Mode, OFlags, ResolveFlags};
+use rustix::io::Errno;
 use wasmtime::component::{HasData, Resource};
 use wasmtime_wasi::filesystem::WasiFilesystemCtxView;
 use wasmtime_wasi::p2::bindings::filesystem::types::{HostDescriptor, HostDirectoryEntryStream};
@@ -25,49 +28,81 @@ pub(crate) struct NamedFiles {
     listings: HashMap<u32, Names>,
 }
 
+/// Where a folder is, and the folder that no link on its way may lead out of.
+type Place<'a> = (&'a Path, Option<&'a Path>);
+
 /// Opens granted paths.
 pub(crate) fn open(builder: &mut WasiCtxBuilder, grants: &[PathGrant]) -> Result<NamedFiles, Fault> {
-    let mut whole: BTreeMap<PathBuf, PathAccess> = BTreeMap::new();
-    let mut named: BTreeMap<PathBuf, Names> = BTreeMap::new();
+    let mut whole: BTreeMap<Place<'_>, PathAccess> = BTreeMap::new();
+    let mut named: BTreeMap<Place<'_>, Names> = BTreeMap::new();
     for grant in grants {
-        let (path, access) = (&grant.path, grant.access);
-        if path.is_dir() {
-            let most = whole.entry(path.clone()).or_insert(access);
-            *most = (*most).max(access);
-            continue;
+        let (path, access, ceiling) = (&grant.path, grant.access, grant.ceiling.as_deref());
+        match open_folder((path, ceiling)) {
+            Ok(_) => {
+                let most = whole.entry((path, ceiling)).or_insert(access);
+                *most = (*most).max(access);
+                continue;
+            }
+            Err(Errno::XDEV) => return Err(leads_out(path, ceiling)),
+            Err(_) => {} // no folder, or not yet
         }
         let name = path.file_name().and_then(|name| name.to_str());
         let name = name.ok_or_else(|| denied(path, "does not name a file"))?;
         let folder = match path.parent() {
-            Some(folder) if folder != Path::new("") => folder.to_owned(),
-            _ => PathBuf::from("."),
+            Some(folder) if folder != Path::new("") => folder,
+            _ => Path::new("."),
         };
-        let most = named.entry(folder).or_default().entry(name.to_owned()).or_insert(access);
+        let most = named.entry((folder, ceiling)).or_default().entry(name.to_owned()).or_insert(access);
         *most = (*most).max(access);
     }
     let mut files = NamedFiles::default();
-    for (folder, access) in whole {
-        preopen(builder, &folder, access)?;
+    for (place, access) in whole {
+        preopen(builder, place, access)?;
         files.opened.push(None);
     }
-    for (folder, names) in named {
+    for (place, names) in named {
         let access = names.values().copied().max().unwrap_or(PathAccess::Read);
-        preopen(builder, &folder, access)?;
+        preopen(builder, place, access)?;
         files.opened.push(Some(names));
     }
     Ok(files)
 }
 
-fn preopen(builder: &mut WasiCtxBuilder, folder: &Path, access: PathAccess) -> Result<(), Fault> {
+/// Opens a folder; `XDEV` when a link on its way leads out of its ceiling. A ceiling that is the granted file itself
+/// bounds nothing above it.
+fn open_folder((folder, ceiling): Place<'_>) -> Result<OwnedFd, Errno> {
+    let flags = OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let Some((ceiling, rest)) = ceiling.and_then(|ceiling| Some((ceiling, folder.strip_prefix(ceiling).ok()?))) else {
+        return rustix::fs::open(folder, flags, Mode::empty());
+    };
+    let ceiling = rustix::fs::open(ceiling, flags, Mode::empty())?;
+    let rest = if rest == Path::new("") { Path::new(".") } else { rest };
+    rustix::fs::openat2(ceiling, rest, flags, Mode::empty(), ResolveFlags::BENEATH | ResolveFlags::NO_MAGICLINKS)
+}
+
+fn preopen(builder: &mut WasiCtxBuilder, place: Place<'_>, access: PathAccess) -> Result<(), Fault> {
     let perms = match access {
         PathAccess::Read => FsPerms::ReadOnly,
         PathAccess::Write => FsPerms::ReadWrite,
     };
+    let (folder, ceiling) = place;
     let guest = folder.to_str().ok_or_else(|| denied(folder, "is not UTF-8"))?;
-    builder.preopened_dir(folder, guest, perms).map_err(|error| {
+    let cannot = |error: &dyn std::fmt::Display| {
         denied(folder, &format!("cannot be opened by the worker, make it or name another: {error:#}"))
+    };
+    let opened = open_folder(place).map_err(|error| match error {
+        Errno::XDEV => leads_out(folder, ceiling),
+        error => cannot(&error),
     })?;
+    // The very folder that was checked, whatever its name leads to by now.
+    let checked = format!("/proc/self/fd/{}", opened.as_raw_fd());
+    builder.preopened_dir(checked, guest, perms).map_err(|error| cannot(&error))?;
     Ok(())
+}
+
+fn leads_out(path: &Path, ceiling: Option<&Path>) -> Fault {
+    let ceiling = ceiling.unwrap_or(Path::new("")).display();
+    denied(path, &format!("leads out of sandbox.path.ceiling ({ceiling}) by a link: name a file that is below it"))
 }
 
 fn denied(path: &Path, what: &str) -> Fault {

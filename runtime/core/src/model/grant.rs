@@ -12,6 +12,8 @@ pub struct PathGrant {
     pub path: PathBuf,
     /// What may be done with it.
     pub access: PathAccess,
+    /// The folder out of which no link on the path may lead: the ceiling it is below; none when it needs none.
+    pub ceiling: Option<PathBuf>,
 }
 
 /// An endpoint opened to an instance.

@@ -77,8 +77,8 @@ fn grant_path(path: &str, access: PathAccess, ceilings: &Ceilings, grants: &mut 
     if path.components().any(|part| part == Component::ParentDir) {
         return Err(format!("path {} has a part ..: name the file without it", path.display()));
     }
-    let below = ceilings.any_path || ceilings.paths.iter().any(|ceiling| path.starts_with(ceiling));
-    if !below {
+    let ceiling = ceilings.paths.iter().find(|ceiling| path.starts_with(ceiling));
+    if ceiling.is_none() && !ceilings.any_path {
         let ceiling: Vec<String> = ceilings.paths.iter().map(|ceiling| ceiling.display().to_string()).collect();
         let ceiling = if ceiling.is_empty() { "none".to_owned() } else { ceiling.join(", ") };
         return Err(format!(
@@ -86,7 +86,8 @@ fn grant_path(path: &str, access: PathAccess, ceilings: &Ceilings, grants: &mut 
             path.display()
         ));
     }
-    grants.paths.push(PathGrant { path: path.to_owned(), access });
+    let ceiling = if ceilings.any_path { None } else { ceiling.cloned() };
+    grants.paths.push(PathGrant { path: path.to_owned(), access, ceiling });
     Ok(())
 }
 

@@ -1,7 +1,9 @@
 //! The single owner of decisions about connectors.
 
+mod assignor;
 mod builder;
 mod cluster_state;
+pub mod group_codec;
 mod metrics;
 mod plan;
 mod request;
@@ -9,6 +11,7 @@ mod running_set;
 mod standalone;
 mod validate;
 
+pub use assignor::{IncrementalAssignor, Round, Told, eager};
 pub use builder::{Builder, Failure};
 pub use cluster_state::{Change, ClusterState, ConnectorRecord};
 pub use metrics::samples;

@@ -1,5 +1,6 @@
 //! The words: ids, schemas, records in columns, offsets, configuration definitions, faults.
 
+mod assignment;
 mod batch;
 mod config_def;
 mod fault;
@@ -11,6 +12,7 @@ mod plugin;
 mod schema;
 mod source;
 
+pub use assignment::{Assignment, GroupProtocol, MemberState, Work};
 pub use batch::{BatchTables, RawHeaders, RawRecords, Records, TimestampType};
 pub use config_def::{
     ConfigKey, ConfigType, DefaultValue, EndpointKind, GrantKind, Importance, PathAccess, Validator, Width,

@@ -48,6 +48,8 @@ pub struct Registry {
     classes: BTreeMap<String, Found>,
     /// Every further name, and the class it means.
     aliases: BTreeMap<String, String>,
+    /// The component's hash of every class and version, later ones there or not.
+    versions: BTreeMap<(String, String), String>,
 }
 
 /// A class's simple name, and that without the suffix of its kind (Connect's PluginUtils).
@@ -86,12 +88,10 @@ impl Registry {
                     return Err(Conflict::Reserved(name.clone()));
                 }
             }
-            if let Some(there) = self.classes.get(&class.name)
-                && there.class.version == class.version
-                && there.component.hash() != component.hash()
-            {
-                let (class, version) = (class.name.clone(), class.version.clone());
-                return Err(Conflict::Taken { class, version, hash: there.component.hash().to_owned() });
+            let version = (class.name.clone(), class.version.clone());
+            if let Some(hash) = self.versions.get(&version).filter(|hash| *hash != component.hash()) {
+                let (class, version) = version;
+                return Err(Conflict::Taken { class, version, hash: hash.clone() });
             }
         }
         for class in component.classes() {
@@ -99,6 +99,7 @@ impl Registry {
             for alias in class.aliases.iter().cloned().chain(short_names(class)) {
                 self.aliases.entry(alias).or_insert_with(|| class.name.clone());
             }
+            self.versions.insert((class.name.clone(), class.version.clone()), component.hash().to_owned());
             // Of several versions the latest is meant, whatever the order in which they came.
             if self.classes.get(&class.name).is_none_or(|there| !is_older(&class.version, &there.class.version)) {
                 self.classes.insert(class.name.clone(), found);
@@ -131,7 +132,7 @@ impl Registry {
 
     /// Whether a component of these bytes is there.
     pub fn has_component(&self, hash: &str) -> bool {
-        self.classes.values().any(|found| found.component.hash() == hash)
+        self.versions.values().any(|held| held == hash)
     }
 
     /// The names under which the classes of a kind are listed, in order: their own, and the long ones that they replace.
@@ -154,6 +155,99 @@ impl Registry {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::{Fault, OptionalCalls};
+    use crate::port::{ConnectorKind, Context, Instance, SinkTask, SourceTask, Transformations};
+
+    /// A component that is looked at, and of which nothing is made.
+    struct Described {
+        hash: String,
+        classes: Vec<Class>,
+    }
+
+    fn nothing<T>() -> Result<T, Fault> {
+        Err(Fault::Fatal("it is only described".into()))
+    }
+
+    #[async_trait::async_trait]
+    impl Component for Described {
+        fn hash(&self) -> &str {
+            &self.hash
+        }
+
+        fn size(&self) -> u64 {
+            0
+        }
+
+        fn imports(&self) -> &[String] {
+            &[]
+        }
+
+        fn classes(&self) -> &[Class] {
+            &self.classes
+        }
+
+        async fn connector(&self, _: ConnectorKind, _: Context) -> Result<Box<dyn Instance>, Fault> {
+            nothing()
+        }
+
+        async fn source_task(&self, _: Context) -> Result<Box<dyn SourceTask>, Fault> {
+            nothing()
+        }
+
+        async fn sink_task(&self, _: Context) -> Result<Box<dyn SinkTask>, Fault> {
+            nothing()
+        }
+
+        async fn transformations(&self, _: Context) -> Result<Box<dyn Transformations>, Fault> {
+            nothing()
+        }
+    }
+
+    fn component(hash: &str, classes: &[(&str, &str)]) -> Arc<dyn Component> {
+        let class = |(name, version): &(&str, &str)| Class {
+            name: (*name).into(),
+            aliases: vec![],
+            kind: ClassKind::Source,
+            version: (*version).into(),
+            documentation: String::new(),
+            config: vec![],
+            wants: OptionalCalls::default(),
+        };
+        Arc::new(Described { hash: hash.into(), classes: classes.iter().map(class).collect() })
+    }
+
+    fn taken(class: &str, version: &str, hash: &str) -> Result<(), Conflict> {
+        Err(Conflict::Taken { class: class.into(), version: version.into(), hash: hash.into() })
+    }
+
+    #[test]
+    fn a_class_and_version_stays_with_its_bytes_whatever_the_latest_version_is() {
+        for versions in [["1.0", "2.0"], ["2.0", "1.0"]] {
+            let mut registry = Registry::default();
+            for version in versions {
+                registry.add(component(&format!("first {version}"), &[("a.B", version)]), false).unwrap();
+            }
+            assert_eq!(registry.find("a.B").unwrap().class.version, "2.0");
+            for version in versions {
+                let (first, other) = (format!("first {version}"), component("other", &[("a.B", version)]));
+                assert_eq!(registry.add(other, false), taken("a.B", version, &first), "{versions:?}");
+                assert!(registry.has_component(&first), "{versions:?}");
+                registry.add(component(&first, &[("a.B", version)]), false).unwrap();
+            }
+            assert!(!registry.has_component("other"));
+            registry.add(component("third", &[("a.B", "3.0"), ("a.C", "1.0")]), false).unwrap();
+            assert_eq!(registry.find("B").unwrap().component.hash(), "third");
+        }
+    }
+
+    #[test]
+    fn of_a_component_that_is_refused_nothing_is_taken() {
+        let mut registry = Registry::default();
+        registry.add(component("first", &[("a.B", "1.0")]), false).unwrap();
+        let other = component("other", &[("a.A", "1.0"), ("a.B", "1.0")]);
+        assert_eq!(registry.add(other, false), taken("a.B", "1.0", "first"));
+        assert!(registry.find("a.A").is_none() && !registry.has_component("other"));
+    }
 
     #[test]
     fn versions_are_compared_by_their_parts() {

@@ -1,5 +1,7 @@
 //! Requests to a worker, as curl would send them.
 
+use std::io::{Read, Write};
+use std::net::TcpStream;
 use std::time::Duration;
 
 use serde_json::Value;
@@ -57,5 +59,43 @@ pub fn request_with(method: &str, url: &str, headers: &[(&str, &str)], body: Opt
             }
         }
         Err(_) => Answer { status: 0, text: String::new(), content_type: None, location: None },
+    }
+}
+
+/// A connection on which a test writes the bytes of a request by itself, at its own pace.
+pub struct Wire(TcpStream);
+
+impl Wire {
+    /// Connects to the worker at an address and begins a request, the last one of the connection.
+    pub fn begin(url: &str, method: &str, path: &str, headers: &[(&str, &str)]) -> Wire {
+        let host = url.trim_start_matches("http://");
+        let stream = TcpStream::connect(host).expect("the worker listens");
+        stream.set_read_timeout(Some(Duration::from_secs(100))).expect("a bound on reading");
+        let mut wire = Wire(stream);
+        let headers: String = headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
+        wire.send(format!("{method} {path} HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\n{headers}\r\n").as_bytes());
+        wire
+    }
+
+    /// Sends more of the body.
+    pub fn send(&mut self, bytes: &[u8]) {
+        self.0.write_all(bytes).expect("the worker reads");
+    }
+
+    /// What is answered.
+    pub fn answer(mut self) -> Answer {
+        let mut text = String::new();
+        self.0.read_to_string(&mut text).expect("an answer in time");
+        let (head, body) = text.split_once("\r\n\r\n").unwrap_or((&text, ""));
+        let header = |name: &str| {
+            let line = head.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(": "));
+            line.map(str::to_owned)
+        };
+        Answer {
+            status: head.split(' ').nth(1).and_then(|status| status.parse().ok()).unwrap_or_default(),
+            text: body.to_owned(),
+            content_type: header("content-type"),
+            location: header("location"),
+        }
     }
 }

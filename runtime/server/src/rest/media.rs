@@ -60,7 +60,7 @@ impl<S: Send + Sync> FromRequest<S> for JsonBody {
             Err(rejection) if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE => {
                 Err(Error::new(rejection.status(), format!("The body has more than {JSON_BYTES_MAX} bytes")))
             }
-            Err(rejection) => Err(Error::bad_request(rejection.body_text())),
+            Err(_) => Err(Error::bad_request("The body broke off before its end: send it again")),
         }
     }
 }

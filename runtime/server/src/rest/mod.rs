@@ -5,6 +5,7 @@ mod connectors;
 mod error;
 mod media;
 mod metrics;
+mod path;
 mod plugins;
 mod shapes;
 mod text;
@@ -18,7 +19,7 @@ use std::time::Duration;
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::http::{Method, StatusCode};
-use axum::middleware::{Next, from_fn, from_fn_with_state};
+use axum::middleware::{Next, from_fn, from_fn_with_state, map_request};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodRouter, get, post, put};
 use serde_json::json;
@@ -102,12 +103,14 @@ fn router(app: AppSlot) -> Router {
         .resource("/connector-plugins/{class}/config/validate", put(plugins::validate))
         .route_layer(from_fn(media::json_only))
         // These are not Connect's, and speak other media types.
-        .route("/connector-plugins", post(plugins::upload))
-        .route("/metrics", get(metrics::metrics))
+        .resource("/connector-plugins", post(plugins::upload))
+        .resource("/metrics", get(metrics::metrics))
         .layer(DefaultBodyLimit::max(JSON_BYTES_MAX))
         .method_not_allowed_fallback(|| async { Error::plain(StatusCode::METHOD_NOT_ALLOWED) })
         .fallback(|| async { Error::plain(StatusCode::NOT_FOUND) });
-    routes.layer(from_fn_with_state(app.clone(), once_started)).layer(from_fn(unread::read_to_end)).with_state(app)
+    let routes = routes.layer(from_fn_with_state(app.clone(), once_started)).layer(from_fn(unread::read_to_end));
+    // A layer of the routes' own would come after their choice.
+    Router::new().fallback_service(routes.with_state(app)).layer(map_request(async |request| path::readable(request)))
 }
 
 /// Until the worker has started there is nothing to ask; afterwards every answer comes in time.
@@ -119,7 +122,8 @@ async fn once_started(State(app): State<AppSlot>, request: Request, next: Next) 
             _ => Error::new(StatusCode::SERVICE_UNAVAILABLE, starting).into_response(),
         };
     }
-    let uploads = request.method() == Method::POST && request.uri().path() == "/connector-plugins";
+    let path = request.uri().path();
+    let uploads = request.method() == Method::POST && path.trim_end_matches('/') == "/connector-plugins";
     let timeout = if uploads { UPLOAD_TIMEOUT } else { TIMEOUT };
     match tokio::time::timeout(timeout, next.run(request)).await {
         Ok(answer) => answer,

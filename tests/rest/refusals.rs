@@ -1,0 +1,102 @@
+//! What is wrong with a request is said in Connect's form, whoever in the house finds it.
+
+use serde_json::json;
+use weir_tests::harness::http::{Answer, Wire, request};
+use weir_tests::harness::worker::Worker;
+
+use super::{get, properties, send};
+
+fn assert_refused(answer: &Answer, status: u16, part: &str) {
+    assert_eq!(answer.status, status, "{answer:?}");
+    assert_eq!(answer.content_type.as_deref(), Some("application/json"), "{answer:?}");
+    assert_eq!(answer.json()["error_code"], status, "{answer:?}");
+    assert!(answer.json()["message"].as_str().is_some_and(|message| message.contains(part)), "{part}: {answer:?}");
+}
+
+#[test]
+fn what_is_wrong_is_refused_in_connects_form() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let mut worker = Worker::standalone(folder, &properties(folder, "local:memory"), &[]);
+    let url = worker.url();
+    let connectors = format!("{url}/connectors");
+    let outside =
+        json!({"name": "x", "config": {"connector.class": "FileStreamSink", "topics": "t", "file": "/etc/x"}});
+    for (answer, status, part) in [
+        (request("GET", &format!("{url}/nope"), None), 404, "HTTP 404 Not Found"),
+        (request("DELETE", &url, None), 405, "HTTP 405 Method Not Allowed"),
+        (request("POST", &connectors, Some(("text/plain", b"{}"))), 415, "HTTP 415 Unsupported Media Type"),
+        (request("POST", &connectors, Some(("application/json", b"{"))), 400, "not JSON"),
+        (send("POST", &connectors, &json!({"name": "x", "config": {}})), 400, "contains no connector type"),
+        (send("POST", &connectors, &json!({"name": "x", "config": {"connector.class": "No"}})), 400, "matches No"),
+        (send("POST", &connectors, &outside), 400, "sandbox.path.ceiling"),
+        (request("PUT", &format!("{url}/connectors/x/pause"), None), 404, "Unknown connector x"),
+        (request("POST", &format!("{url}/connectors/x/restart"), None), 404, "Unknown connector: x"),
+    ] {
+        assert_refused(&answer, status, part);
+    }
+    let validate = format!("{url}/connector-plugins/FileStreamSink/config/validate");
+    let checked = send("PUT", &validate, &json!({"connector.class": "FileStreamSink", "tasks.max": "0"})).json();
+    assert_eq!(checked["error_count"], 5, "tasks.max, name, file, and both of topics: {checked}");
+    assert!(worker.stop());
+}
+
+#[test]
+fn a_name_that_is_not_utf_8_is_one_that_is_not_there() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut worker = Worker::standalone(folder.path(), &properties(folder.path(), "local:memory"), &[]);
+    let url = worker.url();
+    for (method, path, part) in [
+        ("GET", "/connectors/%FF", "Connector \u{fffd} not found"),
+        ("GET", "/connectors/%FF/", "Connector \u{fffd} not found"),
+        ("GET", "/connectors/a%C3%28b/status", "No status found for connector a\u{fffd}(b"),
+        ("GET", "/connectors/%FF/config", "Connector \u{fffd} not found"),
+        ("GET", "/connectors/%FF/tasks?x=%FF", "Connector \u{fffd} not found"),
+        ("GET", "/connectors/%FF/tasks/0/status", "No status found for task \u{fffd}-0"),
+        ("GET", "/connectors/x/tasks/%FF/status", "HTTP 404 Not Found"),
+        ("POST", "/connectors/%FF/tasks/0/restart", "Unknown connector: \u{fffd}"),
+        ("POST", "/connectors/%FF/restart", "Unknown connector: \u{fffd}"),
+        ("PUT", "/connectors/%FF/pause", "Unknown connector \u{fffd}"),
+        ("PUT", "/connectors/%FF/resume", "Unknown connector \u{fffd}"),
+        ("PUT", "/connectors/%FF/stop", "Unknown connector \u{fffd}"),
+        ("DELETE", "/connectors/%FF", "Connector \u{fffd} not found"),
+        ("GET", "/connector-plugins/%FF/config", "Unknown plugin \u{fffd}."),
+        ("GET", "/%FF", "HTTP 404 Not Found"),
+    ] {
+        assert_refused(&request(method, &format!("{url}{path}"), None), 404, part);
+    }
+    let validate = format!("{url}/connector-plugins/%FF/config/validate");
+    let answer = send("PUT", &validate, &json!({"connector.class": "FileStreamSink"}));
+    assert_refused(&answer, 400, "does not match request type \u{fffd}");
+    assert_eq!(get(&format!("{url}/connectors?expand=%FF&expand")), json!({}));
+    assert!(worker.stop());
+}
+
+#[test]
+fn what_http_itself_finds_wrong_is_said_in_connects_form_too() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut worker = Worker::standalone(folder.path(), &properties(folder.path(), "local:memory"), &[]);
+    let url = worker.url();
+    let connectors = format!("{url}/connectors");
+    let most = vec![b' '; (8 << 20) + 1];
+    assert_refused(&request("POST", &connectors, Some(("application/json", &most))), 413, "more than 8388608 bytes");
+    let validate = format!("{url}/connector-plugins/FileStreamSink/config/validate");
+    assert_refused(&request("PUT", &validate, Some(("application/json", &most))), 413, "more than 8388608 bytes");
+    for path in
+        ["/", "/health", "/connectors", "/connectors/x", "/connector-plugins", "/connector-plugins/", "/metrics"]
+    {
+        assert_refused(&request("PATCH", &format!("{url}{path}"), None), 405, "HTTP 405 Method Not Allowed");
+    }
+    let plugins = format!("{url}/connector-plugins/");
+    assert_refused(&request("POST", &plugins, Some(("application/json", b"{}"))), 415, "application/wasm");
+    for (method, path, media) in [
+        ("POST", "/connectors", "application/json"),
+        ("PUT", "/connectors/x/config", "application/json"),
+    ] {
+        let headers = [("content-type", media), ("transfer-encoding", "chunked")];
+        let mut wire = Wire::begin(&url, method, path, &headers);
+        wire.send(b"2\r\n{}\r\nno length\r\n");
+        assert_refused(&wire.answer(), 400, "before its end");
+    }
+    assert!(worker.stop());
+}

@@ -92,6 +92,7 @@ fn what_http_itself_finds_wrong_is_said_in_connects_form_too() {
     for (method, path, media) in [
         ("POST", "/connectors", "application/json"),
         ("PUT", "/connectors/x/config", "application/json"),
+        ("POST", "/connector-plugins", "application/wasm"),
     ] {
         let headers = [("content-type", media), ("transfer-encoding", "chunked")];
         let mut wire = Wire::begin(&url, method, path, &headers);

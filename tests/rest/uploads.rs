@@ -1,14 +1,35 @@
-//! Plugins over REST: what is taken is usable at once and kept, what is refused leaves nothing behind.
+//! Plugins over REST: what is taken is usable at once and kept, what is refused leaves nothing behind, and nobody waits
+//! for another's line.
 
-use serde_json::json;
-use weir_tests::harness::http::{Answer, request};
+use std::path::Path;
+
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+use weir_tests::harness::http::{Answer, Wire, request};
 use weir_tests::harness::worker::Worker;
 use weir_tests::harness::{built, guest};
 
 use super::{get, properties, send, states};
 
-fn upload(url: &str, wasm: &[u8]) -> Answer {
+pub fn upload(url: &str, wasm: &[u8]) -> Answer {
     request("POST", &format!("{url}/connector-plugins"), Some(("application/wasm", wasm)))
+}
+
+/// An upload that has sent nothing yet.
+fn begin(url: &str, wasm: &[u8]) -> Wire {
+    let length = wasm.len().to_string();
+    let headers = [("content-type", "application/wasm"), ("content-length", &*length)];
+    Wire::begin(url, "POST", "/connector-plugins", &headers)
+}
+
+/// A plugin of other bytes that says the same of itself: a custom section called x, with nothing in it, comes last.
+fn other_bytes(mut wasm: Vec<u8>) -> Vec<u8> {
+    wasm.extend(b"\0\x02\x01x");
+    wasm
+}
+
+fn hash(wasm: &[u8]) -> String {
+    Sha256::digest(wasm).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 #[test]
@@ -34,20 +55,73 @@ fn an_uploaded_class_is_usable_at_once_and_after_a_restart() {
 }
 
 #[test]
+fn an_upload_is_answered_with_what_the_plugin_is_and_may_ask_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let mut worker = Worker::standalone(folder, &properties(folder, "local:memory"), &[]);
+    let url = worker.url();
+    let version = env!("CARGO_PKG_VERSION");
+    let class = |class: &str, kind: &str, may_ask_for: Value| json!({"class": class, "type": kind, "version": version, "aliases": [], "may_ask_for": may_ask_for});
+    for (name, classes, imported, not_imported) in [
+        (
+            "http_sink",
+            json!([class("example.HttpSink", "sink", json!([{"key": "url", "opens": "URL"}]))]),
+            "wasi:http/outgoing-handler@0.2.",
+            "wasi:sockets/tcp@0.2.",
+        ),
+        (
+            "counter_source",
+            json!([class("example.CounterSource", "source", json!([]))]),
+            "weir:connect/",
+            "wasi:http/outgoing-handler@0.2.",
+        ),
+    ] {
+        let wasm = guest(name);
+        let mut answers = [upload(&url, &wasm), upload(&url, &wasm)].map(|answer| (answer.status, answer.json()));
+        for (_, answer) in &mut answers {
+            let imports = answer["imports"].take();
+            let imports: Vec<&str> = imports.as_array().unwrap().iter().map(|name| name.as_str().unwrap()).collect();
+            let imports_it = |interface: &str| imports.iter().any(|import| import.starts_with(interface));
+            assert!(imports_it(imported) && !imports_it(not_imported), "{imports:?}");
+            let named = |import: &&str| wasm.windows(import.len()).any(|bytes| bytes == import.as_bytes());
+            assert!(imports.iter().all(named), "{imports:?}");
+        }
+        let told = json!({"sha256": hash(&wasm), "size": wasm.len(), "classes": classes, "imports": null});
+        assert_eq!(answers, [(201, told.clone()), (200, told)]);
+        assert_eq!(std::fs::read(folder.join(format!("uploads/{}.wasm", hash(&wasm)))).unwrap(), wasm);
+    }
+    assert!(worker.stop());
+}
+
+/// Everything that uploads leave behind: files, compiled code, classes.
+fn left(folder: &Path, url: &str) -> (Vec<String>, Vec<String>, Value) {
+    let files = |folder: &str, path: &Path| {
+        let entries = std::fs::read_dir(path.join(folder)).unwrap();
+        let mut names: Vec<String> = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+        names.sort();
+        names
+    };
+    let classes = get(&format!("{url}/connector-plugins?connectorsOnly=false"));
+    (files("uploads", folder), files("cache/weir/compiled", folder), classes)
+}
+
+#[test]
 fn what_is_no_plugin_is_refused_and_leaves_nothing_behind() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
-    let mut worker =
-        Worker::standalone(folder, &(properties(folder, "local:memory") + "plugin.upload.max.bytes=2000000\n"), &[]);
+    let properties = properties(folder, "local:memory") + "plugin.upload.max.bytes=2000000\n";
+    let mut worker = Worker::confined(folder, &properties);
     let url = worker.url();
-    let before = get(&format!("{url}/connector-plugins?connectorsOnly=false"));
-    let stock = std::fs::read(built("guests/weir_file.wasm")).unwrap();
+    assert_eq!(upload(&url, &guest("counter_source")).status, 201);
+    let before = left(folder, &url);
+    assert_eq!(before.0.len(), 1, "{before:?}");
     // (component (import "foo:bar/baz" (instance (export "f" (func)))))
     let unknown = b"\0asm\x0d\0\x01\0\
         \x07\x0e\x01\x42\x02\x01\x40\0\x01\0\x04\0\x01f\x01\0\
         \x0a\x10\x01\0\x0bfoo:bar/baz\x05\0";
     let mut cut = guest("counter_source");
     cut.truncate(cut.len() / 2);
+    let stock = std::fs::read(built("guests/weir_file.wasm")).unwrap();
     for (what, wasm, status, reason) in [
         ("garbage", b"not wasm at all".to_vec(), 400, "not WebAssembly"),
         ("nothing", Vec::new(), 400, "0 bytes"),
@@ -56,17 +130,47 @@ fn what_is_no_plugin_is_refused_and_leaves_nothing_behind() {
         ("a component for another world", b"\0asm\x0d\0\x01\0".to_vec(), 400, "another world"),
         ("half a component", cut, 400, "does not compile"),
         ("too much", vec![0; 2_000_001], 413, "plugin.upload.max.bytes"),
+        ("a stock plugin", stock.clone(), 409, "weir.file.S"),
+        ("a stock plugin with other bytes", other_bytes(stock), 409, "weir.file.S"),
+        ("a version with other bytes", other_bytes(guest("counter_source")), 409, "example.CounterSource"),
     ] {
         let answer = upload(&url, &wasm);
         assert_eq!(answer.status, status, "{what}: {answer:?}");
         assert!(answer.json()["message"].as_str().unwrap_or_default().contains(reason), "{what}: {answer:?}");
+        assert_eq!(left(folder, &url), before, "{what}");
     }
-    let answer = upload(&url, &stock);
-    assert_eq!(answer.status, 409, "a stock name: {answer:?}");
-    assert!(answer.text.contains("weir.file.S"), "{answer:?}");
     let media = request("POST", &format!("{url}/connector-plugins"), Some(("application/json", b"{}")));
     assert_eq!(media.status, 415);
-    assert_eq!(get(&format!("{url}/connector-plugins?connectorsOnly=false")), before);
-    assert_eq!(std::fs::read_dir(folder.join("uploads")).unwrap().count(), 0);
+    let weather = guest("weather");
+    let mut broken_off = begin(&url, &weather);
+    broken_off.send(&weather[..weather.len() / 2]);
+    drop(broken_off);
+    assert_eq!(left(folder, &url), before);
+    assert!(worker.stop());
+    let mut worker = Worker::confined(folder, &properties);
+    let url = worker.url();
+    assert_eq!(left(folder, &url), before, "after a restart");
+    assert!(worker.stop());
+}
+
+#[test]
+fn a_slow_upload_delays_nobody_and_comes_to_its_end() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let mut worker = Worker::standalone(folder, &properties(folder, "local:memory"), &[]);
+    let url = worker.url();
+    let slow = guest("weather");
+    let (first, second) = slow.split_at(slow.len() / 2);
+    let mut halves = [begin(&url, &slow), begin(&url, &slow), begin(&url, &slow)];
+    for half in &mut halves {
+        half.send(first);
+    }
+    assert_eq!(upload(&url, &guest("counter_source")).status, 201);
+    for half in &mut halves {
+        half.send(second);
+    }
+    let mut statuses = halves.map(|half| half.answer().status);
+    statuses.sort();
+    assert_eq!(statuses, [200, 200, 201]);
     assert!(worker.stop());
 }

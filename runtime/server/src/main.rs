@@ -8,6 +8,7 @@ mod plugins;
 mod rest;
 mod standalone;
 mod topic;
+mod upload_body;
 mod upload_dir;
 mod uploads;
 

@@ -226,6 +226,7 @@ async fn start(
         (None, Bootstrap::LocalMemory) => Some(Arc::new(UploadMemory::default())),
         (None, Bootstrap::Local(_) | Bootstrap::Kafka(_)) => None,
     };
+    let bodies = settings.plugin_upload_dir.clone().unwrap_or_else(std::env::temp_dir);
     let mut registry = plugins::load(&host, &settings.plugin_path, bytes_max).await?;
     if let Some(store) = &uploaded {
         plugins::load_uploads(&host, &**store, &mut registry).await?;
@@ -263,7 +264,7 @@ async fn start(
     let written = tokio::spawn(statuses.write_to(ground.statuses, writing.clone()));
     let app = App {
         herder: Herder::new(requests, view, builder),
-        uploads: Uploads::new(Arc::new(host), plugins, uploaded, bytes_max, data),
+        uploads: Arc::new(Uploads::new(Arc::new(host), plugins, uploaded, bodies, bytes_max, data)),
         cluster_id,
         ready: false.into(),
     };

@@ -1,5 +1,6 @@
 //! Uploaded plugins: read, compiled, checked, kept, and known to the worker at once, or refused without a trace.
 
+use std::path::PathBuf;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use axum::body::Body;
@@ -11,10 +12,12 @@ use weir_core::model::Refusal;
 use weir_core::plugin::Registry;
 use weir_core::port::{Component, PluginStore, Plugins};
 
-/// Uploads that are read and compiled at a time: each holds its bytes in memory.
+use crate::upload_body::{BodyError, UploadBody};
+
+/// Uploads that are compiled at a time: each holds its bytes in memory.
 const AT_ONCE: usize = 2;
-/// Uploads that may wait for their turn.
-const WAITING: usize = 8;
+/// Uploads that are on their way or wait for their turn: each holds its bytes on disk.
+const PLACES: usize = 16;
 
 /// Why an upload was refused, by what its sender can do.
 #[derive(Debug, thiserror::Error)]
@@ -25,6 +28,9 @@ pub enum UploadError {
     /// Too many bytes.
     #[error("{0}")]
     TooLarge(String),
+    /// The bytes did not come.
+    #[error("{0}")]
+    Slow(String),
     /// A name or version is taken.
     #[error("{0}")]
     Conflict(String),
@@ -32,11 +38,34 @@ pub enum UploadError {
     #[error("uploads are off: the worker has no plugin.upload.dir, its operator has to set it")]
     Off,
     /// Others upload.
-    #[error("{AT_ONCE} plugins are being looked at and {WAITING} are waiting: try again later")]
+    #[error("{PLACES} uploads are under way, more are not taken at a time: try again later")]
     Busy,
     /// The worker could not look at it or keep it.
     #[error("{0}")]
     Unavailable(String),
+}
+
+impl From<BodyError> for UploadError {
+    fn from(error: BodyError) -> UploadError {
+        let text = error.to_string();
+        match error {
+            BodyError::TooLarge { .. } => UploadError::TooLarge(text),
+            BodyError::Silent => UploadError::Slow(text),
+            BodyError::Broken(_) => UploadError::Unfit(text),
+            BodyError::NoRoom { .. } => UploadError::Unavailable(text),
+        }
+    }
+}
+
+impl From<Refusal> for UploadError {
+    fn from(refusal: Refusal) -> UploadError {
+        match refusal {
+            Refusal::Unfit(reason) => UploadError::Unfit(reason),
+            Refusal::TooLarge { .. } => UploadError::TooLarge(refusal.to_string()),
+            Refusal::Conflict(reason) => UploadError::Conflict(reason),
+            Refusal::Unavailable(reason) => UploadError::Unavailable(reason),
+        }
+    }
 }
 
 /// A plugin that was taken.
@@ -52,69 +81,51 @@ pub struct Uploads {
     plugins: Arc<dyn Plugins>,
     registry: Arc<RwLock<Registry>>,
     store: Option<Arc<dyn PluginStore>>,
+    bodies: PathBuf,
     bytes_max: u64,
     data: Handle,
+    places: Arc<Semaphore>,
     turns: Semaphore,
-    waiting: Semaphore,
     /// What is checked against the registry and then kept must not meet another.
     keeping: Mutex<()>,
 }
 
 impl Uploads {
-    /// Uploads into a store; none takes no uploads. `data` is where guests run.
+    /// Uploads into a store; none takes no uploads. Bodies are put down in the directory `bodies` while they come.
+    /// `data` is where guests run.
     pub fn new(
         plugins: Arc<dyn Plugins>,
         registry: Arc<RwLock<Registry>>,
         store: Option<Arc<dyn PluginStore>>,
+        bodies: PathBuf,
         bytes_max: u64,
         data: Handle,
     ) -> Uploads {
-        Uploads {
-            plugins,
-            registry,
-            store,
-            bytes_max,
-            data,
-            turns: Semaphore::new(AT_ONCE),
-            waiting: Semaphore::new(AT_ONCE + WAITING),
-            keeping: Mutex::new(()),
-        }
-    }
-
-    fn too_large(&self, size: &str) -> UploadError {
-        let limit = self.bytes_max;
-        UploadError::TooLarge(format!("the plugin has {size} bytes, plugin.upload.max.bytes allows {limit} bytes"))
+        let (places, turns) = (Arc::new(Semaphore::new(PLACES)), Semaphore::new(AT_ONCE));
+        Uploads { plugins, registry, store, bodies, bytes_max, data, places, turns, keeping: Mutex::new(()) }
     }
 
     /// Takes a plugin in, or says why not.
-    pub async fn take(&self, length: Option<u64>, body: Body) -> Result<Taken, UploadError> {
-        let store = self.store.as_ref().ok_or(UploadError::Off)?;
-        if let Some(length) = length.filter(|length| *length > self.bytes_max) {
-            return Err(self.too_large(&length.to_string()));
-        }
-        let _waiting = self.waiting.try_acquire().map_err(|_| UploadError::Busy)?;
+    pub async fn take(self: &Arc<Self>, length: Option<u64>, body: Body) -> Result<Taken, UploadError> {
+        let store = self.store.clone().ok_or(UploadError::Off)?;
+        let place = self.places.clone().try_acquire_owned().map_err(|_| UploadError::Busy)?;
+        let body = UploadBody::receive(body, length, self.bytes_max, &self.bodies).await?;
+        let uploads = self.clone();
+        // On the data runtime: hashing, writing and loading code takes time that requests should not wait for. By itself:
+        // when whoever asked is gone, it still comes to an end that leaves nothing half done.
+        let taken = self.data.spawn(async move {
+            let _place = place;
+            uploads.look_at(&*store, body).await
+        });
+        taken.await.map_err(|error| UploadError::Unavailable(format!("loading it broke off: {error}")))?
+    }
+
+    async fn look_at(&self, store: &dyn PluginStore, body: UploadBody) -> Result<Taken, UploadError> {
         let _turn = self.turns.acquire().await.map_err(|_| UploadError::Busy)?;
-        let limit = usize::try_from(self.bytes_max).unwrap_or(usize::MAX);
-        let wasm = axum::body::to_bytes(body, limit).await.map_err(|error| {
-            let too_large = std::error::Error::source(&error).is_some_and(|cause| cause.to_string().contains("limit"));
-            if too_large {
-                self.too_large("more")
-            } else {
-                UploadError::Unfit(format!("the upload ended early: {error}"))
-            }
-        })?;
-        // On the data runtime: hashing, writing and loading code takes time that requests should not wait for.
-        let (plugins, bytes) = (self.plugins.clone(), wasm.clone());
-        let loaded = self.data.spawn(async move { plugins.load(bytes).await }).await;
-        let loaded = loaded.map_err(|error| UploadError::Unavailable(format!("loading it broke off: {error}")))?;
-        let component = loaded.map_err(|refusal| match refusal {
-            Refusal::Unfit(reason) => UploadError::Unfit(reason),
-            Refusal::TooLarge { .. } => UploadError::TooLarge(refusal.to_string()),
-            Refusal::Conflict(reason) => UploadError::Conflict(reason),
-            Refusal::Unavailable(reason) => UploadError::Unavailable(reason),
-        })?;
+        let wasm = body.bytes().await?;
+        let component = self.plugins.load(wasm.clone()).await?;
         let hash = component.hash().to_owned();
-        let kept = self.keep(&**store, component, wasm).await;
+        let kept = self.keep(store, component, wasm).await;
         if kept.is_err() && !self.registry.read().unwrap_or_else(PoisonError::into_inner).has_component(&hash) {
             self.plugins.forget(&hash);
         }

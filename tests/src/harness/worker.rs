@@ -15,10 +15,30 @@ pub struct Worker {
 impl Worker {
     /// Starts a worker with these properties and connector files (name and text) in a folder.
     pub fn standalone(folder: &Path, properties: &str, connectors: &[(&str, &str)]) -> Worker {
+        Worker::run(Command::new(built("weir")), folder, properties, connectors)
+    }
+
+    /// The same with compiled code of its own in the folder, and bounds on the size of its files that can be set.
+    pub fn confined(folder: &Path, properties: &str) -> Worker {
+        let mut command = Command::new("sh");
+        // A file that may not grow is an error to the worker, as a full disk is, and not its end.
+        command.args(["-c", "trap '' XFSZ; exec \"$0\" \"$@\""]).arg(built("weir"));
+        command.env("XDG_CACHE_HOME", folder.join("cache"));
+        Worker::run(command, folder, properties, &[])
+    }
+
+    /// Has files of the worker grow to so many bytes and no further; none takes the bound away.
+    pub fn bound_files(&self, bytes: Option<u64>) {
+        let pid = Some(rustix::process::Pid::from_child(&self.child));
+        let size = rustix::process::Resource::Fsize;
+        let bounds = rustix::process::Rlimit { current: bytes, ..rustix::process::getrlimit(size) };
+        rustix::process::prlimit(pid, size, bounds).expect("the worker's bounds can be set");
+    }
+
+    fn run(mut command: Command, folder: &Path, properties: &str, connectors: &[(&str, &str)]) -> Worker {
         let listeners = if properties.contains("listeners=") { "" } else { "listeners=http://127.0.0.1:0\n" };
         let properties = format!("{listeners}{properties}");
         std::fs::write(folder.join("worker.properties"), properties).expect("the test's folder can be written to");
-        let mut command = Command::new(built("weir"));
         command.arg("standalone").arg(folder.join("worker.properties"));
         for (name, text) in connectors {
             std::fs::write(folder.join(name), text).expect("the test's folder can be written to");

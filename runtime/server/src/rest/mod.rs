@@ -44,7 +44,7 @@ pub struct App {
     /// The herder.
     pub herder: Herder,
     /// Uploads of plugins.
-    pub uploads: Uploads,
+    pub uploads: Arc<Uploads>,
     /// The cluster's id.
     pub cluster_id: String,
     /// Whether the connectors of the command line were made.

@@ -93,6 +93,7 @@ pub async fn upload(State(app): State<AppSlot>, request: Request) -> Answer {
             let status = match error {
                 UploadError::Unfit(_) => StatusCode::BAD_REQUEST,
                 UploadError::TooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
+                UploadError::Slow(_) => StatusCode::REQUEST_TIMEOUT,
                 UploadError::Conflict(_) => StatusCode::CONFLICT,
                 UploadError::Off => StatusCode::FORBIDDEN,
                 UploadError::Busy => StatusCode::TOO_MANY_REQUESTS,

@@ -1,6 +1,8 @@
-//! Connect's REST against the binary, on the embedded store and on Kafka: the walk of a connector's life, uploads, and
-//! what is refused.
+//! Connect's REST against the binary, on the embedded store and on Kafka: the walk of a connector's life, uploads, what
+//! is refused, and disks without room.
 
+#[path = "rest/full_disk.rs"]
+mod full_disk;
 #[path = "rest/refusals.rs"]
 mod refusals;
 #[path = "rest/uploads.rs"]

@@ -77,7 +77,10 @@ impl Compiler {
             }
         }
         let compiled = self.run(wasm).await?;
-        store(&file, &compiled)?;
+        store(&file, &compiled).map_err(|error| {
+            let dir = self.cache.display();
+            CompileError::Unavailable(format!("compiled code cannot be kept in {dir}: {error}. Make room there"))
+        })?;
         load(engine, &file).map_err(|error| CompileError::Unavailable(format!("compiled code does not load: {error}")))
     }
 
@@ -147,10 +150,17 @@ fn store(file: &Path, compiled: &[u8]) -> std::io::Result<()> {
     static STORED: AtomicU64 = AtomicU64::new(0);
     let number = STORED.fetch_add(1, Ordering::Relaxed);
     let unfinished = file.with_extension(format!("{}-{number}.tmp", std::process::id()));
-    let mut out = std::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&unfinished)?;
-    out.write_all(compiled)?;
-    out.sync_all()?;
-    std::fs::rename(&unfinished, file)
+    let written = || {
+        let mut options = std::fs::OpenOptions::new();
+        let mut out = options.write(true).create(true).truncate(true).mode(0o600).open(&unfinished)?;
+        out.write_all(compiled)?;
+        out.sync_all()?;
+        std::fs::rename(&unfinished, file)
+    };
+    written().inspect_err(|_| {
+        // Half of it is of no use to anybody; the first error is the one to tell.
+        let _ = std::fs::remove_file(&unfinished);
+    })
 }
 
 /// What `weir compile` does: reads a component from standard input, writes compiled code to standard output. The exit

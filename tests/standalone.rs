@@ -1,4 +1,10 @@
-//! The binary, standalone: connector files, restarts, kill -9, and what a user is told.
+//! The binary, standalone: connector files, restarts, kill -9, brokers that go away, topics on the command line, and what
+//! a user is told.
+
+#[path = "standalone/broker_restart.rs"]
+mod broker_restart;
+#[path = "standalone/topics.rs"]
+mod topics;
 
 use std::io::Write;
 use std::path::Path;

@@ -42,7 +42,7 @@ fn what_is_wrong_is_refused_in_connects_form() {
 }
 
 #[test]
-fn a_name_that_is_not_utf_8_is_one_that_is_not_there() {
+fn names_that_are_not_utf_8_and_empty_ones_are_not_there() {
     let folder = tempfile::tempdir().unwrap();
     let mut worker = Worker::standalone(folder.path(), &properties(folder.path(), "local:memory"), &[]);
     let url = worker.url();
@@ -64,6 +64,15 @@ fn a_name_that_is_not_utf_8_is_one_that_is_not_there() {
         ("GET", "/%FF", "HTTP 404 Not Found"),
     ] {
         assert_refused(&request(method, &format!("{url}{path}"), None), 404, part);
+    }
+    for path in [
+        "//connectors",
+        "/connectors//status",
+        "/connectors//",
+        "/connectors/x/;a/status",
+        "/connector-plugins//config",
+    ] {
+        assert_refused(&request("GET", &format!("{url}{path}"), None), 404, "HTTP 404 Not Found");
     }
     let validate = format!("{url}/connector-plugins/%FF/config/validate");
     let answer = send("PUT", &validate, &json!({"connector.class": "FileStreamSink"}));

@@ -1,6 +1,8 @@
 //! Pure. Request bodies: JSON that holds exactly what a request may hold.
 
-use serde_json::{Map, Value};
+use std::collections::BTreeMap;
+
+use serde_json::value::RawValue;
 
 use weir_core::model::Config;
 use weir_core::store::TargetState;
@@ -25,47 +27,78 @@ pub struct CreateRequest {
     pub target: Option<TargetState>,
 }
 
-fn object(body: &[u8], what: &str) -> Result<Map<String, Value>, String> {
+type Members = BTreeMap<String, Box<RawValue>>;
+
+/// A member's value, as far as a request can use it.
+enum Member {
+    Null,
+    Text(String),
+    /// A boolean or a number, which Connect takes for its text: as it is written, so that 1.50 stays 1.50.
+    Scalar(String),
+    Object(Members),
+    Array,
+}
+
+fn not_json(error: serde_json::Error) -> String {
+    format!("The body is not JSON: {error}")
+}
+
+impl Member {
+    fn read(json: &[u8]) -> Result<Member, String> {
+        let json = json.trim_ascii();
+        Ok(match json.first() {
+            Some(b'{') => Member::Object(serde_json::from_slice(json).map_err(not_json)?),
+            Some(b'"') => Member::Text(serde_json::from_slice(json).map_err(not_json)?),
+            _ => match serde_json::from_slice::<Box<RawValue>>(json).map_err(not_json)?.get() {
+                "null" => Member::Null,
+                array if array.starts_with('[') => Member::Array,
+                scalar => Member::Scalar(scalar.to_owned()),
+            },
+        })
+    }
+
+    fn kind(&self) -> &'static str {
+        match self {
+            Member::Null => "null",
+            Member::Text(_) => "a string",
+            Member::Scalar(text) if matches!(text.as_str(), "true" | "false") => "a boolean",
+            Member::Scalar(_) => "a number",
+            Member::Object(_) => "an object",
+            Member::Array => "an array",
+        }
+    }
+}
+
+/// The member of that name, taken out; null when it is missing.
+fn take(members: &mut Members, name: &str) -> Result<Member, String> {
+    members.remove(name).map_or(Ok(Member::Null), |value| Member::read(value.get().as_bytes()))
+}
+
+fn object(body: &[u8], what: &str) -> Result<Members, String> {
+    // A mark that says no more than that UTF-8 follows.
+    let body = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body);
     if body.iter().all(u8::is_ascii_whitespace) {
         return Err(format!("The request has no body: send {what} as a JSON object"));
     }
-    let value = serde_json::from_slice(body).map_err(|error| format!("The body is not JSON: {error}"))?;
-    match value {
-        Value::Object(members) => Ok(members),
-        other => Err(format!("Cannot deserialize value: {what} is a JSON object, but the body is {}", kind(&other))),
+    match Member::read(body)? {
+        Member::Object(members) => Ok(members),
+        other => Err(format!("Cannot deserialize value: {what} is a JSON object, but the body is {}", other.kind())),
     }
 }
 
-fn kind(value: &Value) -> &'static str {
-    match value {
-        Value::Null => "null",
-        Value::Bool(_) => "a boolean",
-        Value::Number(_) => "a number",
-        Value::String(_) => "a string",
-        Value::Array(_) => "an array",
-        Value::Object(_) => "an object",
-    }
-}
-
-fn given(members: Map<String, Value>) -> Result<GivenConfig, String> {
+fn given(members: Members) -> Result<GivenConfig, String> {
     let mut given = GivenConfig::default();
     for (key, value) in members {
-        let text = match value {
-            Value::String(text) => text,
-            // Connect takes numbers and booleans for their text.
-            Value::Bool(_) | Value::Number(_) => value.to_string(),
-            Value::Null => {
-                given.nulls.push(key);
-                continue;
-            }
-            Value::Array(_) | Value::Object(_) => {
+        match Member::read(value.get().as_bytes())? {
+            Member::Text(text) | Member::Scalar(text) => drop(given.config.insert(key, text)),
+            Member::Null => given.nulls.push(key),
+            other @ (Member::Array | Member::Object(_)) => {
                 return Err(format!(
                     "Cannot deserialize value: configuration {key} is {}, but every value is a string",
-                    kind(&value)
+                    other.kind()
                 ));
             }
-        };
-        given.config.insert(key, text);
+        }
     }
     Ok(given)
 }
@@ -78,28 +111,25 @@ pub fn config(body: &[u8]) -> Result<GivenConfig, String> {
 /// The body of a POST to `/connectors`.
 pub fn create(body: &[u8]) -> Result<CreateRequest, String> {
     let mut members = object(body, "the connector, with name and config,")?;
-    let name = match members.remove("name") {
-        None | Some(Value::Null) => String::new(),
-        Some(Value::String(name)) => name.trim().to_owned(),
-        Some(value @ (Value::Bool(_) | Value::Number(_))) => value.to_string(),
-        Some(other) => return Err(format!("Cannot deserialize value: name is a string, not {}", kind(&other))),
+    let name = match take(&mut members, "name")? {
+        Member::Null => String::new(),
+        Member::Text(name) | Member::Scalar(name) => name.trim().to_owned(),
+        other => return Err(format!("Cannot deserialize value: name is a string, not {}", other.kind())),
     };
-    let config = match members.remove("config") {
-        Some(Value::Object(config)) => given(config)?,
-        None | Some(Value::Null) => return Err("The request has no config: give the connector's configuration".into()),
-        Some(other) => return Err(format!("Cannot deserialize value: config is an object, not {}", kind(&other))),
+    let config = match take(&mut members, "config")? {
+        Member::Object(config) => given(config)?,
+        Member::Null => return Err("The request has no config: give the connector's configuration".into()),
+        other => return Err(format!("Cannot deserialize value: config is an object, not {}", other.kind())),
     };
-    let target = match members.remove("initial_state") {
-        None | Some(Value::Null) => None,
-        Some(Value::String(state)) => Some(match state.to_ascii_uppercase().as_str() {
+    let target = match take(&mut members, "initial_state")? {
+        Member::Null => None,
+        Member::Text(state) => Some(match state.to_ascii_uppercase().as_str() {
             "RUNNING" => TargetState::Started,
             "PAUSED" => TargetState::Paused,
             "STOPPED" => TargetState::Stopped,
             _ => return Err(format!("Unknown initial_state {state:?}: it is RUNNING, PAUSED or STOPPED")),
         }),
-        Some(other) => {
-            return Err(format!("Cannot deserialize value: initial_state is a string, not {}", kind(&other)));
-        }
+        other => return Err(format!("Cannot deserialize value: initial_state is a string, not {}", other.kind())),
     };
     match members.keys().next() {
         Some(unknown) => {
@@ -110,17 +140,20 @@ pub fn create(body: &[u8]) -> Result<CreateRequest, String> {
 }
 
 /// A configuration with the name under which it is stored (ConnectorsResource.checkAndPutConnectorConfigName).
-pub fn named(name: &str, mut config: Config) -> Result<Config, String> {
-    match config.get("name") {
+pub fn named(name: &str, mut given: GivenConfig) -> Result<GivenConfig, String> {
+    match given.config.get("name") {
         Some(other) if other != name => {
-            Err(format!("Connector name configuration ({other}) doesn't match connector name in the URL ({name})"))
+            return Err(format!(
+                "Connector name configuration ({other}) doesn't match connector name in the URL ({name})"
+            ));
         }
-        Some(_) => Ok(config),
+        Some(_) => {}
         None => {
-            config.insert("name".into(), name.into());
-            Ok(config)
+            given.nulls.retain(|key| key != "name");
+            given.config.insert("name".into(), name.into());
         }
     }
+    Ok(given)
 }
 
 #[cfg(test)]
@@ -129,8 +162,10 @@ mod tests {
 
     #[test]
     fn numbers_and_booleans_are_taken_for_their_text_and_nulls_are_noted() {
-        let read = config(br#"{"a": 1, "b": true, "c": "x", "d": null, "e": 1.50}"#).unwrap();
-        let expected = [("a", "1"), ("b", "true"), ("c", "x"), ("e", "1.5")];
+        let read = br#"{"a": 1, "b": true, "c": "x", "d": null, "e": 1.50, "f": 1E+400, "g": -0, "h": "\u0041\\"}"#;
+        let read = config(read).unwrap();
+        let expected =
+            [("a", "1"), ("b", "true"), ("c", "x"), ("e", "1.50"), ("f", "1E+400"), ("g", "-0"), ("h", "A\\")];
         let expected: Config = expected.into_iter().map(|(k, v)| (k.to_owned(), v.to_owned())).collect();
         assert_eq!(read, GivenConfig { config: expected, nulls: vec!["d".into()] });
     }
@@ -140,6 +175,9 @@ mod tests {
         let read = create(br#"{"name": " c ", "config": {"k": "v"}, "initial_state": "paused"}"#).unwrap();
         assert_eq!((read.name.as_str(), read.target), ("c", Some(TargetState::Paused)));
         assert_eq!(create(br#"{"config": {}}"#).unwrap().name, "");
+        assert_eq!(create(b"\xef\xbb\xbf {\"name\": 1.50, \"config\": {}}").unwrap().name, "1.50");
+        let twice = create(br#"{"name": "a", "name": "b", "config": {"k": "1", "k": "2"}}"#).unwrap();
+        assert_eq!((twice.name.as_str(), twice.given.config["k"].as_str()), ("b", "2"));
     }
 
     #[test]
@@ -150,6 +188,13 @@ mod tests {
             ("{", "not JSON"),
             ("[]", "Cannot deserialize value"),
             ("7", "a number"),
+            ("true", "a boolean"),
+            ("nul", "not JSON"),
+            ("{} x", "not JSON"),
+            ("{'name': 'c'}", "not JSON"),
+            (r#"{"name": "\ud800", "config": {}}"#, "not JSON"),
+            (r#"{"name": "c", "config": {"k": NaN}}"#, "not JSON"),
+            (r#"{"name": "c", "config": {"k": 01}}"#, "not JSON"),
             (r#"{"name": "c"}"#, "no config"),
             (r#"{"name": ["c"], "config": {}}"#, "name is a string"),
             (r#"{"name": "c", "config": []}"#, "config is an object"),
@@ -164,10 +209,13 @@ mod tests {
 
     #[test]
     fn a_name_in_the_configuration_has_to_be_the_connectors() {
-        assert_eq!(named("c", Config::new()).unwrap()["name"], "c");
-        let other = Config::from([("name".to_owned(), "d".to_owned())]);
-        assert!(named("d", other.clone()).is_ok());
+        let given = |name: Option<&str>| GivenConfig {
+            config: name.map(|name| ("name".to_owned(), name.to_owned())).into_iter().collect(),
+            nulls: if name.is_none() { vec!["name".into()] } else { vec![] },
+        };
+        assert_eq!(named("c", given(None)).unwrap(), given(Some("c")));
+        assert_eq!(named("d", given(Some("d"))).unwrap(), given(Some("d")));
         let expected = "Connector name configuration (d) doesn't match connector name in the URL (c)";
-        assert_eq!(named("c", other).unwrap_err(), expected);
+        assert_eq!(named("c", given(Some("d"))).unwrap_err(), expected);
     }
 }

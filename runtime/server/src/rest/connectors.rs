@@ -11,10 +11,10 @@ use weir_core::store::TargetState;
 
 use super::body::{self, GivenConfig};
 use super::error::Error;
+use super::query::{Parameters, flag};
 use super::{AppSlot, Base, JsonBody, json, ok, shapes, started};
 
 type Answer = Result<Response, Error>;
-type Pairs = Query<Vec<(String, String)>>;
 
 fn herder(app: &AppSlot) -> Result<&Herder, Error> {
     started(app).map(|app| &app.herder)
@@ -25,7 +25,7 @@ fn unknown(name: &str) -> Error {
 }
 
 /// GET /connectors, with `expand=status` and `expand=info`
-pub async fn list(State(app): State<AppSlot>, Query(query): Pairs) -> Answer {
+pub async fn list(State(app): State<AppSlot>, Query(query): Query<Parameters>) -> Answer {
     let view = &herder(&app)?.view;
     let names = view.connectors();
     let expand: Vec<&str> = query.iter().filter(|(key, _)| key == "expand").map(|(_, value)| value.as_str()).collect();
@@ -73,9 +73,9 @@ async fn put(
     target: Option<TargetState>,
     replace: bool,
 ) -> Answer {
-    let config = body::named(name, given.config).map_err(Error::bad_request)?;
-    check(herder, &config, &given.nulls).await?;
-    let put = Put { config, target, replace, ceilings: None };
+    let given = body::named(name, given).map_err(Error::bad_request)?;
+    check(herder, &given.config, &given.nulls).await?;
+    let put = Put { config: given.config, target, replace, ceilings: None };
     let (info, created) = herder.ask(|answer| Request::Put { put, answer }).await?;
     Ok(made(&info, created, base))
 }
@@ -157,10 +157,10 @@ pub async fn restart_task(State(app): State<AppSlot>, Path((name, task)): Path<(
 }
 
 /// POST /connectors/{name}/restart, with `includeTasks` and `onlyFailed` (KIP-745)
-pub async fn restart(State(app): State<AppSlot>, Path(name): Path<String>, Query(query): Pairs) -> Answer {
+pub async fn restart(State(app): State<AppSlot>, Path(name): Path<String>, Query(query): Query<Parameters>) -> Answer {
     let herder = herder(&app)?;
-    let flag = |flag: &str| query.iter().any(|(key, value)| key == flag && value.eq_ignore_ascii_case("true"));
-    let (include_tasks, only_failed) = (flag("includeTasks"), flag("onlyFailed"));
+    let include_tasks = flag(&query, "includeTasks", false);
+    let only_failed = flag(&query, "onlyFailed", false);
     if !include_tasks && !only_failed {
         herder.ask(|answer| Request::RestartConnector { name, answer }).await?;
         return Ok(StatusCode::NO_CONTENT.into_response());

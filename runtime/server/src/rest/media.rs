@@ -23,14 +23,15 @@ pub fn has_type(headers: &HeaderMap, wanted: &str) -> bool {
     given.split(';').next().is_some_and(|media| media.trim().eq_ignore_ascii_case(wanted))
 }
 
-/// Whether an Accept header takes JSON.
+/// Whether an Accept header takes JSON. One that names nothing takes everything.
 fn takes_json(accept: &str) -> bool {
-    accept.split(',').any(|range| {
-        let mut parts = range.split(';').map(str::trim);
-        let media = parts.next().unwrap_or_default().to_ascii_lowercase();
-        let refused = parts.filter_map(|part| part.strip_prefix("q=")).any(|q| q.parse() == Ok(0.0));
-        matches!(media.as_str(), "*/*" | "application/*" | JSON) && !refused
-    })
+    accept.trim().is_empty()
+        || accept.split(',').any(|range| {
+            let mut parts = range.split(';').map(str::trim);
+            let media = parts.next().unwrap_or_default().to_ascii_lowercase();
+            let refused = parts.filter_map(|part| part.strip_prefix("q=")).any(|q| q.parse() == Ok(0.0));
+            matches!(media.as_str(), "*/*" | "application/*" | JSON) && !refused
+        })
 }
 
 /// Refuses requests that bring or take something other than JSON, whether or not they need a body.
@@ -90,7 +91,7 @@ mod tests {
             ("application/*", true),
             ("text/plain", false),
             ("application/json;q=0", false),
-            ("", false),
+            ("", true),
         ] {
             assert_eq!(takes_json(accept), takes, "{accept}");
         }

@@ -5,8 +5,10 @@ mod connectors;
 mod error;
 mod media;
 mod metrics;
+mod options;
 mod path;
 mod plugins;
+mod query;
 mod shapes;
 mod text;
 mod unread;
@@ -108,9 +110,10 @@ fn router(app: AppSlot) -> Router {
         .layer(DefaultBodyLimit::max(JSON_BYTES_MAX))
         .method_not_allowed_fallback(|| async { Error::plain(StatusCode::METHOD_NOT_ALLOWED) })
         .fallback(|| async { Error::plain(StatusCode::NOT_FOUND) });
-    let routes = routes.layer(from_fn_with_state(app.clone(), once_started)).layer(from_fn(unread::read_to_end));
-    // A layer of the routes' own would come after their choice.
-    Router::new().fallback_service(routes.with_state(app)).layer(map_request(async |request| path::readable(request)))
+    let routes = routes.layer(from_fn_with_state(app.clone(), once_started)).with_state(app);
+    // Layers of the routes' own would come after their choice, and not see what they allow.
+    let around = Router::new().fallback_service(routes).layer(from_fn(options::answered));
+    around.layer(map_request(async |request| path::readable(request))).layer(from_fn(unread::read_to_end))
 }
 
 /// Until the worker has started there is nothing to ask; afterwards every answer comes in time.

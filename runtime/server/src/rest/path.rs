@@ -1,23 +1,37 @@
-//! Pure. Paths before a route is chosen by them. Bytes that are not UTF-8 mean U+FFFD, as they do to Java, so that every
-//! name in a path can be looked for.
+//! Pure. Paths as JAX-RS reads them, before a route is chosen by them. Bytes that are not UTF-8 mean U+FFFD, so that every
+//! name in a path can be looked for; what stands behind a ; is no part of a segment; no segment is empty.
 
 use std::borrow::Cow;
 
 use axum::extract::Request;
-use axum::http::Uri;
+use axum::http::{StatusCode, Uri};
+
+use super::error::Error;
 
 /// A request whose path can be read.
-pub fn readable(mut request: Request) -> Request {
-    if let Cow::Owned(path) = with_replacements(request.uri().path()) {
+pub fn readable(mut request: Request) -> Result<Request, Error> {
+    let path = request.uri().path();
+    let read = with_replacements(path);
+    let read = without_parameters(&read);
+    if read.contains("//") {
+        return Err(Error::plain(StatusCode::NOT_FOUND));
+    }
+    if read != path {
         let query = request.uri().query().map(|query| format!("?{query}")).unwrap_or_default();
         let mut parts = request.uri().clone().into_parts();
         // What stood there was a path, and encoded bytes took the place of encoded bytes.
-        parts.path_and_query = format!("{path}{query}").parse().ok().or(parts.path_and_query);
+        parts.path_and_query = format!("{read}{query}").parse().ok().or(parts.path_and_query);
         if let Ok(uri) = Uri::from_parts(parts) {
             *request.uri_mut() = uri;
         }
     }
-    request
+    Ok(request)
+}
+
+/// A path without the parameters of its segments (JAX-RS' matrix parameters).
+fn without_parameters(path: &str) -> String {
+    let segments = path.split('/').map(|segment| segment.split(';').next().unwrap_or_default());
+    segments.collect::<Vec<&str>>().join("/")
 }
 
 /// A byte that is percent-encoded at the beginning of a text.
@@ -69,6 +83,18 @@ mod tests {
             ("/ü%C3ü%", "/ü%EF%BF%BDü%"),
         ] {
             assert_eq!(with_replacements(path), expected);
+        }
+    }
+
+    #[test]
+    fn parameters_of_segments_are_left_out_and_an_encoded_semicolon_is_none() {
+        for (path, expected) in [
+            ("/connectors/x", "/connectors/x"),
+            ("/connectors;a=b/x;c;d/status;", "/connectors/x/status"),
+            ("/connectors/a%3Bb/", "/connectors/a%3Bb/"),
+            ("/;a/x", "//x"),
+        ] {
+            assert_eq!(without_parameters(path), expected);
         }
     }
 }

@@ -9,6 +9,7 @@ use weir_core::model::ClassKind;
 use weir_core::settings::framework;
 
 use super::error::Error;
+use super::query::{Parameters, flag};
 use super::{AppSlot, JsonBody, body, has_type, ok, shapes, started};
 use crate::uploads::{Taken, UploadError};
 
@@ -18,9 +19,8 @@ type Answer = Result<Response, Error>;
 const KINDS: [&str; 6] = ["sink", "source", "transformation", "predicate", "converter", "header_converter"];
 
 /// GET /connector-plugins, with `connectorsOnly=false`
-pub async fn list(State(app): State<AppSlot>, Query(query): Query<Vec<(String, String)>>) -> Answer {
-    let connectors_only =
-        !query.iter().any(|(key, value)| key == "connectorsOnly" && value.eq_ignore_ascii_case("false"));
+pub async fn list(State(app): State<AppSlot>, Query(query): Query<Parameters>) -> Answer {
+    let connectors_only = flag(&query, "connectorsOnly", true);
     let plugins = started(&app)?.herder.view.plugins();
     let mut listed: Vec<(&'static str, String, String)> = Vec::new();
     for found in plugins.classes() {

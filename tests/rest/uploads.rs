@@ -174,3 +174,21 @@ fn a_slow_upload_delays_nobody_and_comes_to_its_end() {
     assert_eq!(statuses, [200, 200, 201]);
     assert!(worker.stop());
 }
+
+#[test]
+fn more_uploads_than_there_are_places_for_are_put_off() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let mut worker = Worker::standalone(folder, &properties(folder, "local:memory"), &[]);
+    let url = worker.url();
+    let waiting: Vec<Wire> = (0..16).map(|_| begin(&url, &guest("weather"))).collect();
+    let mut last = upload(&url, b"garbage");
+    worker.until("all places to be taken", || {
+        last = upload(&url, b"garbage");
+        last.status == 429
+    });
+    assert!(last.json()["message"].as_str().is_some_and(|message| message.contains("try again later")), "{last:?}");
+    drop(waiting);
+    worker.until("places to be free again", || upload(&url, b"garbage").status == 400);
+    assert!(worker.stop());
+}

@@ -1,0 +1,582 @@
+//! Pure. A member of a worker group in Kafka's classic group protocol: when it looks for its coordinator, joins, syncs,
+//! beats, and when it must give up what it runs (Connect's WorkerCoordinator over AbstractCoordinator). Knows nothing of
+//! frames or of what is assigned.
+
+use std::time::Duration;
+
+/// Timings, all from the worker's settings.
+#[derive(Clone, Copy, Debug)]
+pub struct Timings {
+    /// `session.timeout.ms`
+    pub session: Duration,
+    /// `heartbeat.interval.ms`
+    pub heartbeat: Duration,
+    /// `rebalance.timeout.ms`
+    pub rebalance: Duration,
+    /// `retry.backoff.ms`
+    pub retry: Duration,
+}
+
+/// Why the coordinator did not do what it was asked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Refused {
+    /// It is loading; the same may go through soon.
+    Loading,
+    /// It does not answer, or is no longer the coordinator.
+    NoCoordinator,
+    /// It wants the member to join again under this id (KIP-394).
+    IdRequired(String),
+    /// It does not know the member, or not in this generation.
+    Expelled,
+    /// A rebalance is under way.
+    Rebalancing,
+    /// Nothing mends it but another configuration.
+    Fatal(String),
+}
+
+/// What a join was answered with.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Joined {
+    /// The member's id.
+    pub member: String,
+    /// The generation.
+    pub generation: i32,
+    /// The sub-protocol that all members know.
+    pub protocol: String,
+    /// The leader's member id.
+    pub leader: String,
+    /// Every member with its metadata; for the leader only.
+    pub members: Vec<(String, Vec<u8>)>,
+}
+
+/// What happens to a member.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// Time passes.
+    Tick,
+    /// The coordinator was found, or not.
+    Found(Result<(), Refused>),
+    /// The herder has written what it had to before joining, and says so.
+    Prepared,
+    /// A join was answered.
+    Joined(Result<Joined, Refused>),
+    /// The herder, as the leader's, has decided.
+    Decided(Vec<(String, Vec<u8>)>),
+    /// A sync was answered with this member's assignment.
+    Synced(Result<Vec<u8>, Refused>),
+    /// A heartbeat was answered.
+    Beaten(Result<(), Refused>),
+    /// The herder wants a rebalance.
+    Rejoin,
+    /// The worker stops.
+    Leave,
+}
+
+/// What has to be done.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Effect {
+    /// Ask any broker who the coordinator is.
+    Find,
+    /// Ask the herder to get ready to join and to say so with [`Event::Prepared`].
+    Prepare,
+    /// Join under this id, which is empty at first.
+    Join(String),
+    /// Ask the herder, as the leader's, who runs what.
+    Decide {
+        /// The generation that is decided.
+        generation: i32,
+        /// The sub-protocol that all members know.
+        protocol: String,
+        /// Every member with its metadata.
+        members: Vec<(String, Vec<u8>)>,
+    },
+    /// Ask the coordinator for the member's own assignment.
+    Sync {
+        /// The member.
+        id: Id,
+        /// Everybody's assignments, from the leader.
+        assignments: Vec<(String, Vec<u8>)>,
+    },
+    /// Beat.
+    Beat(Id),
+    /// Give the herder its assignment.
+    Assigned {
+        /// The member.
+        id: Id,
+        /// The sub-protocol of the assignment.
+        protocol: String,
+        /// The assignment.
+        assignment: Vec<u8>,
+    },
+    /// Have the herder stop all that was assigned: others may be told to run it.
+    GiveUp,
+    /// Leave the group under this id.
+    Leave(String),
+    /// End the worker.
+    End(String),
+}
+
+/// A member in a generation.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Id {
+    /// The member's id.
+    pub member: String,
+    /// The generation.
+    pub generation: i32,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Phase {
+    /// Nobody knows the coordinator since `since`; `asking` while a question is out, else from `again` on.
+    Seeking { since: Duration, asking: bool, again: Duration },
+    /// The herder gets ready.
+    Preparing,
+    /// A join is out, or waits for `again`.
+    Joining { asking: bool, again: Duration },
+    /// The herder decides.
+    Deciding { protocol: String },
+    /// A sync is out.
+    Syncing { protocol: String },
+    /// It has its assignment.
+    Stable,
+    /// It left, or ended.
+    Gone,
+}
+
+/// The member.
+#[derive(Clone, Debug)]
+pub struct Member {
+    timings: Timings,
+    phase: Phase,
+    id: String,
+    /// Below zero while it is in no generation.
+    generation: i32,
+    /// Whether the herder may be running something.
+    holds: bool,
+    rejoin: bool,
+    beating: bool,
+    last_beat: Duration,
+    last_answer: Duration,
+}
+
+impl Member {
+    /// A member that is in no group yet, and what it does first.
+    pub fn new(timings: Timings, now: Duration) -> (Member, Vec<Effect>) {
+        let member = Member {
+            timings,
+            phase: Phase::Seeking { since: now, asking: true, again: now },
+            id: String::new(),
+            generation: -1,
+            holds: false,
+            rejoin: true,
+            beating: false,
+            last_beat: now,
+            last_answer: now,
+        };
+        (member, vec![Effect::Find])
+    }
+
+    /// Whether it has an assignment of the generation that it is in.
+    pub fn is_stable(&self) -> bool {
+        self.phase == Phase::Stable && !self.rejoin
+    }
+
+    /// Whether it may still take itself for a member: the coordinator answered within the session time-out.
+    pub fn in_session(&self, now: Duration) -> bool {
+        self.generation >= 0 && now < self.last_answer + self.timings.session
+    }
+
+    /// When [`Event::Tick`] is due.
+    pub fn wake_at(&self) -> Option<Duration> {
+        let beat = (self.beats() && !self.beating).then_some(self.last_beat + self.timings.heartbeat);
+        let expiry = self.beats().then_some(self.last_answer + self.timings.session);
+        let own = match self.phase {
+            Phase::Seeking { since, asking, again } => {
+                let give_up = self.holds.then_some(since + self.timings.heartbeat);
+                [give_up, (!asking).then_some(again)].into_iter().flatten().min()
+            }
+            Phase::Joining { asking: false, again } => Some(again),
+            _ => None,
+        };
+        [beat, expiry, own].into_iter().flatten().min()
+    }
+
+    /// Takes note of an event and says what to do.
+    pub fn on(&mut self, now: Duration, event: Event) -> Vec<Effect> {
+        let mut effects = Vec::new();
+        match event {
+            Event::Leave => self.leave(&mut effects),
+            _ if self.phase == Phase::Gone => {}
+            Event::Rejoin => {
+                self.rejoin = true;
+                self.settle(&mut effects);
+            }
+            Event::Tick => self.tick(now, &mut effects),
+            Event::Found(answer) => self.found(now, answer, &mut effects),
+            Event::Prepared => {
+                if self.phase == Phase::Preparing {
+                    self.join(now, &mut effects);
+                }
+            }
+            Event::Joined(answer) => self.joined(now, answer, &mut effects),
+            Event::Decided(assignments) => {
+                if let Phase::Deciding { protocol } = &self.phase {
+                    self.phase = Phase::Syncing { protocol: protocol.clone() };
+                    effects.push(self.sync(assignments));
+                }
+            }
+            Event::Synced(answer) => self.synced(now, answer, &mut effects),
+            Event::Beaten(answer) => self.beaten(now, answer, &mut effects),
+        }
+        effects
+    }
+
+    /// Whether it is in a generation and the coordinator is known, so that heartbeats are due.
+    fn beats(&self) -> bool {
+        match self.phase {
+            Phase::Preparing | Phase::Deciding { .. } | Phase::Syncing { .. } | Phase::Stable => self.generation >= 0,
+            Phase::Seeking { .. } | Phase::Joining { .. } | Phase::Gone => false,
+        }
+    }
+
+    fn id(&self) -> Id {
+        Id { member: self.id.clone(), generation: self.generation }
+    }
+
+    fn sync(&self, assignments: Vec<(String, Vec<u8>)>) -> Effect {
+        Effect::Sync { id: self.id(), assignments }
+    }
+
+    fn leave(&mut self, effects: &mut Vec<Effect>) {
+        if !self.id.is_empty() && !matches!(self.phase, Phase::Gone | Phase::Seeking { .. }) {
+            effects.push(Effect::Leave(self.id.clone()));
+        }
+        self.phase = Phase::Gone;
+    }
+
+    fn end(&mut self, why: String, effects: &mut Vec<Effect>) {
+        self.phase = Phase::Gone;
+        effects.push(Effect::End(why));
+    }
+
+    fn tick(&mut self, now: Duration, effects: &mut Vec<Effect>) {
+        if self.beats() && now >= self.last_answer + self.timings.session {
+            // The coordinator has put it out by now, and says so once it is found.
+            self.lose_coordinator(now, effects);
+            if self.holds {
+                self.give_up(effects);
+            }
+            return;
+        }
+        if self.beats() && !self.beating && now >= self.last_beat + self.timings.heartbeat {
+            (self.beating, self.last_beat) = (true, now);
+            effects.push(Effect::Beat(self.id()));
+        }
+        match self.phase {
+            Phase::Seeking { since, asking, again } => {
+                if self.holds && now >= since + self.timings.heartbeat {
+                    self.give_up(effects);
+                }
+                if !asking && now >= again {
+                    self.phase = Phase::Seeking { since, asking: true, again };
+                    effects.push(Effect::Find);
+                }
+            }
+            Phase::Joining { asking: false, again } if now >= again => self.join(now, effects),
+            _ => {}
+        }
+    }
+
+    /// What it ran may be given to others from now on, so it says at the next join that it runs nothing.
+    fn give_up(&mut self, effects: &mut Vec<Effect>) {
+        (self.holds, self.rejoin) = (false, true);
+        effects.push(Effect::GiveUp);
+    }
+
+    fn lose_coordinator(&mut self, now: Duration, effects: &mut Vec<Effect>) {
+        self.beating = false;
+        self.rejoin |= self.phase != Phase::Stable;
+        self.phase = Phase::Seeking { since: now, asking: true, again: now };
+        effects.push(Effect::Find);
+    }
+
+    fn expelled(&mut self, effects: &mut Vec<Effect>) {
+        (self.id, self.generation, self.rejoin) = (String::new(), -1, true);
+        if self.holds {
+            self.give_up(effects);
+        }
+    }
+
+    /// Joins when that is wanted and nothing else is under way.
+    fn settle(&mut self, effects: &mut Vec<Effect>) {
+        if self.rejoin && self.phase == Phase::Stable {
+            self.phase = Phase::Preparing;
+            effects.push(Effect::Prepare);
+        }
+    }
+
+    fn join(&mut self, now: Duration, effects: &mut Vec<Effect>) {
+        self.beating = false;
+        self.phase = Phase::Joining { asking: true, again: now };
+        effects.push(Effect::Join(self.id.clone()));
+    }
+
+    fn found(&mut self, now: Duration, answer: Result<(), Refused>, effects: &mut Vec<Effect>) {
+        let Phase::Seeking { since, .. } = self.phase else { return };
+        match answer {
+            Ok(()) => {
+                (self.beating, self.last_beat, self.last_answer) = (false, now, now);
+                self.phase = Phase::Stable;
+                self.settle(effects);
+            }
+            Err(Refused::Fatal(why)) => self.end(why, effects),
+            Err(_) => self.phase = Phase::Seeking { since, asking: false, again: now + self.timings.retry },
+        }
+    }
+
+    fn joined(&mut self, now: Duration, answer: Result<Joined, Refused>, effects: &mut Vec<Effect>) {
+        if !matches!(self.phase, Phase::Joining { asking: true, .. }) {
+            return;
+        }
+        match answer {
+            Ok(joined) => {
+                (self.id, self.generation, self.rejoin) = (joined.member, joined.generation, false);
+                (self.beating, self.last_beat, self.last_answer) = (false, now, now);
+                if joined.leader == self.id {
+                    let (protocol, members) = (joined.protocol.clone(), joined.members);
+                    self.phase = Phase::Deciding { protocol: joined.protocol };
+                    effects.push(Effect::Decide { generation: self.generation, protocol, members });
+                } else {
+                    self.phase = Phase::Syncing { protocol: joined.protocol };
+                    effects.push(self.sync(Vec::new()));
+                }
+            }
+            Err(Refused::IdRequired(id)) => {
+                self.id = id;
+                self.join(now, effects);
+            }
+            Err(Refused::Expelled) => {
+                self.expelled(effects);
+                self.phase = Phase::Joining { asking: false, again: now + self.timings.retry };
+            }
+            Err(Refused::Loading | Refused::Rebalancing) => {
+                self.phase = Phase::Joining { asking: false, again: now + self.timings.retry };
+            }
+            Err(Refused::NoCoordinator) => self.lose_coordinator(now, effects),
+            Err(Refused::Fatal(why)) => self.end(why, effects),
+        }
+    }
+
+    fn synced(&mut self, now: Duration, answer: Result<Vec<u8>, Refused>, effects: &mut Vec<Effect>) {
+        let Phase::Syncing { protocol } = &self.phase else { return };
+        let protocol = protocol.clone();
+        match answer {
+            Ok(assignment) => {
+                (self.phase, self.last_answer, self.holds) = (Phase::Stable, now, true);
+                effects.push(Effect::Assigned { id: self.id(), protocol, assignment });
+                self.settle(effects);
+            }
+            Err(Refused::Fatal(why)) => self.end(why, effects),
+            Err(refused) => self.join_anew(now, refused, effects),
+        }
+    }
+
+    fn beaten(&mut self, now: Duration, answer: Result<(), Refused>, effects: &mut Vec<Effect>) {
+        // An answer to a beat of before the last join says nothing about this generation.
+        if !self.beats() || !std::mem::take(&mut self.beating) {
+            return;
+        }
+        match answer {
+            Ok(()) => self.last_answer = now,
+            Err(Refused::Loading) => {}
+            Err(Refused::Fatal(why)) => self.end(why, effects),
+            Err(Refused::Rebalancing) if self.phase != Phase::Stable => self.last_answer = now,
+            Err(refused) => self.join_anew(now, refused, effects),
+        }
+    }
+
+    /// After a sync or a beat was refused.
+    fn join_anew(&mut self, now: Duration, refused: Refused, effects: &mut Vec<Effect>) {
+        if refused == Refused::NoCoordinator {
+            return self.lose_coordinator(now, effects);
+        }
+        self.rejoin = true;
+        match refused {
+            Refused::Expelled => self.expelled(effects),
+            Refused::Loading
+            | Refused::Rebalancing
+            | Refused::NoCoordinator
+            | Refused::IdRequired(_)
+            | Refused::Fatal(_) => self.last_answer = now,
+        }
+        if self.phase != Phase::Preparing {
+            self.phase = Phase::Stable;
+            self.settle(effects);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashMap;
+
+    use super::*;
+
+    const MS: Duration = Duration::from_millis(1);
+
+    fn timings() -> Timings {
+        Timings { session: 10_000 * MS, heartbeat: 3_000 * MS, rebalance: 60_000 * MS, retry: 100 * MS }
+    }
+
+    fn m1(generation: i32) -> Id {
+        Id { member: "m1".into(), generation }
+    }
+
+    fn joined(generation: i32, leader: &str) -> Event {
+        Event::Joined(Ok(Joined {
+            member: "m1".into(),
+            generation,
+            protocol: "sessioned".into(),
+            leader: leader.into(),
+            members: vec![("m1".into(), vec![1])],
+        }))
+    }
+
+    fn stable() -> Member {
+        let (mut member, _) = Member::new(timings(), Duration::ZERO);
+        member.on(Duration::ZERO, Event::Found(Ok(())));
+        member.on(Duration::ZERO, Event::Prepared);
+        member.on(Duration::ZERO, joined(1, "m2"));
+        member.on(Duration::ZERO, Event::Synced(Ok(vec![7])));
+        assert!(member.is_stable());
+        member
+    }
+
+    #[test]
+    fn a_follower_finds_prepares_joins_and_syncs() {
+        let (mut member, first) = Member::new(timings(), Duration::ZERO);
+        assert_eq!(first, [Effect::Find]);
+        assert_eq!(member.on(MS, Event::Found(Ok(()))), [Effect::Prepare]);
+        assert_eq!(member.on(MS, Event::Prepared), [Effect::Join(String::new())]);
+        let again = member.on(MS, Event::Joined(Err(Refused::IdRequired("m1".into()))));
+        assert_eq!(again, [Effect::Join("m1".into())]);
+        let sync = Effect::Sync { id: m1(4), assignments: vec![] };
+        assert_eq!(member.on(MS, joined(4, "m2")), [sync]);
+        let assigned = Effect::Assigned { id: m1(4), protocol: "sessioned".into(), assignment: vec![9] };
+        assert_eq!(member.on(MS, Event::Synced(Ok(vec![9]))), [assigned]);
+    }
+
+    #[test]
+    fn a_leader_decides_before_it_syncs_and_beats_meanwhile() {
+        let (mut member, _) = Member::new(timings(), Duration::ZERO);
+        member.on(MS, Event::Found(Ok(())));
+        member.on(MS, Event::Prepared);
+        let decide = member.on(MS, joined(2, "m1"));
+        assert!(matches!(&decide[..], [Effect::Decide { generation: 2, .. }]), "{decide:?}");
+        assert_eq!(member.wake_at(), Some(3_001 * MS));
+        let beat = Effect::Beat(m1(2));
+        assert_eq!(member.on(3_001 * MS, Event::Tick), [beat]);
+        let assignments = vec![("m1".to_owned(), vec![1])];
+        let sync = Effect::Sync { id: m1(2), assignments: assignments.clone() };
+        assert_eq!(member.on(3_002 * MS, Event::Decided(assignments)), [sync]);
+    }
+
+    #[test]
+    fn a_rebalance_keeps_what_runs_and_an_expulsion_does_not() {
+        let mut member = stable();
+        member.on(3_000 * MS, Event::Tick);
+        assert_eq!(member.on(3_001 * MS, Event::Beaten(Err(Refused::Rebalancing))), [Effect::Prepare]);
+        let mut member = stable();
+        member.on(3_000 * MS, Event::Tick);
+        let effects = member.on(3_001 * MS, Event::Beaten(Err(Refused::Expelled)));
+        assert_eq!(effects, [Effect::GiveUp, Effect::Prepare]);
+        assert_eq!(member.on(3_002 * MS, Event::Prepared), [Effect::Join(String::new())]);
+    }
+
+    #[test]
+    fn a_coordinator_that_is_away_for_a_heartbeat_costs_what_runs_and_one_that_is_back_sooner_does_not() {
+        let lose = |member: &mut Member| {
+            member.on(3_000 * MS, Event::Tick);
+            assert_eq!(member.on(4_000 * MS, Event::Beaten(Err(Refused::NoCoordinator))), [Effect::Find]);
+            member.on(4_001 * MS, Event::Found(Err(Refused::NoCoordinator)));
+        };
+        let mut member = stable();
+        lose(&mut member);
+        assert_eq!(member.on(4_101 * MS, Event::Tick), [Effect::Find]);
+        assert_eq!(member.on(4_102 * MS, Event::Found(Ok(()))), []);
+        assert!(member.on(7_102 * MS, Event::Tick).contains(&Effect::Beat(m1(1))));
+
+        let mut member = stable();
+        lose(&mut member);
+        assert_eq!(member.on(7_000 * MS, Event::Tick), [Effect::GiveUp, Effect::Find]);
+        assert_eq!(member.on(7_001 * MS, Event::Found(Ok(()))), [Effect::Prepare], "it says that it runs nothing");
+    }
+
+    #[test]
+    fn a_session_without_an_answer_costs_what_runs_at_once() {
+        let mut member = stable();
+        member.on(3_000 * MS, Event::Tick);
+        assert!(member.in_session(9_999 * MS) && !member.in_session(10_000 * MS));
+        assert_eq!(member.on(10_000 * MS, Event::Tick), [Effect::Find, Effect::GiveUp]);
+        assert_eq!(member.on(10_001 * MS, Event::Found(Ok(()))), [Effect::Prepare]);
+    }
+
+    /// Every sequence of seven events out of 21, from a fresh member and from a stable one: a member never hangs without a
+    /// wake-up or an answer outstanding, never beats or syncs outside a generation, never holds on to what it ran once it
+    /// was expelled.
+    #[test]
+    fn no_sequence_of_events_leaves_a_member_stuck_or_talking_out_of_turn() {
+        let refusals = [Refused::Loading, Refused::NoCoordinator, Refused::Expelled, Refused::Rebalancing];
+        let mut events = vec![Event::Tick, Event::Found(Ok(())), Event::Prepared, joined(5, "m1"), joined(6, "m2")];
+        events.extend([Event::Decided(vec![]), Event::Synced(Ok(vec![])), Event::Beaten(Ok(())), Event::Rejoin]);
+        events.push(Event::Found(Err(Refused::NoCoordinator)));
+        events.push(Event::Joined(Err(Refused::IdRequired("m1".into()))));
+        events.extend(refusals.iter().map(|refused| Event::Joined(Err(refused.clone()))));
+        events.extend(refusals.iter().map(|refused| Event::Synced(Err(refused.clone()))));
+        events.extend(refusals.iter().map(|refused| Event::Beaten(Err(refused.clone()))));
+        let mut layer = HashMap::new();
+        for start in [Member::new(timings(), Duration::ZERO).0, stable()] {
+            layer.insert(format!("{start:?}"), start);
+        }
+        for depth in 1..=7 {
+            let mut next = HashMap::new();
+            for member in layer.values() {
+                for event in &events {
+                    let mut after = member.clone();
+                    let now = member.wake_at().unwrap_or(Duration::from_secs(depth));
+                    let effects = after.on(now, event.clone());
+                    check(&after, member.generation, &effects, event);
+                    next.insert(format!("{after:?}"), after);
+                }
+            }
+            layer = next;
+        }
+        assert!(layer.len() > 100, "{} states", layer.len());
+    }
+
+    fn check(member: &Member, generation: i32, effects: &[Effect], event: &Event) {
+        for effect in effects {
+            match effect {
+                Effect::Beat(id) | Effect::Sync { id, .. } => assert!(id.generation >= 0),
+                Effect::GiveUp => assert!(!member.holds),
+                _ => {}
+            }
+        }
+        if generation >= 0 && member.generation < 0 {
+            assert!(!member.holds, "expelled by {event:?}, it still holds");
+        }
+        let waits_for_an_answer = matches!(
+            member.phase,
+            Phase::Seeking { asking: true, .. }
+                | Phase::Joining { asking: true, .. }
+                | Phase::Preparing
+                | Phase::Deciding { .. }
+                | Phase::Syncing { .. }
+        );
+        let waits_for_nothing = member.phase == Phase::Gone;
+        assert!(
+            waits_for_an_answer || waits_for_nothing || member.wake_at().is_some(),
+            "stuck in {member:?} after {event:?}"
+        );
+    }
+}

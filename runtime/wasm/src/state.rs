@@ -8,7 +8,7 @@ use wasmtime_wasi::sockets::WasiSocketsCtxView;
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
 use weir_core::model::{Fault, Limit, Limits};
-use weir_core::observe::GuestMeter;
+use weir_core::observe::InstanceMemory;
 use weir_core::port::Context;
 
 use crate::admission::Share;
@@ -26,15 +26,14 @@ const ELEMENT: u64 = 16;
 /// Bounds linear memories and tables together, and how many of each there may be.
 pub(crate) struct Memory {
     limits: Arc<Limits>,
-    used: u64,
-    meter: Arc<GuestMeter>,
+    used: InstanceMemory,
     /// Set when the limit was hit.
     pub hit: Option<Limit>,
 }
 
 impl Memory {
     fn grow(&mut self, current: u64, desired: u64) -> wasmtime::Result<bool> {
-        let asked = self.used.saturating_sub(current).saturating_add(desired);
+        let asked = self.used.bytes().saturating_sub(current).saturating_add(desired);
         let limit = self.limits.memory_bytes;
         if asked > limit {
             let hit = Limit::Memory { key: "task.memory.max.bytes", limit, asked };
@@ -42,8 +41,7 @@ impl Memory {
             self.hit = Some(hit);
             return Err(wasmtime::Error::msg(message));
         }
-        self.used = asked;
-        self.meter.memory(asked);
+        self.used.set(asked);
         Ok(true)
     }
 }
@@ -104,7 +102,11 @@ impl GuestState {
         let mut table = ResourceTable::new();
         table.set_max_capacity(HANDLES);
         Ok(GuestState {
-            memory: Memory { limits: context.limits.clone(), used: 0, meter: context.meter.clone(), hit: None },
+            memory: Memory {
+                limits: context.limits.clone(),
+                used: InstanceMemory::new(context.meter.clone()),
+                hit: None,
+            },
             log,
             slice,
             share: Share,

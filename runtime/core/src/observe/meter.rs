@@ -2,18 +2,19 @@
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
-/// What an instance has used, counted while it runs. Shared by the instance and whoever shows it.
+/// What the instances of one task, or of one connector, have used, counted while they run. Shared by them and whoever
+/// shows it.
 #[derive(Debug, Default)]
 pub struct GuestMeter {
     /// Calls into the guest.
     pub calls: AtomicU64,
     /// CPU time inside calls, host functions included, in nanoseconds.
     pub cpu_nanos: AtomicU64,
-    /// Linear memory and tables now, in bytes.
+    /// Linear memory and tables of all instances now, in bytes.
     pub memory_bytes: AtomicU64,
-    /// The most of it so far, in bytes.
+    /// The most they had together so far, in bytes.
     pub memory_peak_bytes: AtomicU64,
     /// Time calls waited to be admitted, in nanoseconds.
     pub admission_nanos: AtomicU64,
@@ -84,10 +85,68 @@ impl OwnMetrics {
     }
 }
 
-impl GuestMeter {
-    /// Notes the memory in use now.
-    pub fn memory(&self, bytes: u64) {
-        self.memory_bytes.store(bytes, Ordering::Relaxed);
-        self.memory_peak_bytes.fetch_max(bytes, Ordering::Relaxed);
+/// The memory of one instance: a share in what its meter shows, taken out of it when the instance is gone.
+#[derive(Debug)]
+pub struct InstanceMemory {
+    meter: Arc<GuestMeter>,
+    bytes: u64,
+}
+
+impl InstanceMemory {
+    /// An instance that has no memory yet.
+    pub fn new(meter: Arc<GuestMeter>) -> InstanceMemory {
+        InstanceMemory { meter, bytes: 0 }
+    }
+
+    /// What it has now, in bytes.
+    pub fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    /// Notes what it has now, in bytes.
+    pub fn set(&mut self, bytes: u64) {
+        let before = std::mem::replace(&mut self.bytes, bytes);
+        let GuestMeter { memory_bytes, memory_peak_bytes, .. } = &*self.meter;
+        if bytes < before {
+            memory_bytes.fetch_sub(before - bytes, Ordering::Relaxed);
+        } else {
+            let grown = bytes - before;
+            let together = memory_bytes.fetch_add(grown, Ordering::Relaxed) + grown;
+            memory_peak_bytes.fetch_max(together, Ordering::Relaxed);
+        }
+    }
+}
+
+impl Drop for InstanceMemory {
+    fn drop(&mut self) {
+        self.set(0);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_meter_shows_the_memory_of_all_its_instances_and_their_peak_together() {
+        let meter = Arc::new(GuestMeter::default());
+        let shown = || {
+            let load = |number: &AtomicU64| number.load(Ordering::Relaxed);
+            (load(&meter.memory_bytes), load(&meter.memory_peak_bytes))
+        };
+        let mut task = InstanceMemory::new(meter.clone());
+        let mut chain = InstanceMemory::new(meter.clone());
+        task.set(10);
+        chain.set(4);
+        task.set(12);
+        assert_eq!(shown(), (16, 16));
+        chain.set(1);
+        assert_eq!((shown(), chain.bytes()), ((13, 16), 1));
+        drop(task);
+        assert_eq!(shown(), (1, 16), "an instance that is gone has no memory");
+        InstanceMemory::new(meter.clone()).set(9);
+        assert_eq!(shown(), (1, 16), "the peak is what there was at one time");
+        chain.set(20);
+        assert_eq!(shown(), (20, 20));
     }
 }

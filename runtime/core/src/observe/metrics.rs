@@ -68,9 +68,9 @@ pub mod table {
         SINK_COMMITS Counter "kafka_connect_sink_task_metrics_offset_commit_completion_total" "The number of offset commits of the sink task that were completed.";
         GUEST_CPU Counter "weir_task_guest_cpu_seconds_total" "CPU time in calls into the task's guests, host functions included.";
         GUEST_CALLS Counter "weir_task_guest_calls_total" "Calls into the task's guests.";
-        GUEST_MEMORY Gauge "weir_task_guest_memory_bytes" "Memory of the guest of the task that grew last: linear memory and tables.";
-        GUEST_MEMORY_PEAK Gauge "weir_task_guest_memory_peak_bytes" "The most memory that a guest of the task had so far.";
-        GUEST_MEMORY_LIMIT Gauge "weir_task_guest_memory_limit_bytes" "The most memory that a guest of the task may have.";
+        GUEST_MEMORY Gauge "weir_task_guest_memory_bytes" "Memory of the task's guests together: linear memory and tables.";
+        GUEST_MEMORY_PEAK Gauge "weir_task_guest_memory_peak_bytes" "The most memory that the task's guests had together so far.";
+        GUEST_MEMORY_LIMIT Gauge "weir_task_guest_memory_limit_bytes" "The most memory that each of the task's guests may have.";
         GUEST_ADMISSION Counter "weir_task_admission_wait_seconds_total" "Time that calls into the task's guests waited to be admitted.";
         GUEST_LOG_DROPPED Counter "weir_task_log_lines_dropped_total" "Log lines of the task's guests that were dropped.";
         BUILD Gauge "weir_build_info" "The version of weir.";

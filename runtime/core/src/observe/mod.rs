@@ -6,6 +6,6 @@ mod metrics;
 mod tasks;
 
 pub use counts::{Counter, SinkTaskCounts, SourceTaskCounts};
-pub use meter::{GuestMeter, OwnMetric, OwnMetrics};
+pub use meter::{GuestMeter, InstanceMemory, OwnMetric, OwnMetrics};
 pub use metrics::{Kind, Metric, Sample, table};
 pub use tasks::{ObservedTask, TaskCounts, Tasks};

@@ -100,7 +100,7 @@ impl<'a> Cell<'a> {
 
     /// Appends the value as Java prints it (`toString`): text as it is, `{a=1}` for maps, `Struct{a=1}` for structs.
     pub fn java_text(&self, out: &mut Vec<u8>) -> Result<()> {
-        java_text::append(self.schema.map(|schema| &**schema), self.bytes, out).map_err(Error::data)
+        java_text::append(self.schema.map(|schema| &**schema), self.bytes, usize::MAX, out).map_err(Error::data)
     }
 
     /// The value with its schema.

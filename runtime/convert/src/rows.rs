@@ -9,6 +9,14 @@ pub(crate) fn count(cells: &Cells) -> usize {
     cells.column.ends.len().max(cells.schema.len())
 }
 
+/// Bytes that a batch may take once it is converted, by what it takes before: no more records, defaults or names of
+/// fields are added to more. What a schema holds once could otherwise stand in every row and fill the memory.
+pub(crate) fn bytes_max(came: usize) -> usize {
+    const LEAST: usize = 64 << 20;
+    const MOST: usize = 1 << 30;
+    LEAST.saturating_add(came.saturating_mul(4)).min(MOST)
+}
+
 /// A record that cannot be converted.
 #[cold]
 pub(crate) fn fault(row: usize, message: String) -> RowFault {

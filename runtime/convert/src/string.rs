@@ -41,6 +41,7 @@ impl Converter for StringConverter {
         if cells.column.is_null() || (0..cells.schema.len().max(1)).all(is_text) {
             return Serialized { bytes: cells.column, faults: Vec::new() };
         }
+        let most = rows::bytes_max(cells.column.data.len());
         let mut text = Column::with_capacity(cells.column.ends.len(), cells.column.data.len() * 2);
         let mut faults = Vec::new();
         for row in 0..cells.column.ends.len() {
@@ -49,7 +50,7 @@ impl Converter for StringConverter {
                 text.push_absent();
                 continue;
             };
-            match java_text::append(schema(row).map(|schema| schema.schema()), cell, &mut text.data) {
+            match java_text::append(schema(row).map(|schema| schema.schema()), cell, most, &mut text.data) {
                 Ok(()) => text.end_cell(),
                 Err(malformed) => {
                     text.data.truncate(start);

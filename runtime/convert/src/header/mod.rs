@@ -83,6 +83,7 @@ impl Converter for SimpleHeaderConverter {
     }
 
     async fn from_connect(&mut self, _: TopicColumn<'_>, cells: Cells, tables: &BatchTables) -> Serialized {
+        let most = rows::bytes_max(cells.column.data.len());
         let mut bytes = Column::with_capacity(cells.column.ends.len(), cells.column.data.len());
         let mut faults = Vec::new();
         for row in 0..cells.column.ends.len() {
@@ -92,7 +93,7 @@ impl Converter for SimpleHeaderConverter {
                 continue;
             };
             let schema = tables.schemas.get(cells.schema_of(row)).and_then(Option::as_ref);
-            match print::print(schema.map(|schema| schema.schema()), cell, &mut bytes.data) {
+            match print::print(schema.map(|schema| schema.schema()), cell, most, &mut bytes.data) {
                 Ok(()) => bytes.end_cell(),
                 Err(malformed) => {
                     bytes.data.truncate(start);

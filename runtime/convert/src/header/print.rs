@@ -7,10 +7,10 @@ use crate::java_text::{self, Unprintable, date};
 use crate::logical::{self, Logical};
 use crate::{base64, decimal};
 
-/// Appends a cell as text.
-pub(crate) fn print(schema: Option<&Schema>, cell: &[u8], out: &mut Vec<u8>) -> Result<(), Unprintable> {
-    java_text::room(out)?;
-    let mut printer = Printer { cell, out };
+/// Appends a cell as text to texts that are to take `most` bytes.
+pub(crate) fn print(schema: Option<&Schema>, cell: &[u8], most: usize, out: &mut Vec<u8>) -> Result<(), Unprintable> {
+    java_text::room(out, most)?;
+    let mut printer = Printer { cell, most, out };
     let end = match schema {
         None => printer.free(0, false, limits::DEPTH)?,
         Some(schema) => match schema.root().kind {
@@ -30,6 +30,7 @@ pub(crate) fn print(schema: Option<&Schema>, cell: &[u8], out: &mut Vec<u8>) -> 
 
 struct Printer<'a> {
     cell: &'a [u8],
+    most: usize,
     out: &'a mut Vec<u8>,
 }
 
@@ -96,7 +97,7 @@ impl Printer<'_> {
                 Ok(at)
             }
             (Type::Struct(fields), major::ARRAY) if head.argument == fields.len() as u64 => {
-                java_text::room(self.out)?;
+                java_text::room(self.out, self.most)?;
                 self.out.push(b'{');
                 for (position, field) in fields.iter().enumerate() {
                     self.separate(position as u64);
@@ -115,8 +116,8 @@ impl Printer<'_> {
     /// A field of a struct: its default where it is null and has one.
     fn field(&mut self, schema: &Schema, node: u32, at: usize) -> Result<usize, Unprintable> {
         if let (Some(&cbor::NULL), Some(default)) = (self.cell.get(at), &schema.node(node).default) {
-            java_text::room(self.out)?;
-            let mut inner = Printer { cell: default, out: self.out };
+            java_text::room(self.out, self.most)?;
+            let mut inner = Printer { cell: default, most: self.most, out: self.out };
             inner.by_schema(schema, node, 0, true)?;
             return Ok(at + 1);
         }

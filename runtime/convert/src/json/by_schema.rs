@@ -3,7 +3,7 @@
 
 use weir_data::cbor::{self, major};
 
-use super::flaw::{EXPANDED_MAX, Flaw, Outcome, TOO_LARGE, data};
+use super::flaw::{Flaw, Outcome, data, too_large};
 use super::free::keep_last;
 use super::read_plan::{ReadField, ReadFields, ReadKind, ReadNode, ReadPlan};
 use super::reader::Reader;
@@ -16,7 +16,7 @@ pub(crate) fn transcode(reader: &mut Reader<'_>, plan: &ReadPlan, at: usize, out
     let first = reader.token()?;
     if first == b'n' {
         reader.literal(b"null")?;
-        return null(node, out);
+        return null(reader, node, out);
     }
     if node.logical != Logical::Plain {
         return logical(reader, node, first, out);
@@ -33,9 +33,9 @@ pub(crate) fn transcode(reader: &mut Reader<'_>, plan: &ReadPlan, at: usize, out
 }
 
 /// Appends what null becomes.
-fn null(node: &ReadNode, out: &mut Vec<u8>) -> Outcome<()> {
+fn null(reader: &Reader<'_>, node: &ReadNode, out: &mut Vec<u8>) -> Outcome<()> {
     match &node.null {
-        Some(null) if null.len() > 1 && out.len() > EXPANDED_MAX => data(TOO_LARGE),
+        Some(null) if null.len() > 1 && out.len() > reader.most => too_large(reader.most),
         Some(null) => {
             cbor::put(out, null);
             Ok(())
@@ -321,7 +321,7 @@ pub(crate) fn members<'a>(reader: &mut Reader<'a>) -> Outcome<Vec<(Vec<u8>, Read
         let name = reader.unescaped(&mut Vec::new())?.to_vec();
         reader.colon()?;
         reader.token()?;
-        let value = Reader { text: reader.text, at: reader.at };
+        let value = reader.moved_to(reader.at);
         reader.skip()?;
         let place = *places.entry(name.clone()).or_insert(members.len());
         match members.get_mut(place) {
@@ -337,10 +337,14 @@ pub(crate) fn members<'a>(reader: &mut Reader<'a>) -> Outcome<Vec<(Vec<u8>, Read
 /// Members mostly stand in the order of the schema, then each is transcoded where it stands. From the first that
 /// does not on, members are only found, and transcoded in the schema's order after the last.
 fn structure(reader: &mut Reader<'_>, plan: &ReadPlan, fields: &ReadFields, out: &mut Vec<u8>) -> Outcome<()> {
+    // Every field takes room, those too that are not there.
+    if out.len() > reader.most {
+        return too_large(reader.most);
+    }
     reader.at += 1;
     cbor::head(out, major::ARRAY, fields.list.len() as u64);
     if reader.closes(b'}')? {
-        return fields.list.iter().try_for_each(|field| missing(plan, field, out));
+        return fields.list.iter().try_for_each(|field| missing(reader, plan, field, out));
     }
     let body = out.len();
     let mut in_order = 0;
@@ -355,14 +359,14 @@ fn structure(reader: &mut Reader<'_>, plan: &ReadPlan, fields: &ReadFields, out:
         transcode(reader, plan, field.node, out).map_err(|flaw| flaw.in_field(&field.name))?;
         in_order += 1;
         if !reader.more(b'}')? {
-            return fields.list[in_order..].iter().try_for_each(|field| missing(plan, field, out));
+            return fields.list[in_order..].iter().try_for_each(|field| missing(reader, plan, field, out));
         }
     }
     scattered(reader, plan, fields, (body, in_order), out)
 }
 
-fn missing(plan: &ReadPlan, field: &ReadField, out: &mut Vec<u8>) -> Outcome<()> {
-    null(&plan.nodes[field.node], out)
+fn missing(reader: &Reader<'_>, plan: &ReadPlan, field: &ReadField, out: &mut Vec<u8>) -> Outcome<()> {
+    null(reader, &plan.nodes[field.node], out)
 }
 
 /// Goes on with a struct of which the first `done` fields stand in `out` from `body` on.
@@ -402,10 +406,10 @@ fn scattered(
         }
         match place {
             Some(place) => {
-                let mut value = Reader { text: reader.text, at: *place };
+                let mut value = reader.moved_to(*place);
                 transcode(&mut value, plan, field.node, out).map_err(|flaw| flaw.in_field(&field.name))?;
             }
-            None if at >= done => missing(plan, field, out)?,
+            None if at >= done => missing(reader, plan, field, out)?,
             None => {}
         }
     }

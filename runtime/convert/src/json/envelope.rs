@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 
 use weir_core::model::SchemaHandle;
-use weir_data::{Schema, cbor};
+use weir_data::{Schema, cbor, limits};
 
 use super::by_schema;
 use super::flaw::{Flaw, Outcome, data};
@@ -30,6 +30,8 @@ pub(crate) struct Known {
 pub(crate) struct Schemas {
     replace_null_with_default: bool,
     size: usize,
+    /// Bytes of what is kept, about.
+    bytes: usize,
     by_text: HashMap<Box<[u8]>, Known>,
     by_schema: HashMap<Schema, Known>,
     /// The text and schema used last: a topic's records mostly share one.
@@ -40,7 +42,14 @@ impl Schemas {
     /// None yet; at most `size` are kept.
     pub(crate) fn new(size: usize, replace_null_with_default: bool) -> Schemas {
         let size = size.max(1);
-        Schemas { replace_null_with_default, size, by_text: HashMap::new(), by_schema: HashMap::new(), last: None }
+        Schemas {
+            replace_null_with_default,
+            size,
+            bytes: 0,
+            by_text: HashMap::new(),
+            by_schema: HashMap::new(),
+            last: None,
+        }
     }
 
     /// The schema at the cursor, which moves behind it; none for null.
@@ -58,7 +67,7 @@ impl Schemas {
         let known = match self.by_text.get(text) {
             Some(known) => known.clone(),
             None => {
-                let mut again = Reader { text: reader.text, at: start };
+                let mut again = reader.moved_to(start);
                 match schema_reader::read(&mut again, self.replace_null_with_default)? {
                     None => return Ok(None),
                     Some(schema) => self.keep(text, schema),
@@ -70,10 +79,15 @@ impl Schemas {
     }
 
     fn keep(&mut self, text: &[u8], schema: Schema) -> Known {
-        if self.by_text.len() >= self.size {
+        self.bytes += text.len() + schema.bytes();
+        let full = self.bytes > limits::SCHEMAS_BYTES;
+        if full {
+            self.bytes = text.len() + schema.bytes();
+        }
+        if full || self.by_text.len() >= self.size {
             self.by_text.clear();
         }
-        if self.by_schema.len() >= self.size {
+        if full || self.by_schema.len() >= self.size {
             self.by_schema.clear();
         }
         let known = self.by_schema.entry(schema).or_insert_with_key(|schema| {
@@ -116,8 +130,8 @@ pub(crate) fn transcode(
     let (Some(schema), Some(at), 2) = (find(b"schema"), find(b"payload"), members.len()) else {
         return data(NO_ENVELOPE);
     };
-    let known = schemas.read(&mut Reader { text: reader.text, at: schema })?;
-    let present = payload(&mut Reader { text: reader.text, at }, known.as_ref(), out, &mut free)?;
+    let known = schemas.read(&mut reader.moved_to(schema))?;
+    let present = payload(&mut reader.moved_to(at), known.as_ref(), out, &mut free)?;
     Ok(Read { known, present })
 }
 

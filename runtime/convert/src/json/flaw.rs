@@ -1,5 +1,7 @@
 //! Pure. Why a record is not what a converter can convert, told as Connect tells it.
 
+use crate::java_text::Unprintable;
+
 /// What is wrong with one record. Boxed on its way, so that results stay small on the path that has no flaws.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Flaw {
@@ -18,11 +20,6 @@ pub(crate) enum Flaw {
 
 /// Bytes that one schema's default may have, as CBOR and as JSON.
 pub(crate) const DEFAULT_MAX: usize = 64 << 10;
-/// Bytes of a converted batch from which on no null becomes a default any more, and no record is added: a few bytes
-/// of input could otherwise fill the memory.
-pub(crate) const EXPANDED_MAX: usize = 1 << 30;
-/// The message of a record that would pass [`EXPANDED_MAX`].
-pub(crate) const TOO_LARGE: &str = "the converted records of the batch would take more than 1 GiB";
 
 /// A result on a converter's path.
 pub(crate) type Outcome<T> = Result<T, Box<Flaw>>;
@@ -31,6 +28,12 @@ pub(crate) type Outcome<T> = Result<T, Box<Flaw>>;
 #[cold]
 pub(crate) fn data<T>(message: impl Into<String>) -> Outcome<T> {
     Err(Box::new(Flaw::Data(message.into())))
+}
+
+/// A record of a batch that grew larger than `most` bytes while it was converted.
+#[cold]
+pub(crate) fn too_large<T>(most: usize) -> Outcome<T> {
+    data(Unprintable::TooLarge(most).to_string())
 }
 
 /// Text that is not JSON.

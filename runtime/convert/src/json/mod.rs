@@ -21,12 +21,12 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use weir_core::model::{BatchTables, Problem};
 use weir_core::port::{Converted, Converter, Serialized, TopicColumn};
-use weir_data::{Cells, Column};
+use weir_data::{Cells, Column, limits};
 
 use crate::rows::{self, Positions};
 use crate::settings::JsonSettings;
 use envelope::{Known, Schemas};
-use flaw::{EXPANDED_MAX, Flaw, Outcome, TOO_LARGE, data};
+use flaw::{Flaw, Outcome, too_large};
 use reader::Reader;
 use rendered::RenderedKeys;
 use shapes::Shapes;
@@ -44,6 +44,7 @@ pub(crate) struct JsonConverter {
     cache_size: usize,
     /// By the numbers of schema handles.
     plans: HashMap<u64, Result<Arc<WritePlan>, Box<Flaw>>>,
+    plan_bytes: usize,
 }
 
 impl JsonConverter {
@@ -53,7 +54,7 @@ impl JsonConverter {
         let mut schemas = Schemas::new(cache_size, settings.replace_null_with_default);
         let fixed = match &settings.schema_content {
             None => None,
-            Some(content) => schemas.read(&mut Reader::new(content.as_bytes())).map_err(|flaw| {
+            Some(content) => schemas.read(&mut Reader::new(content.as_bytes(), content.len())).map_err(|flaw| {
                 let message = flaw.to_connect_message(content.as_bytes());
                 vec![Problem { key: "schema.content".into(), message: format!("Failed to parse schema: {message}") }]
             })?,
@@ -71,16 +72,17 @@ impl JsonConverter {
             },
             cache_size,
             plans: HashMap::new(),
+            plan_bytes: 0,
         })
     }
 
     /// Appends the cell of one record; answers its schema and whether it is more than null.
     #[inline(always)]
-    fn read(&mut self, json: &[u8], valid: usize, out: &mut Vec<u8>) -> Outcome<(Option<Known>, bool)> {
-        if out.len() > EXPANDED_MAX {
-            return data(TOO_LARGE);
+    fn read(&mut self, json: &[u8], valid: usize, most: usize, out: &mut Vec<u8>) -> Outcome<(Option<Known>, bool)> {
+        if out.len() > most {
+            return too_large(most);
         }
-        let mut reader = Reader::new(json);
+        let mut reader = Reader::new(json, most);
         self.shapes.make_room();
         let shapes = &mut self.shapes;
         let (known, present) = if !self.schemas_enable {
@@ -101,12 +103,17 @@ impl JsonConverter {
 
     /// The plan of a schema.
     fn plan(&mut self, schema: &weir_core::model::SchemaHandle) -> Result<Arc<WritePlan>, Box<Flaw>> {
-        if self.plans.len() >= self.cache_size && !self.plans.contains_key(&schema.id()) {
-            self.plans.clear();
+        if let Some(known) = self.plans.get(&schema.id()) {
+            return known.clone();
         }
-        let settings = self.write;
-        let plan = self.plans.entry(schema.id());
-        plan.or_insert_with(|| WritePlan::new(schema.schema(), settings).map(Arc::new)).clone()
+        if self.plans.len() >= self.cache_size || self.plan_bytes > limits::SCHEMAS_BYTES {
+            self.plans.clear();
+            self.plan_bytes = 0;
+        }
+        let plan = WritePlan::new(schema.schema(), self.write).map(Arc::new);
+        self.plan_bytes += plan.as_ref().map_or(0, |plan| plan.bytes());
+        self.plans.insert(schema.id(), plan.clone());
+        plan
     }
 
     /// Appends the JSON of a cell without schema.
@@ -141,7 +148,7 @@ impl Converter for JsonConverter {
             Column::with_capacity(rows, if self.schemas_enable { bytes.data.len() / 4 } else { bytes.data.len() });
         let mut schemas = Positions::new(rows);
         let mut faults = Vec::new();
-        let utf8 = rows::Utf8::of(&bytes);
+        let (utf8, most) = (rows::Utf8::of(&bytes), rows::bytes_max(bytes.data.len()));
         for row in 0..rows {
             let start = column.data.len();
             let Some(json) = bytes.get(row) else {
@@ -149,7 +156,7 @@ impl Converter for JsonConverter {
                 schemas.push(None, tables);
                 continue;
             };
-            match self.read(json, utf8.valid(row, json), &mut column.data) {
+            match self.read(json, utf8.valid(row, json), most, &mut column.data) {
                 Ok((known, present)) => {
                     if present {
                         column.end_cell();
@@ -171,6 +178,7 @@ impl Converter for JsonConverter {
 
     async fn from_connect(&mut self, _: TopicColumn<'_>, cells: Cells, tables: &BatchTables) -> Serialized {
         let rows = rows::count(&cells);
+        let most = rows::bytes_max(cells.column.data.len());
         let mut bytes = Column::with_capacity(rows, cells.column.data.len() * 3 / 2);
         let mut faults = Vec::new();
         let mut plans: Vec<_> =
@@ -178,8 +186,8 @@ impl Converter for JsonConverter {
         for row in 0..rows {
             let start = bytes.data.len();
             let cell = cells.column.get(row);
-            let written = if start > EXPANDED_MAX {
-                data(TOO_LARGE)
+            let written = if start > most {
+                too_large(most)
             } else {
                 match (plans.get_mut(cells.schema_of(row)).and_then(Option::as_mut), cell) {
                     (None, None) => {
@@ -188,7 +196,7 @@ impl Converter for JsonConverter {
                     }
                     (None, Some(cell)) => self.write_free(cell, &mut bytes.data),
                     (Some((schema, plan)), cell) => match plan.get_or_insert_with(|| self.plan(schema)) {
-                        Ok(plan) => plan.cell(cell, &mut bytes.data),
+                        Ok(plan) => plan.cell(cell, most, &mut bytes.data),
                         Err(flaw) => Err(flaw.clone()),
                     },
                 }

@@ -40,6 +40,8 @@ pub(crate) struct Reader<'a> {
     pub(crate) text: &'a [u8],
     /// Where the cursor stands.
     pub(crate) at: usize,
+    /// Bytes of what is made of it from which on no null becomes a default any more.
+    pub(crate) most: usize,
 }
 
 /// A string of the text.
@@ -52,8 +54,13 @@ pub(crate) enum Text<'a> {
 
 impl<'a> Reader<'a> {
     /// A cursor at the beginning, behind a byte order mark.
-    pub(crate) fn new(text: &'a [u8]) -> Reader<'a> {
-        Reader { text, at: if text.starts_with(b"\xef\xbb\xbf") { 3 } else { 0 } }
+    pub(crate) fn new(text: &'a [u8], most: usize) -> Reader<'a> {
+        Reader { text, at: if text.starts_with(b"\xef\xbb\xbf") { 3 } else { 0 }, most }
+    }
+
+    /// A cursor of its own at another place of the text.
+    pub(crate) fn moved_to(&self, at: usize) -> Reader<'a> {
+        Reader { at, ..*self }
     }
 
     /// The next byte that is not blank, where the cursor then stands.

@@ -30,7 +30,7 @@ type Members<'a> = Vec<(Vec<u8>, Reader<'a>)>;
 
 fn member<'a>(members: &Members<'a>, name: &str) -> Option<Reader<'a>> {
     let found = members.iter().find(|(key, _)| key == name.as_bytes());
-    found.map(|(_, value)| Reader { text: value.text, at: value.at })
+    found.map(|(_, value)| value.moved_to(value.at))
 }
 
 /// The text where the value is a string.
@@ -140,7 +140,7 @@ impl Builder {
         }
         loop {
             let is_object = list.token()? == b'{';
-            let mut object = Reader { text: list.text, at: list.at };
+            let mut object = list.moved_to(list.at);
             let name = if is_object { text(member(&members(&mut list)?, "field")) } else { None };
             let Some(name) = name else {
                 return data("Struct schema's field name not specified properly");

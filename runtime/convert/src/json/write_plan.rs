@@ -2,9 +2,9 @@
 //! the envelope.
 
 use weir_data::cbor::{self, major};
-use weir_data::{Schema, Type};
+use weir_data::{Schema, Type, limits};
 
-use super::flaw::{DEFAULT_MAX, EXPANDED_MAX, Outcome, TOO_LARGE, data};
+use super::flaw::{DEFAULT_MAX, Outcome, data, too_large};
 use super::schema_writer;
 use super::writer;
 use crate::decimal;
@@ -75,13 +75,18 @@ impl WritePlan {
         let mut plan = WritePlan { nodes: Vec::new(), before: Vec::new(), after: b"" };
         // Children stand behind the nodes that hold them, and defaults may need the defaults of children.
         let mut defaults = vec![None; nodes.len()];
+        let mut all_defaults = 0;
         for at in (0..nodes.len()).rev() {
             if let Some(default) = &schema.nodes()[at].default {
                 let mut rendered = Vec::new();
                 std::mem::swap(&mut plan.nodes, &mut nodes);
-                let written = plan.value(default, 0, at, &mut rendered);
+                let written = plan.value(default, 0, at, DEFAULT_MAX, &mut rendered);
                 std::mem::swap(&mut plan.nodes, &mut nodes);
-                if written? != default.len() || rendered.len() > DEFAULT_MAX {
+                all_defaults += rendered.len();
+                if rendered.len() > DEFAULT_MAX || all_defaults > limits::SCHEMA_BYTES {
+                    return data("Invalid default value: it is too large");
+                }
+                if written? != default.len() {
                     return data("Invalid default value");
                 }
                 if settings.replace_null_with_default {
@@ -100,25 +105,37 @@ impl WritePlan {
         Ok(plan)
     }
 
-    /// Appends the JSON of a cell, or of null.
+    /// Bytes this plan holds in memory, about.
+    pub(crate) fn bytes(&self) -> usize {
+        let of_node = |node: &WriteNode| {
+            let names = match &node.kind {
+                WriteKind::Struct(fields) => fields.iter().map(|(before, _)| 32 + before.len()).sum(),
+                _ => 0, // nothing of its own
+            };
+            size_of::<WriteNode>() + names + node.null.as_ref().map_or(0, Vec::len)
+        };
+        self.before.len() + self.nodes.iter().map(of_node).sum::<usize>()
+    }
+
+    /// Appends the JSON of a cell, or of null, to a batch that is to take `most` bytes.
     #[inline]
-    pub(crate) fn cell(&self, cell: Option<&[u8]>, out: &mut Vec<u8>) -> Outcome<()> {
+    pub(crate) fn cell(&self, cell: Option<&[u8]>, most: usize, out: &mut Vec<u8>) -> Outcome<()> {
         out.extend_from_slice(&self.before);
         match cell {
-            None => self.null(&self.nodes[0], out)?,
-            Some(cell) => self.root(cell, out)?,
+            None => self.null(&self.nodes[0], most, out)?,
+            Some(cell) => self.root(cell, most, out)?,
         }
         cbor::put(out, self.after);
         Ok(())
     }
 
-    fn root(&self, cell: &[u8], out: &mut Vec<u8>) -> Outcome<()> {
+    fn root(&self, cell: &[u8], most: usize, out: &mut Vec<u8>) -> Outcome<()> {
         let root = &self.nodes[0];
         match (&root.kind, root.logical) {
             (WriteKind::String, _) => writer::string(out, cell),
             (WriteKind::Bytes, _) => bytes(root, cell, out),
             _ => {
-                if self.value(cell, 0, 0, out)? != cell.len() {
+                if self.value(cell, 0, 0, most, out)? != cell.len() {
                     return writer::bad_cell(cbor::Malformed::Trailing);
                 }
             }
@@ -127,23 +144,23 @@ impl WritePlan {
     }
 
     #[inline]
-    fn null(&self, node: &WriteNode, out: &mut Vec<u8>) -> Outcome<()> {
+    fn null(&self, node: &WriteNode, most: usize, out: &mut Vec<u8>) -> Outcome<()> {
         let Some(null) = &node.null else {
             return data("Conversion error: null value for field that is required and has no default value");
         };
-        if out.len() > EXPANDED_MAX {
-            return data(TOO_LARGE);
+        if out.len() > most {
+            return too_large(most);
         }
         cbor::put(out, null);
         Ok(())
     }
 
-    fn value(&self, cell: &[u8], at: usize, node: usize, out: &mut Vec<u8>) -> Outcome<usize> {
+    fn value(&self, cell: &[u8], at: usize, node: usize, most: usize, out: &mut Vec<u8>) -> Outcome<usize> {
         let node = &self.nodes[node];
         let head = writer::head(cell, at)?;
         match (&node.kind, head.major) {
             (_, major::SIMPLE) if head.first == cbor::NULL => {
-                self.null(node, out)?;
+                self.null(node, most, out)?;
                 return Ok(head.end);
             }
             (WriteKind::String, major::TEXT) => {
@@ -163,7 +180,7 @@ impl WritePlan {
                 return Ok(head.end);
             }
             (WriteKind::Struct(fields), major::ARRAY) if head.argument == fields.len() as u64 => {
-                return self.structure(cell, head.end, fields, out);
+                return self.structure(cell, head.end, fields, most, out);
             }
             (WriteKind::Float64, _) if head.first == cbor::FLOAT64 => {
                 writer::float64(out, f64::from_bits(head.argument));
@@ -185,13 +202,13 @@ impl WritePlan {
                     if entry > 0 {
                         out.push(b',');
                     }
-                    at = self.value(cell, at, *element, out)?;
+                    at = self.value(cell, at, *element, most, out)?;
                 }
                 out.push(b']');
                 return Ok(at);
             }
             (WriteKind::Map { key, value, text_keys }, major::MAP) => {
-                return self.map(cell, &head, (*key, *value, *text_keys), out);
+                return self.map(cell, &head, (*key, *value, *text_keys), most, out);
             }
             _ => return mismatch(node),
         }
@@ -199,14 +216,21 @@ impl WritePlan {
     }
 
     #[inline]
-    fn structure(&self, cell: &[u8], at: usize, fields: &[(Vec<u8>, usize)], out: &mut Vec<u8>) -> Outcome<usize> {
-        if out.len() > EXPANDED_MAX {
-            return data(TOO_LARGE);
+    fn structure(
+        &self,
+        cell: &[u8],
+        at: usize,
+        fields: &[(Vec<u8>, usize)],
+        most: usize,
+        out: &mut Vec<u8>,
+    ) -> Outcome<usize> {
+        if out.len() > most {
+            return too_large(most);
         }
         let mut at = at;
         for (before, node) in fields {
             cbor::put(out, before);
-            at = self.value(cell, at, *node, out)?;
+            at = self.value(cell, at, *node, most, out)?;
         }
         out.extend_from_slice(if fields.is_empty() { b"{}" } else { b"}" });
         Ok(at)
@@ -217,6 +241,7 @@ impl WritePlan {
         cell: &[u8],
         head: &cbor::Head,
         (key, value, text_keys): (usize, usize, bool),
+        most: usize,
         out: &mut Vec<u8>,
     ) -> Outcome<usize> {
         out.push(if text_keys { b'{' } else { b'[' });
@@ -226,14 +251,14 @@ impl WritePlan {
                 out.push(b',');
             }
             if text_keys {
-                at = self.text_key(cell, at, key, out)?;
+                at = self.text_key(cell, at, key, most, out)?;
                 out.push(b':');
-                at = self.value(cell, at, value, out)?;
+                at = self.value(cell, at, value, most, out)?;
             } else {
                 out.push(b'[');
-                at = self.value(cell, at, key, out)?;
+                at = self.value(cell, at, key, most, out)?;
                 out.push(b',');
-                at = self.value(cell, at, value, out)?;
+                at = self.value(cell, at, value, most, out)?;
                 out.push(b']');
             }
         }
@@ -242,9 +267,9 @@ impl WritePlan {
     }
 
     /// A key of an object; null becomes the text `null`.
-    fn text_key(&self, cell: &[u8], at: usize, key: usize, out: &mut Vec<u8>) -> Outcome<usize> {
+    fn text_key(&self, cell: &[u8], at: usize, key: usize, most: usize, out: &mut Vec<u8>) -> Outcome<usize> {
         let start = out.len();
-        let end = self.value(cell, at, key, out)?;
+        let end = self.value(cell, at, key, most, out)?;
         if out[start] != b'"' {
             out.push(b'"');
             out.insert(start, b'"');

@@ -14,16 +14,13 @@ use crate::decimal;
 use crate::logical::{self, Logical};
 use crate::{Schema, Type, limits};
 
-/// Bytes of text from which on no struct is added: its fields' names could fill the memory.
-const TEXT_MAX: usize = 1 << 30;
-
 /// Why a cell cannot be printed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Unprintable {
     /// It is not what its schema or the contract says.
     Malformed(Malformed),
-    /// The text would take more than 1 GiB.
-    TooLarge,
+    /// The text it is added to has grown past so many bytes: the names of fields, or defaults, could fill the memory.
+    TooLarge(usize),
 }
 
 impl From<Malformed> for Unprintable {
@@ -36,21 +33,25 @@ impl std::fmt::Display for Unprintable {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Unprintable::Malformed(malformed) => malformed.fmt(f),
-            Unprintable::TooLarge => f.write_str("the text would take more than 1 GiB"),
+            Unprintable::TooLarge(most) => write!(
+                f,
+                "the records of the batch would take more than {most} bytes once they are converted; lower \
+                 batch.bytes.max of the worker, or shorten the defaults and names of fields in their schema"
+            ),
         }
     }
 }
 
 impl std::error::Error for Unprintable {}
 
-/// That there is room for another struct.
-pub fn room(out: &[u8]) -> Result<(), Unprintable> {
-    if out.len() > TEXT_MAX { Err(Unprintable::TooLarge) } else { Ok(()) }
+/// That there is room for another struct in a text of `most` bytes.
+pub fn room(out: &[u8], most: usize) -> Result<(), Unprintable> {
+    if out.len() > most { Err(Unprintable::TooLarge(most)) } else { Ok(()) }
 }
 
-/// Appends a cell as Java prints its value; `schema` none means without schema.
-pub fn append(schema: Option<&Schema>, cell: &[u8], out: &mut Vec<u8>) -> Result<(), Unprintable> {
-    room(out)?;
+/// Appends a cell as Java prints its value to a text that is to take `most` bytes; `schema` none means without schema.
+pub fn append(schema: Option<&Schema>, cell: &[u8], most: usize, out: &mut Vec<u8>) -> Result<(), Unprintable> {
+    room(out, most)?;
     let end = match schema {
         None => free(cell, 0, out, limits::DEPTH)?,
         Some(schema) => match schema.root().kind {
@@ -62,7 +63,7 @@ pub fn append(schema: Option<&Schema>, cell: &[u8], out: &mut Vec<u8>) -> Result
                 bytes(logical::of(schema.root()), cell, out);
                 return Ok(());
             }
-            _ => by_schema(schema, 0, cell, 0, out)?,
+            _ => by_schema(schema, 0, cell, 0, most, out)?,
         },
     };
     if end == cell.len() { Ok(()) } else { Err(Malformed::Trailing.into()) }
@@ -107,13 +108,20 @@ fn separate(entry: u64, out: &mut Vec<u8>) {
     }
 }
 
-fn by_schema(schema: &Schema, node: u32, cell: &[u8], at: usize, out: &mut Vec<u8>) -> Result<usize, Unprintable> {
+fn by_schema(
+    schema: &Schema,
+    node: u32,
+    cell: &[u8],
+    at: usize,
+    most: usize,
+    out: &mut Vec<u8>,
+) -> Result<usize, Unprintable> {
     let node = schema.node(node);
     let head = cbor::read_head(cell, at)?;
     let mut at = head.end;
     match (&node.kind, head.major) {
         (Type::Struct(fields), major::ARRAY) if head.argument == fields.len() as u64 => {
-            room(out)?;
+            room(out, most)?;
             out.extend_from_slice(b"Struct{");
             let mut first = true;
             for field in fields {
@@ -127,7 +135,7 @@ fn by_schema(schema: &Schema, node: u32, cell: &[u8], at: usize, out: &mut Vec<u
                 first = false;
                 out.extend_from_slice(field.name.as_bytes());
                 out.push(b'=');
-                at = by_schema(schema, field.node, cell, at, out)?;
+                at = by_schema(schema, field.node, cell, at, most, out)?;
             }
             out.push(b'}');
             Ok(at)
@@ -136,9 +144,9 @@ fn by_schema(schema: &Schema, node: u32, cell: &[u8], at: usize, out: &mut Vec<u
             out.push(b'{');
             for entry in 0..head.argument {
                 separate(entry, out);
-                at = by_schema(schema, *key, cell, at, out)?;
+                at = by_schema(schema, *key, cell, at, most, out)?;
                 out.push(b'=');
-                at = by_schema(schema, *value, cell, at, out)?;
+                at = by_schema(schema, *value, cell, at, most, out)?;
             }
             out.push(b'}');
             Ok(at)
@@ -147,7 +155,7 @@ fn by_schema(schema: &Schema, node: u32, cell: &[u8], at: usize, out: &mut Vec<u
             out.push(b'[');
             for position in 0..head.argument {
                 separate(position, out);
-                at = by_schema(schema, *element, cell, at, out)?;
+                at = by_schema(schema, *element, cell, at, most, out)?;
             }
             out.push(b']');
             Ok(at)

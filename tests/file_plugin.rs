@@ -14,7 +14,7 @@ use weir_core::model::{
 };
 use weir_core::port::{Component, Context, OffsetReader, SinkRecords, SinkTask, SourceTask};
 use weir_data::{Cells, Column, Node, Schema, Type};
-use weir_tests::harness::{component, context, plugins};
+use weir_tests::harness::{BATCH, component, context, plugins};
 
 /// How long something may take to be noticed.
 const SOON: Duration = Duration::from_secs(20);
@@ -56,7 +56,7 @@ impl Source {
     }
 
     async fn poll(&mut self) -> usize {
-        let polled = self.task.poll(Duration::from_millis(10)).await.unwrap();
+        let polled = self.task.poll(Duration::from_millis(10), BATCH).await.unwrap();
         for row in 0..polled.records.rows {
             let text = |column: &Column| String::from_utf8(column.get(row).unwrap().to_vec()).unwrap();
             self.lines.push((text(&polled.records.value.column), text(&polled.source_offset)));
@@ -143,7 +143,7 @@ async fn nothing_but_the_granted_name_is_read() {
     append(&folder.path().join("secret"), "secret\n");
     std::os::unix::fs::symlink(folder.path().join("secret"), &file).unwrap();
     let mut source = Source::start(&file, &[], "{}").await;
-    let fault = source.task.poll(Duration::ZERO).await.unwrap_err();
+    let fault = source.task.poll(Duration::ZERO, BATCH).await.unwrap_err();
     assert!(matches!(fault, Fault::Fatal(_)) && fault.to_string().contains("link"), "{fault:?}");
 }
 

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use weir_core::model::{Endpoint, Fault, Grants, Limit, Limits, PathAccess, PathGrant, Records, Refusal};
 use weir_core::port::{Context, Plugins, SinkRecords, SourceTask, Step};
 use weir_data::{Cells, Column};
-use weir_tests::harness::{component, config, context, guest, plugins};
+use weir_tests::harness::{BATCH, component, config, context, guest, plugins};
 use weir_wasm::WasmPlugins;
 
 /// Limits that end a hostile guest soon.
@@ -34,7 +34,7 @@ async fn poll_of(behaviour: &str, path: &str, grants: Grants) -> Fault {
     let given = Context { grants: Arc::new(grants), ..context("test.HostileSource", &entries, &tight()) };
     let mut task = component.source_task(given).await.unwrap();
     task.start().await.unwrap();
-    task.poll(Duration::ZERO).await.unwrap_err()
+    task.poll(Duration::ZERO, BATCH).await.unwrap_err()
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -46,18 +46,18 @@ async fn a_guest_that_breaks_down_leaves_its_neighbours_running() {
         let mut task = hostile(&plugins, &[("behaviour", behaviour)]).await;
         task.start().await.unwrap();
         let polling = tokio::spawn(async move {
-            let fault = task.poll(Duration::from_millis(10)).await.unwrap_err();
+            let fault = task.poll(Duration::from_millis(10), BATCH).await.unwrap_err();
             (fault, task)
         });
         while !polling.is_finished() {
             let began = Instant::now();
-            assert_eq!(neighbour.poll(Duration::ZERO).await.unwrap().records.rows, 1, "beside {behaviour}");
+            assert_eq!(neighbour.poll(Duration::ZERO, BATCH).await.unwrap().records.rows, 1, "beside {behaviour}");
             assert!(began.elapsed() < Duration::from_secs(1), "{behaviour} held up its neighbour");
             tokio::task::yield_now().await;
         }
         let (fault, mut task) = polling.await.unwrap();
         assert!(fault.ends_instance(), "{behaviour}: {fault:?}");
-        let again = task.poll(Duration::ZERO).await.unwrap_err();
+        let again = task.poll(Duration::ZERO, BATCH).await.unwrap_err();
         assert!(again.to_string().contains("has ended"), "{behaviour}: {again}");
     }
 }
@@ -104,7 +104,7 @@ async fn deep_recursion_ends_at_its_stack_limit() {
         let given = context("test.HostileSource", &[("behaviour", "recurse")], &limits);
         let mut task = component.source_task(given).await.unwrap();
         task.start().await.unwrap();
-        let fault = task.poll(Duration::ZERO).await.unwrap_err();
+        let fault = task.poll(Duration::ZERO, BATCH).await.unwrap_err();
         let text = format!("poll used up its stack, task.stack.max.bytes allows {stack_bytes} bytes");
         assert_eq!(fault.to_string(), text);
     }
@@ -130,6 +130,42 @@ async fn an_instance_of_too_many_parts_is_not_made_and_the_fault_says_how_many_i
 }
 
 #[tokio::test]
+async fn an_answer_that_takes_more_than_its_instance_may_have_names_the_limit() {
+    let plugins = plugins(tight());
+    let liar = component(&plugins, "guest_liar").await;
+    // Less than the limit inside the guest, more than it on the host.
+    let given = context("test.LiarSource", &[("lie", "countless header names")], &tight());
+    let mut task = liar.source_task(given).await.unwrap();
+    task.start().await.unwrap();
+    let fault = task.poll(Duration::ZERO, BATCH).await.unwrap_err();
+    assert!(
+        matches!(fault, Fault::Limited { call: "poll", limit: Limit::Answer { limit: 0x100_0000, .. } }),
+        "{fault:?}"
+    );
+    assert!(fault.to_string().contains("task.memory.max.bytes"), "{fault}");
+}
+
+#[tokio::test]
+async fn a_task_shows_the_memory_of_all_its_instances_as_long_as_they_live() {
+    let plugins = plugins(tight());
+    let hostile = component(&plugins, "guest_hostile").await;
+    let given = context("test.HostileSource", &[("behaviour", "trap")], &tight());
+    let meter = given.meter.clone();
+    let shown = || meter.memory_bytes.load(std::sync::atomic::Ordering::Relaxed);
+    let mut task = hostile.source_task(given.clone()).await.unwrap();
+    task.start().await.unwrap();
+    let alone = shown();
+    let chain = component(&plugins, "guest_echo").await.transformations(given).await.unwrap();
+    let together = shown();
+    assert!(alone > 0 && together > alone, "{alone} {together}");
+    task.poll(Duration::ZERO, BATCH).await.unwrap_err();
+    assert_eq!(shown(), together - alone, "an instance that has trapped is gone");
+    drop(chain);
+    assert_eq!(shown(), 0);
+    assert_eq!(meter.memory_peak_bytes.load(std::sync::atomic::Ordering::Relaxed), together);
+}
+
+#[tokio::test]
 async fn a_log_flood_is_cut_and_counted_and_the_guest_lives_on() {
     let plugins = plugins(tight());
     let component = component(&plugins, "guest_hostile").await;
@@ -141,7 +177,7 @@ async fn a_log_flood_is_cut_and_counted_and_the_guest_lives_on() {
     let meter = given.meter.clone();
     let mut task = component.source_task(given).await.unwrap();
     task.start().await.unwrap();
-    assert_eq!(task.poll(Duration::from_secs(20)).await.unwrap().records.rows, 1);
+    assert_eq!(task.poll(Duration::from_secs(20), BATCH).await.unwrap().records.rows, 1);
     assert!(meter.log_lines_dropped.load(std::sync::atomic::Ordering::Relaxed) > 90_000);
 }
 
@@ -150,9 +186,9 @@ async fn a_call_that_is_dropped_takes_its_instance_with_it() {
     let plugins = plugins(tight());
     let mut task = hostile(&plugins, &[("behaviour", "dawdle")]).await;
     task.start().await.unwrap();
-    let dropped = tokio::time::timeout(Duration::from_millis(50), task.poll(Duration::ZERO)).await;
+    let dropped = tokio::time::timeout(Duration::from_millis(50), task.poll(Duration::ZERO, BATCH)).await;
     assert!(dropped.is_err());
-    assert!(task.poll(Duration::ZERO).await.unwrap_err().to_string().contains("has ended"));
+    assert!(task.poll(Duration::ZERO, BATCH).await.unwrap_err().to_string().contains("has ended"));
 }
 
 #[tokio::test]
@@ -196,7 +232,7 @@ async fn nothing_is_open_without_a_grant() {
     let plugins = plugins(tight());
     let mut task = hostile(&plugins, &[("behaviour", "environment")]).await;
     task.start().await.unwrap();
-    task.poll(Duration::ZERO).await.unwrap();
+    task.poll(Duration::ZERO, BATCH).await.unwrap();
 }
 
 #[tokio::test]
@@ -324,7 +360,7 @@ async fn no_link_on_a_granted_path_leads_out_of_its_ceiling() {
         let given = Context { grants, ..context("test.HostileSource", &entries, &tight()) };
         let mut task = component.source_task(given).await?;
         task.start().await?;
-        task.poll(Duration::ZERO).await.map(drop)
+        task.poll(Duration::ZERO, BATCH).await.map(drop)
     };
     for inside in ["ceiling/inner/file", "ceiling/within/file"] {
         assert_eq!(read(inside).await.unwrap_err(), Fault::Fatal("read ceiling/inner/file".into()), "{inside}");
@@ -350,7 +386,7 @@ async fn a_granted_file_may_come_into_being_later() {
     let given = Context { grants: Arc::new(grants), ..context("test.HostileSource", &entries, &tight()) };
     let mut task = component.source_task(given).await.unwrap();
     task.start().await.unwrap();
-    task.poll(Duration::ZERO).await.unwrap();
+    task.poll(Duration::ZERO, BATCH).await.unwrap();
     assert_eq!(std::fs::read_to_string(&file).unwrap(), "reached");
 }
 
@@ -361,7 +397,7 @@ async fn every_lie_of_a_source_is_its_own_fault() {
     let poll = async |lie: &str| {
         let mut task = liar.source_task(context("test.LiarSource", &[("lie", lie)], &tight())).await.unwrap();
         task.start().await.unwrap();
-        task.poll(Duration::ZERO).await
+        task.poll(Duration::ZERO, BATCH).await
     };
     assert_eq!(poll("").await.unwrap().records.rows, 2);
     for lie in [

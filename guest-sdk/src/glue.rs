@@ -268,10 +268,10 @@ impl<P: Plugin> source_task::Guest for Component<P> {
         Ok(())
     }
 
-    fn poll(max_wait_ms: u64, forgotten: Vec<u32>) -> Answer<source_task::Polled> {
+    fn poll(max_wait_ms: u64, max_bytes: u64, forgotten: Vec<u32>) -> Answer<source_task::Polled> {
         schemas::forgotten(&forgotten);
         with_source("poll", |task, next_row_id, room| {
-            let mut batch = SourceBatch::new(*next_row_id, *room);
+            let mut batch = SourceBatch::new(*next_row_id, *room, usize::try_from(max_bytes).unwrap_or(usize::MAX));
             task.poll(Duration::from_millis(max_wait_ms), &mut batch)?;
             *next_row_id += batch.len() as u64;
             *room = batch.room();

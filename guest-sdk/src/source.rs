@@ -68,8 +68,8 @@ pub trait SourceTask: 'static {
     where
         Self: Sized;
 
-    /// Adds the next records to `batch`, waiting at most `max_wait` for the first. Adding none says that there was
-    /// nothing.
+    /// Adds the next records to `batch` until it [is full](SourceBatch::is_full), waiting at most `max_wait` for the
+    /// first. Adding none says that there was nothing.
     fn poll(&mut self, max_wait: Duration, batch: &mut SourceBatch) -> Result<()>;
 
     /// Rows that are in their topics or were dropped (Connect's commitRecord); asked with
@@ -210,10 +210,18 @@ impl Texts<'_> {
     pub fn bytes(&self) -> usize {
         self.batch.bytes()
     }
+
+    /// Whether the batch [is full](SourceBatch::is_full).
+    #[inline]
+    pub fn is_full(&self) -> bool {
+        self.batch.is_full()
+    }
 }
 
-/// What a record takes beside its cells.
+/// What a record takes beside its cells, as the contract counts it.
 const ROW_BYTES: usize = 28;
+/// The worker's default of `batch.bytes.max`.
+const BYTES_MAX: usize = 1 << 20;
 
 /// How large a batch was.
 #[derive(Clone, Copy, Default)]
@@ -224,9 +232,10 @@ pub(crate) struct Room {
 }
 
 /// The records of one poll.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct SourceBatch {
     first_row_id: u64,
+    bytes_max: usize,
     tables: Tables,
     source_partitions: Vec<Rc<str>>,
     source_partition: Same<u32>,
@@ -242,14 +251,31 @@ pub struct SourceBatch {
     line: Option<Line>,
 }
 
+impl Default for SourceBatch {
+    /// An empty batch as a worker with its defaults asks for it: what tests of a task fill.
+    fn default() -> SourceBatch {
+        SourceBatch::new(0, Room::default(), BYTES_MAX)
+    }
+}
+
 impl SourceBatch {
-    /// An empty batch with room for as much as the one before had.
-    pub(crate) fn new(first_row_id: u64, room: Room) -> SourceBatch {
+    /// An empty batch that is full at so many bytes, with room for as much as the one before had.
+    pub(crate) fn new(first_row_id: u64, room: Room, bytes_max: usize) -> SourceBatch {
         SourceBatch {
             first_row_id,
+            bytes_max,
+            tables: Tables::default(),
+            source_partitions: Vec::new(),
+            source_partition: Same::default(),
             source_offset: Column::with_capacity(room.rows, room.offset_bytes),
+            topic: Same::default(),
+            partition: Same::default(),
+            timestamp: Same::default(),
+            key: CellsOut::default(),
             value: CellsOut::with_capacity(room.rows, room.value_bytes),
-            ..SourceBatch::default()
+            headers: HeadersOut::default(),
+            boundaries: Vec::new(),
+            line: None,
         }
     }
 
@@ -267,7 +293,14 @@ impl SourceBatch {
         self.len() == 0
     }
 
-    /// How many bytes the records take. The host bounds what a task may have on its way: 1 MiB a batch is plenty.
+    /// Whether the batch holds as many bytes as the worker wishes (its `batch.bytes.max`): time for the poll to end.
+    /// More may be added, which only costs memory.
+    #[inline]
+    pub fn is_full(&self) -> bool {
+        self.bytes() >= self.bytes_max
+    }
+
+    /// How many bytes the records take.
     pub fn bytes(&self) -> usize {
         // Each row's positions and timestamp too, though they may cross as one.
         let cells = self.key.bytes() + self.value.bytes() + self.headers.bytes();

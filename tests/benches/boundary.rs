@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use weir_core::model::{Limits, Records, SchemaHandle};
 use weir_core::port::{Component, SinkRecords, Step};
 use weir_data::{Cells, Column, Node, Schema, Type};
-use weir_tests::harness::{component, context, plugins};
+use weir_tests::harness::{BATCH, component, context, plugins};
 
 const SIZES: [(&str, usize); 3] = [("100 B", 100), ("1 KB", 1_000), ("1 MB", 1_000_000)];
 const BATCHES: [usize; 4] = [1, 100, 500, 2_000];
@@ -100,7 +100,7 @@ async fn measure(echo: &Arc<dyn Component>, class: &str, bytes: usize) -> Vec<Op
                 for _ in 0..RUNS {
                     let began = Instant::now();
                     for _ in 0..times {
-                        assert_eq!(source.poll(Duration::ZERO).await.unwrap().records.rows, rows);
+                        assert_eq!(source.poll(Duration::ZERO, BATCH).await.unwrap().records.rows, rows);
                     }
                     runs.push(began.elapsed().as_nanos() as f64 / (times * rows) as f64);
                 }

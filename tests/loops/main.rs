@@ -13,6 +13,7 @@ use weir_core::process::Converters;
 use weir_core::store::OffsetStore;
 use weir_core::task::{Command, Grace, SinkParts, SourceParts, TaskState, run_sink, run_source};
 use weir_local::{Local, Settings};
+use weir_tests::harness::BATCH;
 use weir_tests::harness::fakes::{FakeSink, FakeSource};
 
 fn converters() -> Converters {
@@ -96,11 +97,16 @@ impl Handle {
 }
 
 async fn source(world: &World, guest: FakeSource) -> Handle {
+    source_of(world, guest, |_| {}).await
+}
+
+/// A source whose parts are not all the usual ones.
+async fn source_of(world: &World, guest: FakeSource, change: impl FnOnce(&mut SourceParts)) -> Handle {
     let (commands, told) = mpsc::channel(4);
     let (states, report) = recorder();
     let grace = Grace::default();
     let all = OptionalCalls { acknowledged: true, committed: true, ..OptionalCalls::default() };
-    let parts = SourceParts {
+    let mut parts = SourceParts {
         id: id(),
         class: "Fake".into(),
         guest: Box::new(guest),
@@ -112,6 +118,7 @@ async fn source(world: &World, guest: FakeSource) -> Handle {
         offsets: world.offsets.clone(),
         flush_interval: Duration::from_secs(1),
         flush_timeout: Duration::from_secs(5),
+        batch_bytes: BATCH,
         buffer_bytes: 1 << 20,
         grace: grace.clone(),
         commands: told,
@@ -119,6 +126,7 @@ async fn source(world: &World, guest: FakeSource) -> Handle {
         paused: false,
         counts: Default::default(),
     };
+    change(&mut parts);
     Handle { grace, commands, states, done: tokio::spawn(run_source(parts)) }
 }
 
@@ -143,7 +151,7 @@ async fn sink_of(world: &World, mut guest: FakeSink, topic: &str, paused: bool) 
         converters: converters(),
         consumer: world.broker.consumer(&subscription, &settings).await.unwrap(),
         flush_interval: Duration::from_secs(1),
-        batch_bytes: 1 << 20,
+        batch_bytes: BATCH,
         grace: grace.clone(),
         commands: told,
         wishes,

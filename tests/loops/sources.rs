@@ -1,7 +1,7 @@
 //! Sources: what they bring arrives in order, is acknowledged and committed; pauses, stops, faults.
 
 use super::*;
-use weir_tests::harness::fakes::Diary;
+use weir_tests::harness::fakes::{Diary, FakeSteps, WatchedProducer};
 
 #[tokio::test(start_paused = true)]
 async fn a_source_writes_in_order_commits_and_tells_its_guest() {
@@ -89,4 +89,80 @@ async fn a_source_that_is_given_up_in_a_call_says_nothing_more() {
     task.done.await.unwrap();
     assert_eq!(*task.states.lock().unwrap(), [TaskState::Running], "no failure, and no end: another may own the task");
     assert_eq!(stored(&world).await.as_deref(), Some("{\"n\":1}"), "what is proven is committed");
+}
+
+/// A hundred values of a hundred bytes, in one poll.
+fn hundred() -> Vec<String> {
+    (0..100).map(|n| format!("{n:0>100}")).collect()
+}
+
+fn noted(diary: &Diary, what: &str) -> Vec<String> {
+    diary.all().into_iter().filter(|noted| noted.starts_with(what)).collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_batch_larger_than_asked_for_goes_on_its_way_in_pieces_as_far_as_there_is_room() {
+    let world = world().await;
+    let diary = Diary::default();
+    let inner = world.broker.producer(&Default::default()).await.unwrap();
+    let producer = WatchedProducer { inner, diary: diary.clone(), silent: false };
+    let task = source_of(&world, FakeSource::new(vec![Ok(hundred())], Diary::default()), |parts| {
+        parts.producer = Box::new(producer);
+        parts.chain = FakeSteps::chain(|_| true, &diary);
+        (parts.batch_bytes, parts.buffer_bytes) = (1000, 1500);
+    })
+    .await;
+    task.until("the last piece", || noted(&diary, "send").len() == 13).await;
+    task.stop().await;
+    assert_eq!(content(&world).await, hundred());
+    assert_eq!(stored(&world).await.as_deref(), Some("{\"n\":100}"));
+    // A row counts its value, 28, and its offset of 7 to 9 bytes: eight bring a piece to 1000.
+    let mut expected = vec!["apply 8"; 12];
+    expected.push("apply 4");
+    assert_eq!(noted(&diary, "apply"), expected);
+    for send in noted(&diary, "send") {
+        let behind: usize = send.split(' ').nth(3).unwrap().parse().unwrap();
+        assert!(behind <= 1500, "{send}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_pause_comes_between_two_pieces_and_nothing_is_lost() {
+    let world = world().await;
+    let diary = Diary::default();
+    let task = source_of(&world, FakeSource::new(vec![Ok(hundred())], Diary::default()), |parts| {
+        parts.chain = FakeSteps::chain(|_| true, &diary);
+        parts.batch_bytes = 1000;
+        parts.paused = true;
+    })
+    .await;
+    task.until("paused", || task.last() == Some(TaskState::Paused)).await;
+    task.commands.send(Command::Resume).await.unwrap();
+    task.commands.send(Command::Pause).await.unwrap();
+    task.until("the pause between", || task.states.lock().unwrap().len() == 3).await;
+    task.idle().await;
+    let pieces = noted(&diary, "apply").len();
+    assert!(pieces < 13, "{pieces}");
+    task.commands.send(Command::Resume).await.unwrap();
+    task.until("the rest", || noted(&diary, "apply").len() == 13).await;
+    task.stop().await;
+    assert_eq!(content(&world).await, hundred());
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_stop_finds_unsent_is_neither_sent_nor_committed() {
+    let world = world().await;
+    let diary = Diary::default();
+    let inner = world.broker.producer(&Default::default()).await.unwrap();
+    let producer = WatchedProducer { inner, diary: diary.clone(), silent: true };
+    let task = source_of(&world, FakeSource::new(vec![Ok(hundred())], Diary::default()), |parts| {
+        parts.producer = Box::new(producer);
+        (parts.batch_bytes, parts.buffer_bytes) = (1000, 500);
+    })
+    .await;
+    task.until("the first piece", || !noted(&diary, "send").is_empty()).await;
+    task.idle().await;
+    task.stop().await;
+    assert_eq!(content(&world).await, hundred()[..8]);
+    assert_eq!(stored(&world).await, None, "nothing was answered");
 }

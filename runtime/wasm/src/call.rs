@@ -125,6 +125,9 @@ impl Guest {
     }
 }
 
+/// What wasmtime says of an answer that passes the bound on what a call may bring over; its error has no type of its own.
+const ANSWER_TOO_LARGE: &str = "fuel allocated for hostcalls has been exhausted";
+
 fn trapped(call: &'static str, error: &wasmtime::Error, state: &mut GuestState) -> Fault {
     if let Some(limit) = state.memory.hit.take().or_else(|| unmetered(error, &state.context.limits)) {
         return Fault::Limited { call, limit };
@@ -140,6 +143,9 @@ fn unmetered(error: &wasmtime::Error, limits: &Limits) -> Option<Limit> {
         return Some(Limit::Stack { key: "task.stack.max.bytes", limit: limits.stack_bytes });
     }
     let text = error.root_cause().to_string();
+    if text.contains(ANSWER_TOO_LARGE) {
+        return Some(Limit::Answer { key: "task.memory.max.bytes", limit: limits.memory_bytes });
+    }
     let (what, asked) = text.strip_prefix("resource limit exceeded: ")?.split_once(" count too high at ")?;
     let asked = asked.parse().ok()?;
     let count = |key, what, limit| Some(Limit::Count { key, what, limit, asked });

@@ -24,11 +24,11 @@ impl SourceTask for Task {
         call!(self.0, "start", self.0.start(), call_start(&class, &config))
     }
 
-    async fn poll(&mut self, max_wait: Duration) -> Result<Polled, Fault> {
+    async fn poll(&mut self, max_wait: Duration, max_bytes: usize) -> Result<Polled, Fault> {
         let millis = max_wait.as_millis() as u64;
         self.0.schemas.begin_call();
         let forgotten = self.0.schemas.news().forgotten;
-        let polled = call!(self.0, "poll", self.0.waiting(max_wait), call_poll(millis, &forgotten))?;
+        let polled = call!(self.0, "poll", self.0.waiting(max_wait), call_poll(millis, max_bytes as u64, &forgotten))?;
         lift(polled, &mut self.0.schemas).map_err(|what| lie("poll", what))
     }
 

@@ -6,8 +6,14 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use tokio::sync::mpsc;
-use weir_core::model::{Acknowledgements, Fault, Polled, Position, Records, SchemaHandle, TopicPartition};
-use weir_core::port::{SinkDelivery, SinkRecords, SinkTask, SourceTask, Wish};
+use weir_core::model::{
+    Acknowledgements, Fault, Polled, Position, RawRecords, Records, SchemaHandle, StepParts, TopicPartition,
+};
+use weir_core::port::{
+    BrokerError, ChainSegment, Producer, Sent, SinkDelivery, SinkRecords, SinkTask, SourceTask, Ticket,
+    Transformations, Transformed, Wish,
+};
+use weir_core::process::{Chain, ChainSegmentPlace};
 use weir_data::{Cells, Column, Node, Schema, Type};
 
 /// What happened to a fake, in order.
@@ -58,7 +64,7 @@ impl SourceTask for FakeSource {
         Ok(())
     }
 
-    async fn poll(&mut self, max_wait: Duration) -> Result<Polled, Fault> {
+    async fn poll(&mut self, max_wait: Duration, _: usize) -> Result<Polled, Fault> {
         let poll = self.polls.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
         let Some(poll) = poll else {
             if self.hangs {
@@ -186,5 +192,64 @@ impl SinkTask for FakeSink {
     async fn stop(&mut self) -> Result<(), Fault> {
         self.diary.note("stop");
         Ok(())
+    }
+}
+
+/// Chain steps that keep what passes the test, and note how many rows came.
+pub struct FakeSteps {
+    /// Which values are kept.
+    pub keeps: fn(&str) -> bool,
+    /// What happened.
+    pub diary: Diary,
+}
+
+impl FakeSteps {
+    /// A chain of these steps.
+    pub fn chain(keeps: fn(&str) -> bool, diary: &Diary) -> Chain {
+        let place = ChainSegmentPlace { instance: 0, segment: 0, gate: None, classes: vec!["Fake".into()] };
+        Chain { instances: vec![Box::new(FakeSteps { keeps, diary: diary.clone() })], segments: vec![place] }
+    }
+}
+
+#[async_trait]
+impl Transformations for FakeSteps {
+    async fn configure(&mut self, _: u32, _: &ChainSegment) -> Result<Vec<StepParts>, Fault> {
+        Ok(vec![])
+    }
+
+    async fn apply(&mut self, _: u32, records: Records) -> Result<Transformed, Fault> {
+        self.diary.note(format!("apply {}", records.rows));
+        let value = |row: u32| String::from_utf8_lossy(records.value.column.get(row as usize).unwrap_or_default());
+        let kept: Vec<u32> = (0..records.rows as u32).filter(|&row| (self.keeps)(&value(row))).collect();
+        Ok(Transformed { records: records.select(&kept), kept: Some(kept), failed: vec![] })
+    }
+}
+
+/// A producer that is watched, and may be kept from answering.
+pub struct WatchedProducer {
+    /// What sends.
+    pub inner: Box<dyn Producer>,
+    /// What happened.
+    pub diary: Diary,
+    /// Whether answers are kept back.
+    pub silent: bool,
+}
+
+#[async_trait]
+impl Producer for WatchedProducer {
+    fn send(&mut self, records: RawRecords, tickets: &[Ticket]) -> Result<(), BrokerError> {
+        self.diary.note(format!("send {} behind {} bytes", records.rows, self.inner.unanswered_bytes()));
+        self.inner.send(records, tickets)
+    }
+
+    fn unanswered_bytes(&self) -> usize {
+        self.inner.unanswered_bytes()
+    }
+
+    async fn answers(&mut self) -> Vec<Sent> {
+        if self.silent {
+            std::future::pending::<()>().await;
+        }
+        self.inner.answers().await
     }
 }

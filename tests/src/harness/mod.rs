@@ -16,6 +16,9 @@ use weir_core::observe::GuestMeter;
 use weir_core::port::{Component, Context, Plugins};
 use weir_wasm::{Compiler, WasmPlugins};
 
+/// The bytes that a source is asked for at a time.
+pub const BATCH: usize = 1 << 20;
+
 /// A file below the clone's `out/`, where make puts what it builds.
 pub fn built(path: &str) -> PathBuf {
     let file = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../out").join(path);

@@ -268,6 +268,7 @@ impl Builder {
                 offsets: self.offsets.clone(),
                 flush_interval: self.settings.offset_flush_interval,
                 flush_timeout: self.settings.offset_flush_timeout,
+                batch_bytes: self.settings.batch_bytes_max,
                 buffer_bytes: self.settings.buffer_memory,
                 grace,
                 commands,

@@ -73,6 +73,13 @@ pub enum Limit {
         /// How many there would have been at least.
         asked: usize,
     },
+    /// What a call may bring over to the host: as much as its instance may have.
+    Answer {
+        /// The worker setting that holds the limit.
+        key: &'static str,
+        /// The limit in bytes.
+        limit: u64,
+    },
 }
 
 impl fmt::Display for Limit {
@@ -88,6 +95,9 @@ impl fmt::Display for Limit {
             }
             Limit::Stack { key, limit } => write!(f, "used up its stack, {key} allows {limit} bytes"),
             Limit::Count { key, what, limit, asked } => write!(f, "needs {asked} {what} or more, {key} allows {limit}"),
+            Limit::Answer { key, limit } => {
+                write!(f, "answered more than the {limit} bytes that {key} allows; answer less at a time")
+            }
         }
     }
 }

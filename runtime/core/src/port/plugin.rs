@@ -154,8 +154,8 @@ pub trait SourceTask: Send {
     /// Starts it.
     async fn start(&mut self) -> Result<(), Fault>;
 
-    /// The next records.
-    async fn poll(&mut self, max_wait: Duration) -> Result<Polled, Fault>;
+    /// The next records, in a batch that is wished to end once it holds `max_bytes`; it may be larger.
+    async fn poll(&mut self, max_wait: Duration, max_bytes: usize) -> Result<Polled, Fault>;
 
     /// Where rows went.
     async fn acknowledged(&mut self, rows: &Acknowledgements) -> Result<(), Fault>;

@@ -5,6 +5,7 @@ mod lifecycle;
 mod sink_batch;
 mod sink_commits;
 mod sink_loop;
+mod source_batch;
 mod source_loop;
 mod submitted;
 

@@ -14,6 +14,7 @@ use crate::process::{Chain, Converters, failure, first_failed};
 
 use super::guest_calls::Grace;
 use super::lifecycle::{Effect, Event, Lifecycle, TaskState};
+use super::source_batch::Pieces;
 use super::submitted::SubmittedRecords;
 use super::{Command, TaskFailure};
 
@@ -48,6 +49,8 @@ pub struct SourceParts {
     pub flush_interval: Duration,
     /// `offset.flush.timeout.ms`
     pub flush_timeout: Duration,
+    /// `batch.bytes.max`: what a poll is asked for, and what is on its way at a time of a poll that brought more.
+    pub batch_bytes: usize,
     /// Polling stops while more bytes than this are unanswered (`buffer.memory`).
     pub buffer_bytes: usize,
     /// How it ends.
@@ -73,6 +76,8 @@ struct Source {
     parts: SourceParts,
     life: Lifecycle,
     guest_started: bool,
+    /// What the last poll brought and is not on its way yet.
+    polled: Pieces,
     submitted: SubmittedRecords,
     /// Safe offsets that are not stored, because storing them failed.
     unstored: BTreeMap<Arc<str>, Option<String>>,
@@ -92,6 +97,7 @@ pub async fn run_source(parts: SourceParts) {
     let mut source = Source {
         life: Lifecycle::default(),
         guest_started: false,
+        polled: Pieces::default(),
         submitted: SubmittedRecords::default(),
         unstored: BTreeMap::new(),
         rows: HashMap::new(),
@@ -144,16 +150,26 @@ impl Source {
     /// Goes on with the work until something happens to the task.
     async fn next(&mut self) -> Event {
         loop {
-            let may_poll = self.life.works() && self.has_room() && Instant::now() >= self.not_before;
+            let may_poll = self.may_work() && self.polled.is_empty() && Instant::now() >= self.not_before;
             let happened = if may_poll { self.poll().await } else { self.wait().await };
             if let Some(event) = happened {
+                return event;
+            }
+            if self.may_work()
+                && let Some(event) = self.take_piece().await
+            {
                 return event;
             }
         }
     }
 
+    fn may_work(&self) -> bool {
+        self.life.works() && self.has_room()
+    }
+
+    /// Waits for whatever comes first. What is left of the last poll does not wait: it comes behind what happened.
     async fn wait(&mut self) -> Option<Event> {
-        let waits_for_guest = self.life.works() && self.has_room();
+        let (may_work, has_piece) = (self.may_work(), !self.polled.is_empty());
         let unanswered = self.parts.producer.unanswered_bytes() > 0;
         tokio::select! {
             biased;
@@ -161,7 +177,8 @@ impl Source {
             command = self.parts.commands.recv() => Some(Event::told(command)),
             () = tokio::time::sleep_until(self.next_commit) => self.commit().await,
             answers = self.parts.producer.answers(), if unanswered => self.answered(answers),
-            () = tokio::time::sleep_until(self.not_before), if waits_for_guest => None,
+            () = std::future::ready(()), if may_work && has_piece => None,
+            () = tokio::time::sleep_until(self.not_before), if may_work => None,
         }
     }
 
@@ -175,7 +192,7 @@ impl Source {
         let mut answered = Vec::new();
         let parts = &mut self.parts;
         let polled = {
-            let mut poll = std::pin::pin!(parts.grace.call("poll", parts.guest.poll(MAX_WAIT)));
+            let mut poll = std::pin::pin!(parts.grace.call("poll", parts.guest.poll(MAX_WAIT, parts.batch_bytes)));
             loop {
                 let unanswered = parts.producer.unanswered_bytes() > 0;
                 tokio::select! {
@@ -202,7 +219,9 @@ impl Source {
             }
             Ok(polled) => {
                 self.backoff = BACKOFF.0;
-                self.take(polled).await
+                self.parts.counts.polled.add(polled.records.rows as u64);
+                self.polled = Pieces::new(polled);
+                self.take_piece().await
             }
             Err(Fault::Retriable(reason)) => {
                 tracing::warn!(task = %self.parts.id, reason, "poll failed and is tried again");
@@ -216,18 +235,19 @@ impl Source {
         sent.or(committed).or(happened)
     }
 
+    /// Brings the next piece of what was polled on its way.
+    async fn take_piece(&mut self) -> Option<Event> {
+        match self.polled.next(self.parts.batch_bytes) {
+            Some(piece) => self.take(piece).await,
+            None => None,
+        }
+    }
+
     /// Brings records on their way.
     async fn take(&mut self, polled: Polled) -> Option<Event> {
         let Polled { records, source_partitions, source_partition, source_offset, row_id, .. } = polled;
         let rows = records.rows;
-        self.parts.counts.polled.add(rows as u64);
-        let base = self.submitted.next_ticket();
-        let offsets = Arc::new(source_offset);
-        let numbers: Vec<u32> = source_partitions.iter().map(|name| self.submitted.partition(name)).collect();
-        for row in 0..rows {
-            let partition = numbers[source_partition.get(row).map_or(0, |&at| at as usize)];
-            self.submitted.submit(partition, &offsets, row as u32);
-        }
+        let base = self.submitted.submit(rows, &source_partitions, &source_partition, source_offset);
         if self.parts.wants.acknowledged {
             let rows = row_id.iter().enumerate();
             self.rows.extend(rows.map(|(row, &id)| (base + row as u64, Row { id, topic: None })));

@@ -58,12 +58,12 @@ pub struct SubmittedRecords {
 
 impl SubmittedRecords {
     /// The tickets that the next records get start here.
-    pub fn next_ticket(&self) -> Ticket {
+    fn next_ticket(&self) -> Ticket {
         self.first + self.of_ticket.len() as u64
     }
 
     /// The number of a source partition, until offsets are collected.
-    pub fn partition(&mut self, name: &Arc<str>) -> u32 {
+    fn partition(&mut self, name: &Arc<str>) -> u32 {
         if let Some(&known) = self.by_name.get(name) {
             return known;
         }
@@ -82,14 +82,23 @@ impl SubmittedRecords {
         number
     }
 
-    /// Gives a record a ticket. Records come in the order in which the source brought them.
-    pub fn submit(&mut self, partition: u32, offsets: &Arc<Column>, row: u32) -> Ticket {
-        let ticket = self.next_ticket();
-        let place = Place { offsets: offsets.clone(), row };
-        self.of_ticket.push_back(partition);
-        self.partitions[partition as usize].1.waiting.push_back(Waiting { ticket, place, acknowledged: false });
-        self.waiting += 1;
-        ticket
+    /// Gives records tickets, one after the other from the answer on. Records come in the order in which the source
+    /// brought them, each with the position of its source partition (none: all at 0) and with its offset.
+    pub fn submit(&mut self, rows: usize, names: &[Arc<str>], partition: &[u32], offsets: Column) -> Ticket {
+        let base = self.next_ticket();
+        let offsets = Arc::new(offsets);
+        // A partition without records would never be collected.
+        let mut numbers: Vec<Option<u32>> = vec![None; names.len()];
+        for row in 0..rows {
+            let at = partition.get(row).map_or(0, |&at| at as usize);
+            let number = *numbers[at].get_or_insert_with(|| self.partition(&names[at]));
+            let place = Place { offsets: offsets.clone(), row: row as u32 };
+            let waiting = Waiting { ticket: self.next_ticket(), place, acknowledged: false };
+            self.of_ticket.push_back(number);
+            self.partitions[number as usize].1.waiting.push_back(waiting);
+        }
+        self.waiting += rows as u64;
+        base
     }
 
     /// A record is safe, or was dropped on purpose. An unknown ticket, or one that was acknowledged, changes nothing.
@@ -157,21 +166,16 @@ impl SubmittedRecords {
 mod tests {
     use super::*;
 
+    #[derive(Default)]
     struct Source {
         submitted: SubmittedRecords,
-        offsets: Arc<Column>,
     }
 
     impl Source {
-        fn new(rows: usize) -> Source {
+        fn submit(&mut self, partition: &str, offset: u32) -> Ticket {
             let mut offsets = Column::default();
-            (0..rows).for_each(|row| offsets.push(row.to_string().as_bytes()));
-            Source { submitted: SubmittedRecords::default(), offsets: Arc::new(offsets) }
-        }
-
-        fn submit(&mut self, partition: &str, row: u32) -> Ticket {
-            let number = self.submitted.partition(&partition.into());
-            self.submitted.submit(number, &self.offsets, row)
+            offsets.push(offset.to_string().as_bytes());
+            self.submitted.submit(1, &[partition.into()], &[], offsets)
         }
 
         fn committable(&mut self) -> Vec<(String, String)> {
@@ -186,7 +190,7 @@ mod tests {
 
     #[test]
     fn an_unacknowledged_record_holds_back_every_later_offset_of_its_partition_and_no_other() {
-        let mut source = Source::new(5);
+        let mut source = Source::default();
         let tickets = [source.submit("a", 0), source.submit("a", 1), source.submit("b", 2), source.submit("a", 3)];
         source.submitted.acknowledge(tickets[1]);
         source.submitted.acknowledge(tickets[2]);
@@ -200,7 +204,7 @@ mod tests {
     #[test]
     fn any_order_of_acknowledgements_ends_with_the_last_offset_and_nothing_kept() {
         for seed in 0..50u64 {
-            let mut source = Source::new(100);
+            let mut source = Source::default();
             let mut tickets: Vec<Ticket> =
                 (0..100).map(|row| source.submit(["a", "b", "c"][row as usize % 3], row)).collect();
             let mut state = seed;
@@ -220,7 +224,7 @@ mod tests {
 
     #[test]
     fn a_partition_that_nothing_waits_for_is_kept_no_longer() {
-        let mut source = Source::new(1);
+        let mut source = Source::default();
         let held = source.submit("held", 0);
         for name in 0..1_000 {
             let ticket = source.submit(&name.to_string(), 0);
@@ -234,8 +238,22 @@ mod tests {
     }
 
     #[test]
+    fn a_partition_that_no_record_is_of_is_not_kept() {
+        let mut submitted = SubmittedRecords::default();
+        let mut offsets = Column::default();
+        (0..3).for_each(|row| offsets.push(&[b'0' + row]));
+        let names: Vec<Arc<str>> = ["a", "none", "b", "none either"].map(Arc::from).into();
+        let base = submitted.submit(3, &names, &[0, 2, 0], offsets);
+        assert_eq!(submitted.by_name.len(), 2);
+        (0..3).for_each(|row| submitted.acknowledge(base + row));
+        let safe = [("a".into(), Some("2".into())), ("b".into(), Some("1".into()))].into();
+        assert_eq!(submitted.committable().offsets, safe);
+        assert!(submitted.by_name.is_empty());
+    }
+
+    #[test]
     fn tickets_that_nobody_gave_change_nothing() {
-        let mut source = Source::new(1);
+        let mut source = Source::default();
         let ticket = source.submit("a", 0);
         source.submitted.acknowledge(ticket + 1);
         source.submitted.acknowledge(u64::MAX);

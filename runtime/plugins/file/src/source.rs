@@ -12,9 +12,6 @@ use crate::follow::Follower;
 use crate::lines::Lines;
 use crate::position;
 
-/// Bytes from which on a batch gets no more lines.
-const BATCH_BYTES: usize = 1 << 20;
-
 /// The path in a configuration; none for standard input or output.
 pub fn path(config: &Config) -> Option<&str> {
     config.get("file").filter(|file| !file.is_empty())
@@ -135,7 +132,7 @@ impl FileSourceTask {
     /// Takes the lines that were read; answers whether the batch is full.
     fn take_lines(&mut self, now: i64, batch: &mut SourceBatch) -> bool {
         let mut texts = batch.texts(&self.partition, &self.topic, Some(now));
-        while texts.len() < self.batch_size && texts.bytes() < BATCH_BYTES {
+        while texts.len() < self.batch_size && !texts.is_full() {
             let (line, position) = match &mut self.input {
                 Input::File(file) => match file.take() {
                     Some((line, position)) => (line, Some(position)),

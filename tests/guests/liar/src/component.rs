@@ -109,7 +109,7 @@ impl source_task::Guest for Liar {
         Ok(())
     }
 
-    fn poll(_: u64, _: Vec<u32>) -> Result<source_task::Polled, Error> {
+    fn poll(_: u64, _: u64, _: Vec<u32>) -> Result<source_task::Polled, Error> {
         let string = Definition { id: 0, schema: Schema { nodes: vec![node(SchemaType::String)] } };
         let mut batch = source_task::SourceBatch {
             rows: 2,
@@ -160,6 +160,7 @@ impl source_task::Guest for Liar {
                     .map(|id| Definition { id, schema: Schema { nodes: vec![node(SchemaType::String)] } })
                     .collect()
             }
+            "countless header names" => batch.tables.header_names = vec![String::new(); 720_000],
             "text that is not UTF-8" => value.column.data[0] = 0xff,
             "headers" => batch.headers.ends = vec![1, 1],
             "boundary" => boundaries.push(source_task::Boundary { row: 2, kind: source_task::BoundaryKind::Commit }),

@@ -134,7 +134,12 @@ async fn sink(world: &World, guest: FakeSink) -> Handle {
     sink_of(world, guest, "topic", false).await
 }
 
-async fn sink_of(world: &World, mut guest: FakeSink, topic: &str, paused: bool) -> Handle {
+async fn sink_of(world: &World, guest: FakeSink, topic: &str, paused: bool) -> Handle {
+    sink_with(world, guest, topic, |parts| parts.paused = paused).await
+}
+
+/// A sink whose parts are not all the usual ones.
+async fn sink_with(world: &World, mut guest: FakeSink, topic: &str, change: impl FnOnce(&mut SinkParts)) -> Handle {
     let (commands, told) = mpsc::channel(4);
     let (wish, wishes) = mpsc::channel(4);
     guest.worker = Some(wish);
@@ -142,7 +147,7 @@ async fn sink_of(world: &World, mut guest: FakeSink, topic: &str, paused: bool) 
     let grace = Grace::default();
     let settings = [("group.id".to_owned(), "connect-c".to_owned())].into();
     let subscription = Subscription::Topics(vec![topic.into()]);
-    let parts = SinkParts {
+    let mut parts = SinkParts {
         id: id(),
         class: "Fake".into(),
         guest: Box::new(guest),
@@ -156,9 +161,10 @@ async fn sink_of(world: &World, mut guest: FakeSink, topic: &str, paused: bool) 
         commands: told,
         wishes,
         report,
-        paused,
+        paused: false,
         counts: Default::default(),
     };
+    change(&mut parts);
     Handle { grace, commands, states, done: tokio::spawn(run_sink(parts)) }
 }
 

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use super::*;
 use weir_core::model::{Position, RowFault, TopicPartition};
 use weir_core::port::{SinkDelivery, SinkRetry, Wish};
-use weir_tests::harness::fakes::Diary;
+use weir_tests::harness::fakes::{Diary, FakeConverter};
 
 fn fake_sink(answers: Vec<Result<SinkDelivery, Fault>>, diary: &Diary) -> FakeSink {
     FakeSink { answers: VecDeque::from(answers), diary: diary.clone(), ..FakeSink::default() }
@@ -137,6 +137,22 @@ async fn a_rewind_comes_before_the_next_put_and_nothing_is_committed_past_it() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_rewind_to_where_no_offset_is_fails_the_task() {
+    let world = world().await;
+    fill(&world, &["a"]).await;
+    let diary = Diary::default();
+    // To librdkafka, -1 is the end.
+    let rewind = Wish::Rewind(vec![Position { partition: partition("topic", 0), offset: -1 }]);
+    let guest = FakeSink { asks: VecDeque::from([vec![rewind]]), ..fake_sink(vec![], &diary) };
+    let task = sink(&world, guest).await;
+    task.until("the failure", || matches!(task.last(), Some(TaskState::Failed(_)))).await;
+    let Some(TaskState::Failed(failure)) = task.last() else { panic!() };
+    assert!(failure.trace.contains("offset -1 of topic-0"), "{failure}");
+    task.done.await.unwrap();
+    assert_eq!(committed(&world).await, Some(1));
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_partition_that_its_guest_paused_waits_for_its_guest() {
     let world = world().await;
     fill(&world, &["a"]).await;
@@ -160,15 +176,49 @@ async fn a_partition_that_its_guest_paused_waits_for_its_guest() {
 #[tokio::test(start_paused = true)]
 async fn a_batch_that_waits_when_a_partition_is_revoked_is_read_again_without_it() {
     let world = world().await;
+    fill_two(&world, ["a", "b"], ["c", "d"]).await;
+    let diary = Diary::default();
+    let task = sink_of(&world, fake_sink(vec![busy_for(3600), busy_for(3600)], &diary), "two", false).await;
+    task.until("the first put", || !puts(&diary).is_empty()).await;
+    let theirs = another_member(&world).await;
+    let mine = if theirs == ["a", "b"] { ["c", "d"] } else { ["a", "b"] };
+    let delivered = || puts(&diary).iter().any(|put| *put == format!("put {}", mine.join(" ")));
+    task.until("the rows of the partition that stays", delivered).await;
+    task.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_row_that_cannot_be_converted_behind_a_batch_that_waits_loses_nothing_at_revocation() {
+    let world = world().await;
+    fill_two(&world, ["a", "bad"], ["c", "bad"]).await;
+    let diary = Diary::default();
+    let task = sink_with(&world, fake_sink(vec![busy_for(3600)], &diary), "two", |parts| {
+        parts.converters.value = ("Fake".into(), Box::new(FakeConverter));
+    })
+    .await;
+    task.until("the first put", || !puts(&diary).is_empty()).await;
+    let theirs = another_member(&world).await;
+    let mine = if theirs == ["a", "bad"] { "c" } else { "a" };
+    task.until("the failure", || matches!(task.last(), Some(TaskState::Failed(_)))).await;
+    task.done.await.unwrap();
+    assert_eq!(puts(&diary).last(), Some(&format!("put {mine}")), "what stood before the bad row was delivered");
+    let committed = world.broker.group_offsets("connect-c").await.unwrap();
+    let own = partition("two", i32::from(mine == "c"));
+    assert_eq!(committed, [Position { partition: own, offset: 1 }], "up to the bad row, and nothing of the others");
+}
+
+/// Two rows in each partition of the topic `two`.
+async fn fill_two(world: &World, first: [&str; 2], second: [&str; 2]) {
     let two = NewTopic { name: "two".into(), partitions: 2, replication_factor: -1, config: Default::default() };
     world.broker.create_topic(&two).await.unwrap();
     let mut raw = RawRecords { rows: 4, topics: vec!["two".into()], ..RawRecords::default() };
     (raw.partitions, raw.partition) = (vec![Some(0), Some(1)], vec![0, 0, 1, 1]);
-    ["a", "b", "c", "d"].iter().for_each(|value| raw.value.push(value.as_bytes()));
+    first.iter().chain(&second).for_each(|value| raw.value.push(value.as_bytes()));
     world.broker.producer(&Default::default()).await.unwrap().send(raw, &[0, 1, 2, 3]).unwrap();
-    let diary = Diary::default();
-    let task = sink_of(&world, fake_sink(vec![busy_for(3600), busy_for(3600)], &diary), "two", false).await;
-    task.until("the first put", || !puts(&diary).is_empty()).await;
+}
+
+/// Joins the group of a task that reads `two`; the two rows of the partition that comes over with it.
+async fn another_member(world: &World) -> Vec<String> {
     let settings = [("group.id".to_owned(), "connect-c".to_owned())].into();
     let subscription = Subscription::Topics(vec!["two".into()]);
     let mut other = world.broker.consumer(&subscription, &settings).await.unwrap();
@@ -178,10 +228,7 @@ async fn a_batch_that_waits_when_a_partition_is_revoked_is_read_again_without_it
             theirs.extend((0..raw.rows).map(|row| String::from_utf8_lossy(raw.value.get(row).unwrap()).into_owned()));
         }
     }
-    let mine = if theirs == ["a", "b"] { ["c", "d"] } else { ["a", "b"] };
-    let delivered = || puts(&diary).iter().any(|put| *put == format!("put {}", mine.join(" ")));
-    task.until("the rows of the partition that stays", delivered).await;
-    task.stop().await;
+    theirs
 }
 
 #[tokio::test(start_paused = true)]

@@ -1,7 +1,9 @@
 //! Sources: what they bring arrives in order, is acknowledged and committed; pauses, stops, faults.
 
 use super::*;
+use weir_core::model::Limits;
 use weir_tests::harness::fakes::{Diary, FakeSteps, WatchedProducer};
+use weir_tests::harness::{component, context, plugins};
 
 #[tokio::test(start_paused = true)]
 async fn a_source_writes_in_order_commits_and_tells_its_guest() {
@@ -91,6 +93,36 @@ async fn a_source_that_is_given_up_in_a_call_says_nothing_more() {
     assert_eq!(stored(&world).await.as_deref(), Some("{\"n\":1}"), "what is proven is committed");
 }
 
+#[tokio::test]
+async fn a_guest_is_told_just_what_became_of_each_of_its_rows() {
+    let component = component(&plugins(Limits::default()), "guest_echo").await;
+    let given = context("test.TellingSource", &[("topic", "topic"), ("rows", "a,drop,b")], &Limits::default());
+    let guest = component.source_task(given).await.unwrap();
+    tokio::time::pause();
+    let world = world().await;
+    let diary = Diary::default();
+    let task = source_of(&world, FakeSource::new(vec![], Diary::default()), |parts| {
+        parts.guest = guest;
+        parts.chain = FakeSteps::chain(|value| value != "drop", &diary);
+    })
+    .await;
+    let mut told = Vec::new();
+    for _ in 0..1_000 {
+        told = content(&world).await;
+        if told.len() >= 5 {
+            break;
+        }
+        tokio::time::advance(Duration::from_millis(10)).await;
+        tokio::task::yield_now().await;
+    }
+    task.idle().await;
+    assert_eq!(told.split_off(2).len(), 3, "one for each row");
+    let mut told = content(&world).await.split_off(2);
+    told.sort();
+    assert_eq!(told, ["a is at topic-0@0", "b is at topic-0@1", "drop was dropped"]);
+    task.stop().await;
+}
+
 /// A hundred values of a hundred bytes, in one poll.
 fn hundred() -> Vec<String> {
     (0..100).map(|n| format!("{n:0>100}")).collect()
@@ -105,7 +137,7 @@ async fn a_batch_larger_than_asked_for_goes_on_its_way_in_pieces_as_far_as_there
     let world = world().await;
     let diary = Diary::default();
     let inner = world.broker.producer(&Default::default()).await.unwrap();
-    let producer = WatchedProducer { inner, diary: diary.clone(), silent: false };
+    let producer = WatchedProducer::new(inner, &diary);
     let task = source_of(&world, FakeSource::new(vec![Ok(hundred())], Diary::default()), |parts| {
         parts.producer = Box::new(producer);
         parts.chain = FakeSteps::chain(|_| true, &diary);
@@ -154,7 +186,7 @@ async fn what_a_stop_finds_unsent_is_neither_sent_nor_committed() {
     let world = world().await;
     let diary = Diary::default();
     let inner = world.broker.producer(&Default::default()).await.unwrap();
-    let producer = WatchedProducer { inner, diary: diary.clone(), silent: true };
+    let producer = WatchedProducer { silent: true, ..WatchedProducer::new(inner, &diary) };
     let task = source_of(&world, FakeSource::new(vec![Ok(hundred())], Diary::default()), |parts| {
         parts.producer = Box::new(producer);
         (parts.batch_bytes, parts.buffer_bytes) = (1000, 500);
@@ -165,4 +197,48 @@ async fn what_a_stop_finds_unsent_is_neither_sent_nor_committed() {
     task.stop().await;
     assert_eq!(content(&world).await, hundred()[..8]);
     assert_eq!(stored(&world).await, None, "nothing was answered");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_source_that_never_waits_is_stopped_all_the_same() {
+    let world = world().await;
+    let mut guest = FakeSource::new((0..500).map(|_| texts(&["a"])).collect(), Diary::default());
+    let stop = tokio_util::sync::CancellationToken::new();
+    guest.stops = Some((10, stop.clone()));
+    let task = source_of(&world, guest, |parts| parts.grace.stopping = stop).await;
+    task.done.await.unwrap();
+    assert_eq!(content(&world).await.len(), 10);
+    assert_eq!(stored(&world).await.as_deref(), Some("{\"n\":10}"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_record_that_is_refused_fails_the_task_though_it_is_paused_at_that_moment() {
+    let world = world().await;
+    let diary = Diary::default();
+    let inner = world.broker.producer(&Default::default()).await.unwrap();
+    let producer = WatchedProducer { silent: true, ..WatchedProducer::new(inner, &diary) };
+    let refuses = producer.refuses.clone();
+    let guest = FakeSource::new(vec![texts(&["a"])], Diary::default());
+    let task = source_of(&world, guest, |parts| parts.producer = Box::new(producer)).await;
+    task.until("the record", || !noted(&diary, "send").is_empty()).await;
+    // Both come while the guest is waiting for something to bring.
+    task.commands.send(Command::Pause).await.unwrap();
+    tokio::task::yield_now().await;
+    refuses.cancel();
+    task.until("the failure", || matches!(task.last(), Some(TaskState::Failed(_)))).await;
+    task.done.await.unwrap();
+    assert_eq!(stored(&world).await, None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn topics_are_made_for_records_that_are_written_and_no_others() {
+    let world = world().await;
+    let guest =
+        FakeSource { topics: vec!["unused", "topic"], ..FakeSource::new(vec![texts(&["a"])], Diary::default()) };
+    let task = source(&world, guest).await;
+    task.until("the record", || task.last() == Some(TaskState::Running)).await;
+    task.idle().await;
+    task.stop().await;
+    assert_eq!(content(&world).await, ["a"]);
+    assert_eq!(world.broker.describe_topics(&["unused"]).await.unwrap(), [None]);
 }

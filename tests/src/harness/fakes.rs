@@ -6,12 +6,14 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
 use weir_core::model::{
-    Acknowledgements, Fault, Polled, Position, RawRecords, Records, SchemaHandle, StepParts, TopicPartition,
+    Acknowledgements, BatchTables, Fault, Polled, Position, RawRecords, Records, RowFault, SchemaHandle, StepParts,
+    TopicPartition,
 };
 use weir_core::port::{
-    BrokerError, ChainSegment, Producer, Sent, SinkDelivery, SinkRecords, SinkTask, SourceTask, Ticket,
-    Transformations, Transformed, Wish,
+    BrokerError, ChainSegment, Converted, Converter, Producer, Sent, Serialized, SinkDelivery, SinkRecords, SinkTask,
+    SourceTask, Ticket, TopicColumn, Transformations, Transformed, Wish,
 };
 use weir_core::process::{Chain, ChainSegmentPlace};
 use weir_data::{Cells, Column, Node, Schema, Type};
@@ -47,13 +49,25 @@ pub struct FakeSource {
     pub schema: SchemaHandle,
     /// Whether it hangs when it has nothing more to bring.
     pub hangs: bool,
+    /// The topics that it names; records go to the last.
+    pub topics: Vec<&'static str>,
+    /// Who asks the task to stop while it brings the value of this number.
+    pub stops: Option<(u64, CancellationToken)>,
 }
 
 impl FakeSource {
     /// A source of these polls.
     pub fn new(polls: Vec<Result<Vec<String>, Fault>>, diary: Diary) -> FakeSource {
         let schema = SchemaHandle::new(Schema::of(Node::new(Type::String)));
-        FakeSource { polls: Arc::new(Mutex::new(polls.into())), diary, brought: 0, schema, hangs: false }
+        FakeSource {
+            polls: Arc::new(Mutex::new(polls.into())),
+            diary,
+            brought: 0,
+            schema,
+            hangs: false,
+            topics: vec!["topic"],
+            stops: None,
+        }
     }
 }
 
@@ -81,12 +95,16 @@ impl SourceTask for FakeSource {
             value.push(text.as_bytes());
             offset.push(format!("{{\"n\":{}}}", self.brought).as_bytes());
             row_id.push(self.brought);
+            if let Some((_, task)) = self.stops.as_ref().filter(|(at, _)| *at == self.brought) {
+                task.cancel();
+            }
         }
         if !values.is_empty() {
             self.diary.note(format!("polled {}", self.brought));
         }
         let mut records = Records { rows: values.len(), ..Records::default() };
-        records.tables.topics.push("topic".into());
+        records.tables.topics = self.topics.iter().map(|&topic| topic.into()).collect();
+        records.topic = vec![self.topics.len() as u32 - 1; values.len()];
         records.tables.schemas.push(Some(self.schema.clone()));
         records.value = Cells { column: value, schema: vec![] };
         Ok(Polled {
@@ -225,6 +243,29 @@ impl Transformations for FakeSteps {
     }
 }
 
+/// A converter that passes text on and fails what is `bad`.
+pub struct FakeConverter;
+
+#[async_trait]
+impl Converter for FakeConverter {
+    async fn to_connect(&mut self, _: TopicColumn<'_>, bytes: Column, tables: &mut BatchTables) -> Converted {
+        let (mut column, mut faults) = (Column::default(), Vec::new());
+        for row in 0..bytes.ends.len() {
+            let cell = bytes.get(row).filter(|cell| *cell != b"bad");
+            if cell.is_none() {
+                faults.push(RowFault { row: row as u32, step: 0, fault: Fault::Data("it is bad".into()) });
+            }
+            column.push_option(cell);
+        }
+        tables.schemas.push(None);
+        Converted { cells: Cells { column, schema: vec![] }, faults }
+    }
+
+    async fn from_connect(&mut self, _: TopicColumn<'_>, cells: Cells, _: &BatchTables) -> Serialized {
+        Serialized { bytes: cells.column, faults: Vec::new() }
+    }
+}
+
 /// A producer that is watched, and may be kept from answering.
 pub struct WatchedProducer {
     /// What sends.
@@ -233,12 +274,25 @@ pub struct WatchedProducer {
     pub diary: Diary,
     /// Whether answers are kept back.
     pub silent: bool,
+    /// Once it is cancelled, what answers are kept back of is refused.
+    pub refuses: CancellationToken,
+    /// What was sent and not refused.
+    pub sent: Vec<Ticket>,
+}
+
+impl WatchedProducer {
+    /// Watches a producer.
+    pub fn new(inner: Box<dyn Producer>, diary: &Diary) -> WatchedProducer {
+        let refuses = CancellationToken::new();
+        WatchedProducer { inner, diary: diary.clone(), silent: false, refuses, sent: Vec::new() }
+    }
 }
 
 #[async_trait]
 impl Producer for WatchedProducer {
     fn send(&mut self, records: RawRecords, tickets: &[Ticket]) -> Result<(), BrokerError> {
         self.diary.note(format!("send {} behind {} bytes", records.rows, self.inner.unanswered_bytes()));
+        self.sent.extend_from_slice(tickets);
         self.inner.send(records, tickets)
     }
 
@@ -248,7 +302,12 @@ impl Producer for WatchedProducer {
 
     async fn answers(&mut self) -> Vec<Sent> {
         if self.silent {
-            std::future::pending::<()>().await;
+            self.refuses.cancelled().await;
+            if self.sent.is_empty() {
+                std::future::pending::<()>().await;
+            }
+            let refused = |ticket| Sent { ticket, outcome: Err(BrokerError::Rejected("it is refused".into())) };
+            return self.sent.drain(..).map(refused).collect();
         }
         self.inner.answers().await
     }

@@ -1,6 +1,8 @@
 //! The transformation chain of one task: neighbouring steps of one component are one call; a predicate of another
 //! component than its step's is a call of its own, after which the batch is split and put together again.
 
+use std::collections::HashSet;
+
 use crate::model::{Fault, Records};
 use crate::port::Transformations;
 
@@ -83,7 +85,7 @@ impl Chain {
                     for failed in holds.failed {
                         so_far.faults.push(fault(&so_far.kept, failed.row, class(), failed.fault));
                     }
-                    let failed: Vec<u32> = so_far.faults.iter().map(|fault| fault.row).collect();
+                    let failed: HashSet<u32> = so_far.faults.iter().map(|fault| fault.row).collect();
                     let all: Vec<u32> = (0..records.rows as u32).collect();
                     let passed = holds.kept.unwrap_or_else(|| all.clone());
                     let goes_in = |row: &u32| passed.binary_search(row).is_ok() != gate.negate;

@@ -71,7 +71,7 @@ impl SinkCommits {
             .iter()
             .filter(|position| {
                 self.partitions.get(&position.partition).is_some_and(|progress| {
-                    position.offset <= progress.delivered && Some(position.offset) != progress.committed
+                    (0..=progress.delivered).contains(&position.offset) && Some(position.offset) != progress.committed
                 })
             })
             .cloned()
@@ -117,6 +117,7 @@ mod tests {
         assert_eq!(commits.to_commit(&answer), []);
         assert_eq!(commits.to_commit(&[position(0, 15), position(1, 0)]), [position(0, 15)]);
         assert_eq!(commits.to_commit(&[position(0, 12)]), [position(0, 12)], "a task may answer lower");
+        assert_eq!(commits.to_commit(&[position(0, -1), position(1, -1000)]), [], "but there is nothing below 0");
     }
 
     #[test]

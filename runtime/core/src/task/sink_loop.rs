@@ -333,6 +333,10 @@ impl Sink {
 
     /// Delivers from other positions on; those of partitions that the task has no more change nothing.
     async fn rewind(&mut self, positions: Vec<Position>) -> Step {
+        if let Some(Position { partition, offset }) = positions.iter().find(|position| position.offset < 0) {
+            let cause = format!("it asked for offset {offset} of {partition}; offsets begin at 0");
+            return Err(Event::Failed(TaskFailure::new(format!("{} failed in rewind", self.parts.class), cause)));
+        }
         positions.iter().for_each(|position| self.commits.rewound(position));
         self.take_back().await?;
         self.parts.consumer.seek(&positions).await.map_err(consumer_failed)

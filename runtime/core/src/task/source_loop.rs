@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
-use crate::model::{Acknowledgements, Fault, OptionalCalls, Polled, TaskId};
+use crate::model::{Acknowledgements, Fault, OptionalCalls, Polled, RawRecords, TaskId};
 use crate::observe::SourceTaskCounts;
 use crate::port::{Broker, BrokerError, NewTopic, OffsetWriter, Producer, Sent, SourceTask, StoreError, Ticket};
 use crate::process::{Chain, Converters, failure, first_failed};
@@ -150,14 +150,19 @@ impl Source {
     /// Goes on with the work until something happens to the task.
     async fn next(&mut self) -> Event {
         loop {
-            let may_poll = self.may_work() && self.polled.is_empty() && Instant::now() >= self.not_before;
-            let happened = if may_poll { self.poll().await } else { self.wait().await };
-            if let Some(event) = happened {
+            if let Some(event) = self.wait().await {
                 return event;
             }
-            if self.may_work()
-                && let Some(event) = self.take_piece().await
-            {
+            let worked = if !self.may_work() {
+                None
+            } else if !self.polled.is_empty() {
+                self.take_piece().await
+            } else if Instant::now() >= self.not_before {
+                self.poll().await
+            } else {
+                None
+            };
+            if let Some(event) = worked {
                 return event;
             }
         }
@@ -167,9 +172,10 @@ impl Source {
         self.life.works() && self.has_room()
     }
 
-    /// Waits for whatever comes first. What is left of the last poll does not wait: it comes behind what happened.
+    /// Waits for whatever comes first. Work comes last: a guest that always has some would keep all else waiting.
     async fn wait(&mut self) -> Option<Event> {
-        let (may_work, has_piece) = (self.may_work(), !self.polled.is_empty());
+        let may_work = self.may_work();
+        let has_work = may_work && (!self.polled.is_empty() || Instant::now() >= self.not_before);
         let unanswered = self.parts.producer.unanswered_bytes() > 0;
         tokio::select! {
             biased;
@@ -177,7 +183,7 @@ impl Source {
             command = self.parts.commands.recv() => Some(Event::told(command)),
             () = tokio::time::sleep_until(self.next_commit) => self.commit().await,
             answers = self.parts.producer.answers(), if unanswered => self.answered(answers),
-            () = std::future::ready(()), if may_work && has_piece => None,
+            () = std::future::ready(()), if has_work => None,
             () = tokio::time::sleep_until(self.not_before), if may_work => None,
         }
     }
@@ -206,8 +212,8 @@ impl Source {
             }
         };
         for answers in answered {
-            let failed = self.answered(answers);
-            happened = happened.or(failed);
+            // A failure goes before a request: the task has ended by itself.
+            happened = self.answered(answers).or(happened);
         }
         let sent = match polled {
             Ok(polled) if polled.records.rows == 0 => {
@@ -231,7 +237,6 @@ impl Source {
             Err(fault) => Some(self.failed("poll", &fault)),
         };
         let committed = if commit_due { self.commit().await } else { None };
-        // A failure goes before a request: the task has ended by itself.
         sent.or(committed).or(happened)
     }
 
@@ -284,7 +289,7 @@ impl Source {
                 known.topic = Some(raw.topic_of(row).clone());
             }
         }
-        if let Err(event) = self.make_topics(&raw.topics).await {
+        if let Err(event) = self.make_topics(&raw).await {
             return Some(event);
         }
         if raw.rows > 0
@@ -299,13 +304,15 @@ impl Source {
     /// Rows that the chain filtered are done with.
     fn acknowledge_filtered(&mut self, base: Ticket, rows: usize, kept: &[u32], faults: &[crate::process::StageFault]) {
         let mut kept = kept.iter().copied().peekable();
+        let failed: HashSet<u32> = faults.iter().map(|fault| fault.row).collect();
         for row in 0..rows as u32 {
-            if kept.next_if_eq(&row).is_some() || faults.iter().any(|fault| fault.row == row) {
+            if kept.next_if_eq(&row).is_some() || failed.contains(&row) {
                 continue;
             }
             self.parts.counts.filtered.add(1);
             self.acknowledge(base + u64::from(row), None);
         }
+        self.submitted.gather();
     }
 
     fn acknowledge(&mut self, ticket: Ticket, position: Option<(i32, i64)>) {
@@ -324,10 +331,14 @@ impl Source {
         told.offset.push(offset);
     }
 
-    /// Makes the topics that are missing. A broker that cannot answer is asked again until the task is to stop.
-    async fn make_topics(&mut self, topics: &[Arc<str>]) -> Result<(), Event> {
-        for topic in topics {
-            if self.topics.contains(topic) || !self.parts.broker.makes_missing_topics() {
+    /// Makes the topics that are missing of those that records go to. A broker that cannot answer is asked again until the task is to stop.
+    async fn make_topics(&mut self, records: &RawRecords) -> Result<(), Event> {
+        let known = |topic: &Arc<str>| self.topics.contains(topic);
+        if !self.parts.broker.makes_missing_topics() || records.topics.iter().all(known) {
+            return Ok(());
+        }
+        for topic in written_topics(records) {
+            if self.topics.contains(topic) {
                 continue;
             }
             while let Err(error) = make_topic(&*self.parts.broker, topic).await {
@@ -358,6 +369,7 @@ impl Source {
                 }
             }
         }
+        self.submitted.gather();
         let what = "Unrecoverable exception from producer send callback";
         failure.map(|error| Event::Failed(TaskFailure::new(what, error)))
     }
@@ -439,6 +451,16 @@ impl Source {
         }
         if self.parts.grace.over.is_cancelled() { Event::GraceOver } else { Event::Finished }
     }
+}
+
+/// The topics that records go to. Their table may name others: of rows that were filtered, for one.
+fn written_topics(records: &RawRecords) -> impl Iterator<Item = &Arc<str>> {
+    let mut written = vec![false; records.topics.len()];
+    match records.topic.is_empty() {
+        true => written.iter_mut().take(records.rows.min(1)).for_each(|first| *first = true),
+        false => records.topic.iter().for_each(|&at| written[at as usize] = true),
+    }
+    records.topics.iter().zip(written).filter(|(_, written)| *written).map(|(topic, _)| topic)
 }
 
 /// Makes a topic that is not there. One that is needs no right to make topics.

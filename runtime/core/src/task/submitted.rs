@@ -25,7 +25,7 @@ struct Waiting {
 #[derive(Debug, Default)]
 struct Partition {
     waiting: VecDeque<Waiting>,
-    /// The newest safe offset that was not collected.
+    /// The newest safe offset that was not gathered.
     safe: Option<Place>,
 }
 
@@ -47,8 +47,10 @@ pub struct SubmittedRecords {
     partitions: Vec<(Arc<str>, Partition)>,
     by_name: HashMap<Arc<str>, u32>,
     free: Vec<u32>,
-    /// Partitions with a safe offset that was not collected.
+    /// Partitions with a safe offset that was not gathered.
     safe: Vec<u32>,
+    /// Safe offsets that were gathered and not collected.
+    gathered: BTreeMap<Arc<str>, Option<String>>,
     /// Partition of each ticket from `first` on.
     of_ticket: VecDeque<u32>,
     first: Ticket,
@@ -62,7 +64,7 @@ impl SubmittedRecords {
         self.first + self.of_ticket.len() as u64
     }
 
-    /// The number of a source partition, until offsets are collected.
+    /// The number of a source partition, until nothing of it waits or is to be gathered.
     fn partition(&mut self, name: &Arc<str>) -> u32 {
         if let Some(&known) = self.by_name.get(name) {
             return known;
@@ -116,11 +118,11 @@ impl SubmittedRecords {
         }
         self.waiting -= 1;
         self.acknowledged += 1;
-        let collected = partition.safe.is_none();
+        let gathered = partition.safe.is_none();
         while partition.waiting.front().is_some_and(|front| front.acknowledged) {
             partition.safe = partition.waiting.pop_front().map(|waiting| waiting.place);
         }
-        if collected && partition.safe.is_some() {
+        if gathered && partition.safe.is_some() {
             self.safe.push(number);
         }
         self.forget_tickets();
@@ -138,14 +140,13 @@ impl SubmittedRecords {
         }
     }
 
-    /// The offsets that became safe since the last call.
-    pub fn committable(&mut self) -> Committable {
-        let mut offsets = BTreeMap::new();
+    /// Gathers the offsets that became safe. One keeps all offsets of its poll in memory until then.
+    pub fn gather(&mut self) {
         for number in std::mem::take(&mut self.safe) {
             let (name, partition) = &mut self.partitions[number as usize];
             if let Some(place) = partition.safe.take() {
                 let text = place.offsets.get(place.row as usize);
-                offsets.insert(name.clone(), text.map(|text| String::from_utf8_lossy(text).into_owned()));
+                self.gathered.insert(name.clone(), text.map(|text| String::from_utf8_lossy(text).into_owned()));
             }
             if partition.waiting.is_empty() {
                 // Sources may have a partition for each file or key that there ever was.
@@ -153,6 +154,12 @@ impl SubmittedRecords {
                 self.free.push(number);
             }
         }
+    }
+
+    /// The offsets that became safe since the last call.
+    pub fn committable(&mut self) -> Committable {
+        self.gather();
+        let offsets = std::mem::take(&mut self.gathered);
         Committable { offsets, acknowledged: std::mem::take(&mut self.acknowledged), waiting: self.waiting }
     }
 
@@ -249,6 +256,21 @@ mod tests {
         let safe = [("a".into(), Some("2".into())), ("b".into(), Some("1".into()))].into();
         assert_eq!(submitted.committable().offsets, safe);
         assert!(submitted.by_name.is_empty());
+    }
+
+    #[test]
+    fn of_what_is_safe_no_more_than_its_own_text_is_kept() {
+        let mut source = Source::default();
+        let tickets = [source.submit("a", 1), source.submit("b", 2), source.submit("a", 3)];
+        let polls: Vec<_> = source.submitted.partitions.iter().flat_map(|(_, partition)| &partition.waiting).collect();
+        let polls: Vec<_> = polls.iter().map(|waiting| Arc::downgrade(&waiting.place.offsets)).collect();
+        tickets.iter().for_each(|&ticket| source.submitted.acknowledge(ticket));
+        source.submitted.gather();
+        assert!(polls.iter().all(|poll| poll.upgrade().is_none()));
+        assert!(source.submitted.by_name.is_empty());
+        let later = source.submit("b", 4);
+        source.submitted.acknowledge(later);
+        assert_eq!(source.committable(), [pair("a", "3"), pair("b", "4")]);
     }
 
     #[test]

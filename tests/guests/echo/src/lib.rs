@@ -51,6 +51,65 @@ impl SourceTask for EchoSourceTask {
     }
 }
 
+/// Brings `rows`, comma-separated, and then a record for each of them that says what it was told of it.
+pub struct TellingSource(Config);
+
+/// Its task.
+pub struct TellingSourceTask {
+    topic: String,
+    rows: Vec<String>,
+    told: Vec<Acknowledged>,
+    brought: usize,
+}
+
+impl SourceConnector for TellingSource {
+    type Task = TellingSourceTask;
+
+    fn class() -> Class {
+        Class::new("test.TellingSource", "1.0.0")
+            .doc("Brings rows, and then what it was told of each.")
+            .key(Key::text("rows"))
+            .key(Key::text("topic"))
+            .wants_acknowledged()
+    }
+
+    fn start(config: Config) -> Result<Self> {
+        Ok(TellingSource(config))
+    }
+
+    fn task_configs(&mut self, _: u32) -> Result<Vec<Config>> {
+        Ok(vec![self.0.clone()])
+    }
+}
+
+impl SourceTask for TellingSourceTask {
+    fn start(config: Config) -> Result<Self> {
+        let rows: Vec<String> = config.text("rows")?.split(',').map(str::to_owned).collect();
+        Ok(TellingSourceTask { topic: config.text("topic")?.to_owned(), brought: 0, rows, told: Vec::new() })
+    }
+
+    fn poll(&mut self, _: Duration, batch: &mut SourceBatch) -> Result<()> {
+        for row in &self.rows[self.brought..] {
+            batch.push_text("{}", "{}", &self.topic, None, row);
+        }
+        self.brought = self.rows.len();
+        for Acknowledged { row_id, position } in self.told.drain(..) {
+            let Some(row) = self.rows.get(row_id as usize) else { continue };
+            let text = match position {
+                Some((topic, partition, offset)) => format!("{row} is at {topic}-{partition}@{offset}"),
+                None => format!("{row} was dropped"),
+            };
+            batch.push_text("{}", "{}", &self.topic, None, &text);
+        }
+        Ok(())
+    }
+
+    fn acknowledged(&mut self, rows: &[Acknowledged]) -> Result<()> {
+        self.told.extend_from_slice(rows);
+        Ok(())
+    }
+}
+
 /// Takes records and looks at none.
 pub struct EchoSink(Config);
 
@@ -149,4 +208,4 @@ impl Transformation for Rewrite {
     }
 }
 
-weir_sdk::export!(sources: [EchoSource], sinks: [EchoSink], transformations: [Echo, Look, Rewrite]);
+weir_sdk::export!(sources: [EchoSource, TellingSource], sinks: [EchoSink], transformations: [Echo, Look, Rewrite]);

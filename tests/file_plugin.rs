@@ -114,6 +114,23 @@ async fn reading_goes_on_at_the_stored_position_in_batches_of_the_asked_size() {
 }
 
 #[tokio::test]
+async fn a_line_of_many_megabytes_comes_whole_and_one_that_does_not_fit_names_the_limit() {
+    let (_folder, file) = folder();
+    let long = "x".repeat(15 << 20);
+    append(&file, &format!("{long}\nshort\n"));
+    let mut source = Source::start(&file, &[], "{}").await;
+    let brought = source.bring(2).await;
+    assert!(brought[0].0 == long && brought[1].0 == "short");
+    append(&file, &"x".repeat(40 << 20));
+    let fault = loop {
+        if let Err(fault) = source.task.poll(Duration::ZERO, BATCH).await {
+            break fault.to_string();
+        }
+    };
+    assert!(fault.contains("task.memory.max.bytes"), "{fault}");
+}
+
+#[tokio::test]
 async fn a_truncated_file_is_read_from_its_beginning() {
     let (_folder, file) = folder();
     append(&file, "one\ntwo\n");
@@ -214,4 +231,29 @@ async fn a_full_disk_offers_the_rows_again_with_its_reason() {
     let retry = delivery.retry.expect("a retry");
     assert_eq!(retry.from, 0);
     assert!(retry.reason.contains("/dev/full") && retry.reason.contains("space"), "{}", retry.reason);
+}
+
+#[tokio::test]
+async fn a_sink_on_a_device_has_nothing_to_bring_to_a_disk() {
+    let mut task = sink(Path::new("/dev/null")).await.unwrap();
+    task.put(&records(&["one"])).await.unwrap();
+    assert_eq!(task.pre_commit(&[]).await.unwrap(), []);
+}
+
+#[tokio::test]
+async fn a_sink_whose_folder_is_gone_offers_the_rows_again_with_its_reason() {
+    let (folder, _) = folder();
+    let below = folder.path().join("below");
+    fs::create_dir(&below).unwrap();
+    let mut task = sink(&below.join("lines.txt")).await.unwrap();
+    task.put(&records(&["one"])).await.unwrap();
+    fs::remove_dir_all(&below).unwrap();
+    let began = Instant::now();
+    let fault = loop {
+        match task.put(&records(&["two"])).await {
+            Err(fault) => break fault,
+            Ok(_) => assert!(began.elapsed() < SOON, "it was not noticed"),
+        }
+    };
+    assert!(matches!(&fault, Fault::Retriable(reason) if reason.contains("lines.txt")), "{fault:?}");
 }

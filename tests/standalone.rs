@@ -8,7 +8,10 @@ mod topics;
 
 use std::io::Write;
 use std::path::Path;
+use std::process::Stdio;
 
+use serde_json::json;
+use weir_tests::harness::http::request;
 use weir_tests::harness::kafka;
 use weir_tests::harness::worker::Worker;
 
@@ -173,4 +176,68 @@ fn what_is_wrong_is_said_with_key_value_and_remedy() {
     assert!(log.contains("c.json: not JSON"), "{log}");
     let log = told(converters, &[("c.properties", "connector.class=FileStreamSink\nfile=/tmp/x\n")]);
     assert!(log.contains("Missing required configuration \"name\""), "{log}");
+}
+
+#[test]
+fn a_connector_of_the_command_line_has_standard_input_and_output_and_a_blocked_read_ends_with_the_worker() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let source = "name=source\nconnector.class=FileStreamSource\ntopic=lines\n";
+    let sink = "name=sink\nconnector.class=FileStreamSink\ntopics=lines\n";
+    let out = std::fs::File::create(folder.join("stdout")).unwrap();
+    let connectors = [("source.properties", source), ("sink.properties", sink)];
+    let mut worker = Worker::with_stdio(folder, &properties(folder), &connectors, Stdio::piped(), Stdio::from(out));
+    let mut stdin = worker.stdin();
+    stdin.write_all(b"one\ntwo\nunfinished").unwrap();
+    worker.until("the lines", || std::fs::read_to_string(folder.join("stdout")).unwrap() == "one\ntwo\n");
+    let url = worker.url();
+    assert_eq!(request("PUT", &format!("{url}/connectors/source/pause"), None).status, 202);
+    worker.until("paused", || task_state(&url, "source") == "PAUSED");
+    assert_eq!(request("PUT", &format!("{url}/connectors/source/resume"), None).status, 202);
+    worker.until("running", || task_state(&url, "source") == "RUNNING");
+    assert!(worker.stop());
+    drop(stdin);
+}
+
+fn task_state(url: &str, name: &str) -> String {
+    let status = request("GET", &format!("{url}/connectors/{name}/status"), None).json();
+    status["tasks"][0]["state"].as_str().unwrap_or_default().to_owned()
+}
+
+#[test]
+fn a_connector_of_rest_has_neither_standard_input_nor_output() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let mut worker = Worker::standalone(folder, &properties(folder), &[]);
+    let url = worker.url();
+    for (class, topic) in [("FileStreamSource", "topic"), ("FileStreamSink", "topics")] {
+        let body = json!({"name": class, "config": {"connector.class": class, topic: "lines"}}).to_string();
+        let answer = request("POST", &format!("{url}/connectors"), Some(("application/json", body.as_bytes())));
+        assert_eq!(answer.status, 400, "{}", answer.text);
+        let said = answer.json()["message"].as_str().unwrap_or_default().to_owned();
+        for part in ["file", "without a value it asks for standard input or output", "command line", "name a file"] {
+            assert!(said.contains(part), "{part}: {said}");
+        }
+    }
+    assert_eq!(request("GET", &format!("{url}/connectors"), None).json(), json!([]));
+    assert!(worker.stop());
+}
+
+#[test]
+fn a_named_pipe_is_refused_at_once_and_holds_nobody_up() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let pipe = folder.join("pipe");
+    assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    let source = format!("name=source\nconnector.class=FileStreamSource\ntopic=lines\nfile={}\n", pipe.display());
+    let sink = format!("name=sink\nconnector.class=FileStreamSink\ntopics=lines\nfile={}\n", pipe.display());
+    let connectors = [("source.properties", source.as_str()), ("sink.properties", sink.as_str())];
+    let mut worker = Worker::standalone(folder, &properties(folder), &connectors);
+    let url = worker.url();
+    for name in ["source", "sink"] {
+        worker.until("the refusal", || task_state(&url, name) == "FAILED");
+        let status = request("GET", &format!("{url}/connectors/{name}/status"), None).text;
+        assert!(status.contains("it is a named pipe") && status.contains(pipe.to_str().unwrap()), "{status}");
+    }
+    assert!(worker.stop());
 }

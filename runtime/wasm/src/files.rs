@@ -276,6 +276,12 @@ impl HostDescriptor for FilesView<'_> {
             self.access(&fd, &path)?;
         }
         let flags = self.follow(&fd, flags);
+        // To open a named pipe is to wait for its other end, on a thread of the host that nothing calls back.
+        let there = self.wasi.stat_at(Resource::new_borrow(fd.rep()), flags, path.clone()).await;
+        if there.is_ok_and(|there| matches!(there.type_, types::DescriptorType::Fifo | types::DescriptorType::Unknown))
+        {
+            return Err(types::ErrorCode::Unsupported.into());
+        }
         self.wasi.open_at(fd, flags, path, open, access).await
     }
 

@@ -1,7 +1,7 @@
 //! A worker process of a test's own, weir or the one it is measured by: started, asked, killed, never left behind.
 
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, ChildStdin, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use super::built;
@@ -15,15 +15,28 @@ pub struct Worker {
 impl Worker {
     /// Starts a worker with these properties and connector files (name and text) in a folder.
     pub fn standalone(folder: &Path, properties: &str, connectors: &[(&str, &str)]) -> Worker {
-        Worker::run(Command::new(built("weir")), folder, properties, connectors)
+        Worker::with_stdio(folder, properties, connectors, Stdio::null(), Stdio::null())
     }
 
-    /// The same with compiled code of its own in the folder, and bounds on the size of its files that can be set.
+    /// Starts such a worker with standard input and output of its own.
+    pub fn with_stdio(
+        folder: &Path,
+        properties: &str,
+        connectors: &[(&str, &str)],
+        stdin: Stdio,
+        stdout: Stdio,
+    ) -> Worker {
+        let mut command = Command::new(built("weir"));
+        command.stdin(stdin).stdout(stdout);
+        Worker::run(command, folder, properties, connectors)
+    }
+
+    /// A worker with compiled code of its own in the folder, and bounds on the size of its files that can be set.
     pub fn confined(folder: &Path, properties: &str) -> Worker {
         let mut command = Command::new("sh");
         // A file that may not grow is an error to the worker, as a full disk is, and not its end.
         command.args(["-c", "trap '' XFSZ; exec \"$0\" \"$@\""]).arg(built("weir"));
-        command.env("XDG_CACHE_HOME", folder.join("cache"));
+        command.env("XDG_CACHE_HOME", folder.join("cache")).stdin(Stdio::null()).stdout(Stdio::null());
         Worker::run(command, folder, properties, &[])
     }
 
@@ -46,7 +59,7 @@ impl Worker {
         }
         let log = folder.join("weir.log");
         let out = std::fs::OpenOptions::new().create(true).append(true).open(&log).expect("a log");
-        let child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(out).spawn().expect("weir starts");
+        let child = command.stderr(out).spawn().expect("weir starts");
         Worker { child, log }
     }
 
@@ -64,6 +77,11 @@ impl Worker {
         let (mut worker, url) = (Worker { child, log }, format!("http://127.0.0.1:{port}"));
         worker.until("REST", || super::http::request("GET", &format!("{url}/health"), None).status == 200);
         (worker, url)
+    }
+
+    /// The worker's standard input, where it was started with a pipe.
+    pub fn stdin(&mut self) -> ChildStdin {
+        self.child.stdin.take().expect("a pipe")
     }
 
     /// What the worker has logged, earlier workers of the same folder included.

@@ -55,6 +55,8 @@ struct Output {
     appender: Appender,
     /// How large it should be.
     size: u64,
+    /// Whether a write has failed: it is opened anew, once what it took is on the disk.
+    broken: bool,
 }
 
 /// What could not be written.
@@ -93,6 +95,9 @@ pub struct FileSinkTask {
     /// What of a line was written before writing broke off.
     torn: Vec<u8>,
     look_at: Instant,
+    /// What the disk did not take of lines that were written. It is told once, and a second try would say that all is
+    /// well: so from then on nothing is, until a restart writes again what is not committed.
+    lost: Option<String>,
 }
 
 impl SinkTask for FileSinkTask {
@@ -107,9 +112,7 @@ impl SinkTask for FileSinkTask {
         if batch.is_empty() {
             return Ok(Delivery::all());
         }
-        if let Err(error) = self.make_ready() {
-            return Ok(Delivery::all().retry_from(0, None, self.unwritable(&error)));
-        }
+        self.make_ready()?;
         let faults = self.render(batch);
         let written = match &mut self.output {
             Some(output) => output.write(&self.rendered),
@@ -123,16 +126,12 @@ impl SinkTask for FileSinkTask {
         if broken.written > 0 {
             self.torn = torn.to_vec();
         }
-        self.output = None;
+        self.output.iter_mut().for_each(|output| output.broken = true);
         Ok(failed(faults, row).retry_from(row, None, self.unwritable(&broken.error)))
     }
 
     fn pre_commit(&mut self, positions: Vec<Position>) -> Result<Vec<Position>> {
-        let synced = self.output.as_mut().map_or(Ok(()), |output| output.appender.sync());
-        // What the disk refused is not offered to it again by a second try, but by the records that are not committed.
-        synced.map_err(|error| {
-            Error::fatal(format!("{}; restart to write again what was lost", self.unwritable(&error)))
-        })?;
+        self.sync()?;
         Ok(positions)
     }
 }
@@ -151,45 +150,73 @@ impl FileSinkTask {
             rendered: Rendered::default(),
             torn: Vec::new(),
             look_at: Instant::now(),
+            lost: None,
         };
-        task.make_ready()?;
+        task.open()?;
         Ok(task)
     }
 
-    /// Opens the file: at first, after a failure, and when another is under its name or none.
-    fn make_ready(&mut self) -> std::io::Result<()> {
-        let Some((path, place)) = &self.file else {
-            self.output.get_or_insert_with(|| Output { appender: Appender::stdout(), size: 0 });
-            return Ok(());
-        };
-        let now = Instant::now();
-        if self.output.is_some() {
-            if now < self.look_at {
-                return Ok(());
-            }
-            match place.identity() {
-                Ok(identity) if Some(identity) == self.identity => {
-                    self.look_at = now + LOOK_EVERY;
-                    return Ok(());
+    /// Opens the file, which is made where it is missing.
+    fn open(&mut self) -> std::io::Result<()> {
+        let (appender, size) = match &self.file {
+            None => (Appender::stdout(), 0),
+            Some((_, place)) => {
+                let appender = place.append()?;
+                let (identity, size) = (appender.identity()?, appender.size()?);
+                if identity != self.identity {
+                    self.identity = identity;
+                    self.torn.clear();
                 }
-                Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
-                Ok(_) => weir_sdk::info!("File {path} was replaced: writing to the new one"),
-                Err(_) => weir_sdk::info!("File {path} was moved or removed: making it anew"),
+                (appender, size)
             }
-            if let Some(output) = &mut self.output {
-                output.appender.sync()?;
-            }
-            self.output = None;
-        }
-        let appender = place.append()?;
-        let (identity, size) = (appender.identity()?, appender.size()?);
-        if identity != self.identity {
-            self.identity = identity;
-            self.torn.clear();
-        }
-        self.output = Some(Output { appender, size });
-        self.look_at = now + LOOK_EVERY;
+        };
+        self.output = Some(Output { appender, size, broken: false });
+        self.look_at = Instant::now() + LOOK_EVERY;
         Ok(())
+    }
+
+    /// Opens the file anew after a failure, and when another is under its name or none.
+    fn make_ready(&mut self) -> Result<()> {
+        let usable = self.is_in_place().map_err(|error| Error::retriable(self.unwritable(&error)))?;
+        if usable && self.lost.is_none() {
+            return Ok(());
+        }
+        self.sync()?;
+        self.output = None;
+        self.open().map_err(|error| Error::retriable(self.unwritable(&error)))
+    }
+
+    /// Whether what is open can be written to, and is what is under the name.
+    fn is_in_place(&mut self) -> std::io::Result<bool> {
+        let now = Instant::now();
+        match (&self.output, &self.file) {
+            (None | Some(Output { broken: true, .. }), _) => return Ok(false),
+            (Some(_), Some((path, place))) if now >= self.look_at => match place.identity() {
+                Ok(identity) if Some(identity) == self.identity => {}
+                Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
+                Ok(_) => {
+                    weir_sdk::info!("File {path} was replaced: writing to the new one");
+                    return Ok(false);
+                }
+                Err(_) => {
+                    weir_sdk::info!("File {path} was moved or removed: making it anew");
+                    return Ok(false);
+                }
+            },
+            (Some(_), _) => return Ok(true),
+        }
+        self.look_at = now + LOOK_EVERY;
+        Ok(true)
+    }
+
+    /// Brings what was written to the disk.
+    fn sync(&mut self) -> Result<()> {
+        if let (None, Some(output)) = (&self.lost, &mut self.output)
+            && let Err(error) = output.appender.sync()
+        {
+            self.lost = Some(format!("{}; restart to write again what was lost", self.unwritable(&error)));
+        }
+        self.lost.as_ref().map_or(Ok(()), |lost| Err(Error::fatal(lost)))
     }
 
     /// Renders the lines of a batch; answers the rows that have none.

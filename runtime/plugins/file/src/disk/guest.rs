@@ -28,6 +28,9 @@ fn error(code: ErrorCode) -> Error {
         ErrorCode::Quota => ErrorKind::QuotaExceeded,
         ErrorCode::IsDirectory => ErrorKind::IsADirectory,
         ErrorCode::FileTooLarge => ErrorKind::FileTooLarge,
+        ErrorCode::Unsupported => {
+            return Error::other("it is a named pipe, which is not opened: use standard input or output");
+        }
         ErrorCode::Loop => return Error::other("it is a symbolic link, and links are not followed"),
         _ => ErrorKind::Other,
     };
@@ -162,7 +165,11 @@ impl Appender {
 
     /// Brings what was appended to the disk.
     pub fn sync(&mut self) -> Result<()> {
-        self.file.as_ref().map_or(Ok(()), |file| file.sync_data().map_err(error))
+        match self.file.as_ref().map_or(Ok(()), Descriptor::sync_data) {
+            // Pipes and devices have no disk, and say so.
+            Err(ErrorCode::Invalid) => Ok(()),
+            synced => synced.map_err(error),
+        }
     }
 
     /// What the file is; none for standard output.

@@ -1,7 +1,7 @@
 //! Files over std.
 
 use std::fs::{File, Metadata, OpenOptions};
-use std::io::{Read, Result, Write};
+use std::io::{ErrorKind, Read, Result, Write};
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::PathBuf;
 
@@ -115,7 +115,11 @@ impl Appender {
     /// Brings what was appended to the disk.
     pub fn sync(&mut self) -> Result<()> {
         match self {
-            Appender::File(file) => file.sync_data(),
+            // Pipes and devices have no disk, and say so.
+            Appender::File(file) => match file.sync_data() {
+                Err(error) if error.kind() == ErrorKind::InvalidInput => Ok(()),
+                synced => synced,
+            },
             Appender::Stdout => Ok(()),
         }
     }

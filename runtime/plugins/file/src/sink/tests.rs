@@ -62,6 +62,67 @@ fn a_full_disk_is_retried_from_the_row_that_did_not_fit() {
     assert!(task.torn.is_empty());
 }
 
+/// A file that takes no bytes, and whose bytes cannot be brought to the disk either.
+fn refusing(path: &std::path::Path) -> Output {
+    use std::os::unix::fs::OpenOptionsExt;
+    const O_PATH: i32 = 0o10_000_000;
+    let file = fs::OpenOptions::new().read(true).custom_flags(O_PATH).open(path).unwrap();
+    Output { appender: Appender::File(file), size: 4, broken: false }
+}
+
+#[test]
+fn what_was_written_before_a_failure_is_committed_only_once_it_is_on_the_disk() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("out.txt");
+    let mut task = start(file.to_str().unwrap()).unwrap();
+    task.put(&texts(&["one"])).unwrap();
+    task.output = Some(refusing(&file));
+    let delivery = format!("{:?}", task.put(&texts(&["two"])).unwrap());
+    assert!(delivery.contains("from: 0"), "{delivery}");
+    for _ in 0..2 {
+        let error = task.pre_commit(Vec::new()).unwrap_err();
+        assert!(error.to_string().ends_with("restart to write again what was lost"), "{error}");
+        assert!(matches!(task.put(&texts(&["two"])), Err(Error::Fatal(_))), "and no second try makes it good");
+    }
+}
+
+#[test]
+fn what_a_file_that_was_moved_away_holds_must_be_on_the_disk_before_the_next_is_made() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("out.txt");
+    let mut task = start(file.to_str().unwrap()).unwrap();
+    task.put(&texts(&["one"])).unwrap();
+    task.output = Some(refusing(&file));
+    fs::remove_file(&file).unwrap();
+    task.look_at = Instant::now();
+    assert!(matches!(task.put(&texts(&["two"])), Err(Error::Fatal(_))));
+    assert!(task.pre_commit(Vec::new()).is_err());
+}
+
+#[test]
+fn what_has_no_disk_need_not_be_brought_there() {
+    let mut task = start("/dev/null").unwrap();
+    task.put(&texts(&["one"])).unwrap();
+    assert_eq!(task.pre_commit(Vec::new()).unwrap().len(), 0);
+}
+
+#[test]
+fn a_folder_that_is_gone_is_waited_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("below/out.txt");
+    fs::create_dir(file.parent().unwrap()).unwrap();
+    let mut task = start(file.to_str().unwrap()).unwrap();
+    task.put(&texts(&["one"])).unwrap();
+    fs::rename(file.parent().unwrap(), folder.path().join("elsewhere")).unwrap();
+    task.look_at = Instant::now();
+    let Err(Error::Retriable(reason)) = task.put(&texts(&["two"])) else { panic!("it was written") };
+    assert!(reason.contains("Error while trying to write to file"), "{reason}");
+    fs::create_dir(file.parent().unwrap()).unwrap();
+    task.put(&texts(&["two"])).unwrap();
+    assert_eq!(fs::read_to_string(&file).unwrap(), "two\n");
+    assert_eq!(fs::read_to_string(folder.path().join("elsewhere/out.txt")).unwrap(), "one\n");
+}
+
 #[test]
 fn a_line_that_was_torn_is_completed() {
     let folder = tempfile::tempdir().unwrap();

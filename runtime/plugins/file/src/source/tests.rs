@@ -127,6 +127,28 @@ fn bad_bytes_are_replaced_as_in_java_and_positions_count_bytes() {
 }
 
 #[test]
+fn text_of_another_encoding_and_null_characters_come_as_they_would_in_java() {
+    let mut file = Followed::start(&[], 0);
+    // UTF-16 with its mark: bytes that are not UTF-8 are replaced, null characters are characters.
+    file.append("lines.txt", b"\xff\xfea\0\n\0\0b\0\r\n");
+    assert_eq!(file.poll(), lines(&[("\u{fffd}\u{fffd}a\0", 5), ("\0\0b\0", 11)]));
+    file.append("lines.txt", "\u{feff}mark\n");
+    assert_eq!(file.poll(), lines(&[("\u{feff}mark", 19)]));
+}
+
+#[test]
+fn a_file_that_takes_the_name_between_two_polls_is_read_whole_whatever_its_size() {
+    for text in ["x\n", "new 1\n", "a much longer line than before\n"] {
+        let mut file = Followed::start(&[], 0);
+        file.append("lines.txt", "old 1\n");
+        assert_eq!(file.poll(), lines(&[("old 1", 6)]));
+        fs::write(file.path("next"), text).unwrap();
+        fs::rename(file.path("next"), file.path("lines.txt")).unwrap();
+        assert_eq!(file.await_lines(), lines(&[(text.trim_end(), text.len() as u64)]));
+    }
+}
+
+#[test]
 fn a_truncated_file_begins_anew_without_what_was_unfinished() {
     let mut file = Followed::start(&[], 0);
     file.append("lines.txt", "one\ntwo\nunfinished");

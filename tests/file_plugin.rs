@@ -114,6 +114,16 @@ async fn reading_goes_on_at_the_stored_position_in_batches_of_the_asked_size() {
 }
 
 #[tokio::test]
+async fn a_batch_ends_at_the_bytes_that_are_asked_for_and_has_at_least_one_line() {
+    let (_folder, file) = folder();
+    append(&file, &format!("{}\n", "x".repeat(99)).repeat(50));
+    let mut source = Source::start(&file, &[], "{}").await;
+    let mut rows = async |bytes| source.task.poll(Duration::ZERO, bytes).await.unwrap().records.rows;
+    assert_eq!((rows(0).await, rows(1000).await), (1, 7));
+    assert_eq!(rows(BATCH).await, 42);
+}
+
+#[tokio::test]
 async fn a_line_of_many_megabytes_comes_whole_and_one_that_does_not_fit_names_the_limit() {
     let (_folder, file) = folder();
     let long = "x".repeat(15 << 20);

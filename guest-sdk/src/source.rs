@@ -293,11 +293,11 @@ impl SourceBatch {
         self.len() == 0
     }
 
-    /// Whether the batch holds as many bytes as the worker wishes (its `batch.bytes.max`): time for the poll to end.
-    /// More may be added, which only costs memory.
+    /// Whether the batch holds records, and as many bytes as the worker wishes (its `batch.bytes.max`): time for the poll
+    /// to end. More may be added, which only costs memory.
     #[inline]
     pub fn is_full(&self) -> bool {
-        self.bytes() >= self.bytes_max
+        !self.is_empty() && self.bytes() >= self.bytes_max
     }
 
     /// How many bytes the records take.

@@ -71,7 +71,10 @@ fn bytes(hex: &Value) -> Vec<u8> {
     (0..hex.len()).step_by(2).map(|at| u8::from_str_radix(&hex[at..at + 2], 16).unwrap()).collect()
 }
 
-fn cases() -> Vec<(GroupProtocol, Assignment, MemberState, Vec<u8>, Vec<u8>)> {
+/// An assignment and a member that holds it, each with Apache's bytes of it.
+type Case = (GroupProtocol, Assignment, MemberState, Vec<u8>, Vec<u8>);
+
+fn cases() -> Vec<Case> {
     let of_version = [GroupProtocol::Eager, GroupProtocol::Compatible, GroupProtocol::Sessioned];
     let case = |json: Value| {
         let text = |name: &str| json[name].as_str().unwrap().to_owned();

@@ -4,6 +4,7 @@ mod assignor;
 mod builder;
 mod cluster_state;
 pub mod group_codec;
+pub mod leader;
 pub mod member;
 mod metrics;
 mod plan;

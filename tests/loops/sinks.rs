@@ -244,3 +244,40 @@ async fn a_sink_that_is_given_up_in_a_call_says_nothing_more() {
     assert_eq!(*task.states.lock().unwrap(), [TaskState::Running], "no failure, and no end: another may own the task");
     assert_eq!(committed(&world).await, None, "what was not delivered is not committed");
 }
+
+/// What a sink does whose guest would keep it busy for ever: it puts what comes, and it stops.
+async fn still_works_and_stops(guest: FakeSink) {
+    let diary = guest.diary.clone();
+    let world = world().await;
+    fill(&world, &["a"]).await;
+    let task = sink(&world, guest).await;
+    task.until("the first commit", || diary.all().contains(&"pre-commit".to_owned())).await;
+    fill(&world, &["b"]).await;
+    task.until("the next put", || diary.all().contains(&"put b".to_owned())).await;
+    assert_eq!(task.stop().await, [TaskState::Running, TaskState::Unassigned]);
+    assert_eq!(committed(&world).await, Some(2));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_pre_commit_that_takes_longer_than_the_interval_leaves_time_for_puts() {
+    let diary = Diary::default();
+    still_works_and_stops(FakeSink { pre_commit_takes: Duration::from_secs(2), ..fake_sink(vec![], &diary) }).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_pre_commit_that_asks_for_the_next_leaves_time_for_puts() {
+    let diary = Diary::default();
+    still_works_and_stops(FakeSink { never_done: true, ..fake_sink(vec![], &diary) }).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_guest_that_is_busy_for_no_time_at_all_does_not_keep_its_task_from_stopping() {
+    const OFTEN: usize = 50_000;
+    let world = world().await;
+    fill(&world, &["a"]).await;
+    let diary = Diary::default();
+    let task = sink(&world, fake_sink((0..OFTEN).map(|_| busy_for(0)).collect(), &diary)).await;
+    task.until("the first puts", || puts(&diary).len() > 2).await;
+    assert_eq!(task.stop().await, [TaskState::Running, TaskState::Unassigned]);
+    assert!(puts(&diary).len() < OFTEN, "it stopped in the middle");
+}

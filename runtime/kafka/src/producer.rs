@@ -86,8 +86,9 @@ impl Producer for KafkaProducer {
         Ok(())
     }
 
+    /// Refused records have no bytes any more, and count so that their answers are asked for.
     fn unanswered_bytes(&self) -> usize {
-        self.unanswered
+        self.unanswered + self.refused.len()
     }
 
     async fn answers(&mut self) -> Vec<Sent> {

@@ -152,6 +152,10 @@ pub struct FakeSink {
     pub worker: Option<mpsc::Sender<Wish>>,
     /// Whether puts of records never end.
     pub hangs: bool,
+    /// How long pre-commit takes.
+    pub pre_commit_takes: Duration,
+    /// Whether each pre-commit asks for a commit.
+    pub never_done: bool,
 }
 
 impl FakeSink {
@@ -198,6 +202,10 @@ impl SinkTask for FakeSink {
 
     async fn pre_commit(&mut self, positions: &[Position]) -> Result<Vec<Position>, Fault> {
         self.diary.note("pre-commit");
+        tokio::time::sleep(self.pre_commit_takes).await;
+        if self.never_done {
+            self.ask(vec![Wish::Commit]);
+        }
         let lowered = |p: &Position| Position { offset: self.pre_commit.unwrap_or(p.offset), ..p.clone() };
         Ok(positions.iter().map(lowered).collect())
     }

@@ -118,7 +118,7 @@ pub trait Producer: Send {
     /// taken. Keyed records without partition go where Java's default partitioner puts them (murmur2).
     fn send(&mut self, records: RawRecords, tickets: &[Ticket]) -> Result<(), BrokerError>;
 
-    /// Bytes of records that were taken and are not answered.
+    /// Bytes of records that were taken and are not answered; above 0 as long as any answer is outstanding.
     fn unanswered_bytes(&self) -> usize;
 
     /// Answers in the order of arrival, at least one; waits when there is none. Cancel safe.

@@ -20,6 +20,8 @@ use super::{Command, TaskFailure};
 
 /// The wait before a batch is offered again when the task names none.
 const RETRY: Duration = Duration::from_secs(1);
+/// The least of that, so that partitions are given up and taken on meanwhile.
+const RETRY_LEAST: Duration = Duration::from_millis(1);
 /// How long the consumer is asked to wait at most, so that a quiet task is still told that there is nothing.
 const MAX_WAIT: Duration = Duration::from_secs(5);
 
@@ -159,8 +161,16 @@ impl Sink {
     }
 
     async fn turn(&mut self) -> Step {
-        // What the guest asked for in its last call holds before its next.
-        while let Ok(wish) = self.parts.wishes.try_recv() {
+        // However much there is to do, it is seen that the task is told something.
+        if self.parts.grace.stopping.is_cancelled() {
+            return Err(Event::Stop);
+        }
+        if let Ok(command) = self.parts.commands.try_recv() {
+            return Err(Event::told(Some(command)));
+        }
+        // What the guest asked for in its last call holds before its next; what it asks for meanwhile waits.
+        for _ in 0..self.parts.wishes.len() {
+            let Ok(wish) = self.parts.wishes.try_recv() else { break };
             self.grant(wish).await?;
         }
         let now = Instant::now();
@@ -176,8 +186,8 @@ impl Sink {
             biased;
             () = self.parts.grace.stopping.cancelled() => return Err(Event::Stop),
             command = self.parts.commands.recv() => return Err(Event::told(command)),
-            Some(wish) = self.parts.wishes.recv() => return self.grant(wish).await,
             polled = self.parts.consumer.poll(wait, self.parts.batch_bytes) => polled,
+            Some(wish) = self.parts.wishes.recv() => return self.grant(wish).await,
         };
         let polled = match polled {
             Err(BrokerError::Unavailable(reason)) => {
@@ -302,7 +312,7 @@ impl Sink {
         self.delivered(&batch, from);
         let rows: Vec<u32> = (from as u32..batch.records.records.rows as u32).collect();
         let rest = select(batch, &rows);
-        self.pending = Some((rest, Instant::now() + after.unwrap_or(RETRY)));
+        self.pending = Some((rest, Instant::now() + after.unwrap_or(RETRY).max(RETRY_LEAST)));
         self.pause_all()
     }
 
@@ -389,7 +399,13 @@ impl Sink {
 
     /// Commits what was delivered, as far as the guest agrees.
     async fn commit(&mut self, only: Option<&[TopicPartition]>) -> Step {
+        let step = self.commit_now(only).await;
+        // From the end on: a commit that takes as long as the interval leaves time for the work.
         self.next_commit = Instant::now() + self.parts.flush_interval;
+        step
+    }
+
+    async fn commit_now(&mut self, only: Option<&[TopicPartition]>) -> Step {
         let current = self.commits.current(only);
         if current.is_empty() || !self.guest_started {
             return Ok(());

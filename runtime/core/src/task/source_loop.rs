@@ -439,7 +439,9 @@ impl Source {
                 () = tokio::time::sleep_until(until) => break,
                 () = self.parts.grace.over.cancelled() => break,
             };
-            self.answered(answers);
+            if let Some(Event::Failed(failure)) = self.answered(answers) {
+                tracing::warn!(task = %self.parts.id, %failure, "a record was not written while the task stopped");
+            }
         }
         self.tell_acknowledged().await;
         self.commit().await;

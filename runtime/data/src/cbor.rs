@@ -48,6 +48,8 @@ pub enum Malformed {
     NotUtf8,
     /// Bytes after the value.
     Trailing,
+    /// A decimal of more than [`crate::decimal::PRINTED_MAX`] bytes, which is not printed.
+    LongDecimal,
 }
 
 impl std::fmt::Display for Malformed {
@@ -59,6 +61,7 @@ impl std::fmt::Display for Malformed {
             Malformed::KeyNotText => "CBOR map with a key that is not text",
             Malformed::NotUtf8 => "CBOR text that is not UTF-8",
             Malformed::Trailing => "bytes after the CBOR value",
+            Malformed::LongDecimal => "a decimal of more than 1024 bytes, too long to be printed",
         })
     }
 }

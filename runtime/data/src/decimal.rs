@@ -1,6 +1,7 @@
 //! Pure. Decimals as Connect's logical type holds them (an unscaled two's complement integer and a scale) to digits
 //! and back, and as Java's `BigDecimal.toString` prints them.
 
+use crate::cbor::Malformed;
 use crate::java_text;
 
 /// The shortest two's complement form, which is what Java writes.
@@ -22,7 +23,7 @@ fn digits(unscaled: &[u8]) -> (bool, Vec<u8>) {
     if let Some(value) = small(unscaled, negative) {
         return (negative, value.unsigned_abs().to_string().into_bytes());
     }
-    // Base 10^9, least significant first; each byte multiplies by 256.
+    // Base 10^9, least significant first.
     let mut limbs: Vec<u32> = vec![0];
     let mut carry_in = negative;
     let mut magnitude = unscaled.to_vec();
@@ -32,15 +33,17 @@ fn digits(unscaled: &[u8]) -> (bool, Vec<u8>) {
             (*byte, carry_in) = (flipped, carry_in && overflow);
         }
     }
-    for byte in magnitude {
-        let mut carry = u64::from(byte);
+    let (first, rest) = magnitude.split_at(magnitude.len() % 4);
+    for bytes in std::iter::once(first).chain(rest.chunks(4)) {
+        let mut carry = bytes.iter().fold(0, |word, byte| word << 8 | u64::from(*byte));
         for limb in &mut limbs {
-            let value = u64::from(*limb) * 256 + carry;
+            let value = (u64::from(*limb) << (8 * bytes.len())) + carry;
             *limb = (value % 1_000_000_000) as u32;
             carry = value / 1_000_000_000;
         }
-        if carry > 0 {
-            limbs.push(carry as u32);
+        while carry > 0 {
+            limbs.push((carry % 1_000_000_000) as u32);
+            carry /= 1_000_000_000;
         }
     }
     let mut text = limbs.pop().unwrap_or(0).to_string();
@@ -83,8 +86,19 @@ pub fn from_digits(negative: bool, digits: impl IntoIterator<Item = u8>, out: &m
     out.extend_from_slice(shortest(&bytes));
 }
 
-/// Appends a decimal as `BigDecimal.toString` prints it.
-pub fn print(unscaled: &[u8], scale: i32, out: &mut Vec<u8>) {
+/// Bytes that the unscaled integer of a decimal may have to be printed, 2,466 digits: the work grows with their square.
+pub const PRINTED_MAX: usize = 1 << 10;
+
+/// Appends a decimal as `BigDecimal.toString` prints it, or refuses one of more than [`PRINTED_MAX`] bytes.
+pub fn print(unscaled: &[u8], scale: i32, out: &mut Vec<u8>) -> Result<(), Malformed> {
+    if shortest(unscaled).len() > PRINTED_MAX {
+        return Err(Malformed::LongDecimal);
+    }
+    print_short(unscaled, scale, out);
+    Ok(())
+}
+
+fn print_short(unscaled: &[u8], scale: i32, out: &mut Vec<u8>) {
     let (negative, digits) = digits(unscaled);
     if negative {
         out.push(b'-');
@@ -128,7 +142,7 @@ mod tests {
         let (mut bytes, mut out) = (vec![], vec![]);
         from_digits(negative, digits.bytes().map(|byte| byte - b'0'), &mut bytes);
         assert_eq!(shortest(&bytes), bytes);
-        print(&bytes, 0, &mut out);
+        print(&bytes, 0, &mut out).unwrap();
         String::from_utf8(out).unwrap()
     }
 
@@ -146,6 +160,18 @@ mod tests {
     }
 
     #[test]
+    fn what_would_take_long_to_print_is_refused() {
+        let longest = "7".repeat(2_466);
+        assert_eq!(through(&longest), longest);
+        let mut out = vec![];
+        assert_eq!(print(&[0x55; PRINTED_MAX + 1], 2, &mut out), Err(Malformed::LongDecimal));
+        assert_eq!(out, b"");
+        let padded = [vec![0; 1 << 20], vec![5]].concat();
+        print(&padded, 0, &mut out).unwrap();
+        assert_eq!(out, b"5");
+    }
+
+    #[test]
     fn scales_move_the_point_as_in_java() {
         for (unscaled, scale, expected) in [
             (156, 2, "1.56"),
@@ -160,7 +186,7 @@ mod tests {
             (12, i32::MIN, "1.2E+2147483649"),
         ] {
             let mut out = vec![];
-            print(&i64::to_be_bytes(unscaled), scale, &mut out);
+            print(&i64::to_be_bytes(unscaled), scale, &mut out).unwrap();
             assert_eq!(String::from_utf8(out).unwrap(), expected);
         }
     }

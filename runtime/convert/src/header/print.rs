@@ -19,7 +19,7 @@ pub(crate) fn print(schema: Option<&Schema>, cell: &[u8], most: usize, out: &mut
                 return Ok(());
             }
             Type::Bytes => {
-                printer.bytes(cell, logical::of(schema.root()), false);
+                printer.bytes(cell, logical::of(schema.root()), false)?;
                 return Ok(());
             }
             _ => printer.by_schema(schema, 0, 0, false)?,
@@ -133,7 +133,7 @@ impl Printer<'_> {
             }
             (major::BYTES, _) => {
                 let (body, end) = cbor::string_body(self.cell, head)?;
-                self.bytes(body, logical, embedded);
+                self.bytes(body, logical, embedded)?;
                 return Ok(end);
             }
             (major::UNSIGNED | major::NEGATIVE, _) => {
@@ -169,7 +169,7 @@ impl Printer<'_> {
         self.out.push(b'"');
     }
 
-    fn bytes(&mut self, body: &[u8], logical: Logical, embedded: bool) {
+    fn bytes(&mut self, body: &[u8], logical: Logical, embedded: bool) -> Result<(), Malformed> {
         if let Logical::Decimal(Some(scale)) = logical {
             return decimal::print(body, scale, self.out);
         }
@@ -177,6 +177,7 @@ impl Printer<'_> {
         self.out.extend_from_slice(quote);
         base64::encode(body, self.out);
         self.out.extend_from_slice(quote);
+        Ok(())
     }
 
     /// What lies within the first day is printed as a time, whole days as a date, whatever the schema says.

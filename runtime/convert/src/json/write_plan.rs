@@ -133,7 +133,7 @@ impl WritePlan {
         let root = &self.nodes[0];
         match (&root.kind, root.logical) {
             (WriteKind::String, _) => writer::string(out, cell),
-            (WriteKind::Bytes, _) => bytes(root, cell, out),
+            (WriteKind::Bytes, _) => bytes(root, cell, out)?,
             _ => {
                 if self.value(cell, 0, 0, most, out)? != cell.len() {
                     return writer::bad_cell(cbor::Malformed::Trailing);
@@ -192,7 +192,7 @@ impl WritePlan {
             (WriteKind::Boolean, _) if head.first == cbor::FALSE => out.extend_from_slice(b"false"),
             (WriteKind::Bytes, major::BYTES) => {
                 let (body, end) = cbor::string_body(cell, &head).or_else(writer::bad_cell)?;
-                bytes(node, body, out);
+                bytes(node, body, out)?;
                 return Ok(end);
             }
             (WriteKind::Array(element), major::ARRAY) => {
@@ -278,12 +278,13 @@ impl WritePlan {
     }
 }
 
-fn bytes(node: &WriteNode, body: &[u8], out: &mut Vec<u8>) {
+fn bytes(node: &WriteNode, body: &[u8], out: &mut Vec<u8>) -> Outcome<()> {
     match node.logical {
-        Logical::Decimal(Some(scale)) => decimal::print(body, scale, out),
+        Logical::Decimal(Some(scale)) => return decimal::print(body, scale, out).or_else(writer::bad_cell),
         Logical::Decimal(None) => writer::bytes(out, decimal::shortest(body)),
         _ => writer::bytes(out, body),
     }
+    Ok(())
 }
 
 #[cold]

@@ -60,7 +60,7 @@ pub fn append(schema: Option<&Schema>, cell: &[u8], most: usize, out: &mut Vec<u
                 return Ok(());
             }
             Type::Bytes => {
-                bytes(logical::of(schema.root()), cell, out);
+                bytes(logical::of(schema.root()), cell, out)?;
                 return Ok(());
             }
             _ => by_schema(schema, 0, cell, 0, most, out)?,
@@ -174,7 +174,7 @@ fn scalar(cell: &[u8], head: &cbor::Head, logical: Logical, out: &mut Vec<u8>) -
         }
         (major::BYTES, _) => {
             let (body, end) = cbor::string_body(cell, head)?;
-            bytes(logical, body, out);
+            bytes(logical, body, out)?;
             return Ok(end);
         }
         (major::UNSIGNED | major::NEGATIVE, _) => {
@@ -199,10 +199,11 @@ fn scalar(cell: &[u8], head: &cbor::Head, logical: Logical, out: &mut Vec<u8>) -
 }
 
 /// Java prints arrays of bytes by their identity, which says nothing; here equal bytes print alike.
-fn bytes(logical: Logical, body: &[u8], out: &mut Vec<u8>) {
+fn bytes(logical: Logical, body: &[u8], out: &mut Vec<u8>) -> Result<(), Malformed> {
     if let Logical::Decimal(Some(scale)) = logical {
         return decimal::print(body, scale, out);
     }
     let hash = body.iter().fold(1u32, |hash, &byte| hash.wrapping_mul(31).wrapping_add(byte as i8 as u32));
     out.extend_from_slice(format!("[B@{hash:x}").as_bytes());
+    Ok(())
 }

@@ -19,9 +19,9 @@ pub struct OffsetFile {
     file: PathBuf,
     content: Arc<Mutex<Content>>,
     /// The number of the next append.
-    end: watch::Sender<i64>,
-    /// One append at a time.
-    appending: tokio::sync::Mutex<()>,
+    end: Arc<watch::Sender<i64>>,
+    /// One append at a time, to its end on disk even when nobody waits for it any more.
+    appending: Arc<tokio::sync::Mutex<()>>,
 }
 
 fn unusable(file: &Path, reason: impl std::fmt::Display) -> StoreError {
@@ -45,8 +45,8 @@ impl OffsetFile {
         Ok(OffsetFile {
             file: file.to_owned(),
             content: Arc::new(Mutex::new(content)),
-            end: watch::Sender::new(end),
-            appending: tokio::sync::Mutex::new(()),
+            end: Arc::new(watch::Sender::new(end)),
+            appending: Arc::default(),
         })
     }
 }
@@ -67,25 +67,29 @@ fn replace(file: &Path, bytes: &[u8]) -> std::io::Result<()> {
 #[async_trait::async_trait]
 impl CompactedLog for OffsetFile {
     async fn append(&self, records: Vec<LogRecord>) -> Result<(), StoreError> {
-        let _alone = self.appending.lock().await;
-        let mut end = *self.end.borrow();
-        let mut next = self.content.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        for LogRecord { key, value } in records {
-            next.insert(key.unwrap_or_default(), (end, value));
-            end += 1;
-        }
-        // Connect keeps a null value where an offset was reset; it means the same to both.
-        let entries: Vec<_> = next.iter().map(|(key, (_, value))| (key.as_slice(), value.as_deref())).collect();
-        let (bytes, file) = (encode_offset_file(entries.into_iter()), self.file.clone());
-        let written = tokio::task::spawn_blocking(move || replace(&file, &bytes)).await;
+        let alone = self.appending.clone().lock_owned().await;
+        let (file, content, end) = (self.file.clone(), self.content.clone(), self.end.clone());
+        let appended = move || {
+            let mut number = *end.borrow();
+            let mut next = content.lock().unwrap_or_else(PoisonError::into_inner).clone();
+            for LogRecord { key, value } in records {
+                next.insert(key.unwrap_or_default(), (number, value));
+                number += 1;
+            }
+            // Connect keeps a null value where an offset was reset; it means the same to both.
+            let entries: Vec<_> = next.iter().map(|(key, (_, value))| (key.as_slice(), value.as_deref())).collect();
+            replace(&file, &encode_offset_file(entries.into_iter()))?;
+            *content.lock().unwrap_or_else(PoisonError::into_inner) = next;
+            end.send_replace(number);
+            drop(alone);
+            Ok(())
+        };
+        let written = tokio::task::spawn_blocking(appended).await;
         let written = written.unwrap_or_else(|error| Err(std::io::Error::other(error)));
         written.map_err(|error| {
             let file = self.file.display();
             StoreError::Unavailable(format!("offset.storage.file.filename: {file} cannot be written: {error}"))
-        })?;
-        *self.content.lock().unwrap_or_else(PoisonError::into_inner) = next;
-        self.end.send_replace(end);
-        Ok(())
+        })
     }
 
     async fn reader(&self) -> Result<Box<dyn LogReader>, StoreError> {

@@ -94,7 +94,11 @@ impl PluginStore for UploadDir {
                 let _ = std::fs::remove_file(&part);
                 return Err(unavailable("written", &file)(error));
             }
-            std::fs::File::open(&dir).and_then(|dir| dir.sync_all()).map_err(unavailable("synced", &dir))
+            std::fs::File::open(&dir).and_then(|dir| dir.sync_all()).map_err(|error| {
+                // It was refused, so it must not be there after a restart.
+                let _ = std::fs::remove_file(&file);
+                unavailable("synced", &dir)(error)
+            })
         })
         .await
     }

@@ -167,7 +167,10 @@ fn store(file: &Path, compiled: &[u8]) -> std::io::Result<()> {
 /// code is 1 when the bytes are at fault, with the reason on standard error.
 pub fn compile_stdin_to_stdout() -> std::process::ExitCode {
     let limit = rustix::process::Rlimit { current: Some(MEMORY), maximum: Some(MEMORY) };
-    let _ = rustix::process::setrlimit(rustix::process::Resource::As, limit);
+    if let Err(error) = rustix::process::setrlimit(rustix::process::Resource::As, limit) {
+        eprintln!("bounding the memory of the compiling process: {error}");
+        return std::process::ExitCode::from(2);
+    }
     let mut wasm = Vec::new();
     if let Err(error) = std::io::stdin().lock().read_to_end(&mut wasm) {
         eprintln!("reading the component: {error}");

@@ -102,7 +102,12 @@ fn preopen(builder: &mut WasiCtxBuilder, place: Place<'_>, access: PathAccess) -
 
 fn leads_out(path: &Path, ceiling: Option<&Path>) -> Fault {
     let ceiling = ceiling.unwrap_or(Path::new("")).display();
-    denied(path, &format!("leads out of sandbox.path.ceiling ({ceiling}) by a link: name a file that is below it"))
+    denied(
+        path,
+        &format!(
+            "leads out of sandbox.path.ceiling ({ceiling}) by a link, or by an absolute one into it: name the file itself"
+        ),
+    )
 }
 
 fn denied(path: &Path, what: &str) -> Fault {

@@ -10,7 +10,7 @@ use crate::model::Limits;
 use super::reader::Reader;
 
 const STACK_BYTES: RangeInclusive<usize> = 64 << 10..=64 << 20;
-/// WebAssembly of 32 bits has no more, and less than a page runs nothing.
+/// Less than a page runs nothing; more than all memories of 4 GiB together bounds nothing.
 const MEMORY_BYTES: RangeInclusive<u64> = 64 << 10..=16 << 30;
 const COUNT: RangeInclusive<usize> = 1..=10_000;
 

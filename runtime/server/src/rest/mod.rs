@@ -36,8 +36,9 @@ use media::{Base, JsonBody, has_type};
 
 /// The time after which a request is answered whatever came of it (RestServer.DEFAULT_REST_REQUEST_TIMEOUT_MS).
 const TIMEOUT: Duration = Duration::from_secs(90);
-/// The same for uploads, which are compiled: that may take 120 s, and another may be before it.
-const UPLOAD_TIMEOUT: Duration = Duration::from_secs(300);
+/// The same for uploads, which come at their sender's pace and are compiled: that may take 120 s, and another may be
+/// before it.
+const UPLOAD_TIMEOUT: Duration = Duration::from_secs(600);
 /// Bytes that a body of JSON may have.
 const JSON_BYTES_MAX: usize = 8 << 20;
 
@@ -130,6 +131,11 @@ async fn once_started(State(app): State<AppSlot>, request: Request, next: Next) 
     let timeout = if uploads { UPLOAD_TIMEOUT } else { TIMEOUT };
     match tokio::time::timeout(timeout, next.run(request)).await {
         Ok(answer) => answer,
+        Err(_) if uploads => Error::new(
+            StatusCode::REQUEST_TIMEOUT,
+            format!("The upload and its compiling took longer than {} s: send it again", timeout.as_secs()),
+        )
+        .into_response(),
         Err(_) => Error::new(StatusCode::INTERNAL_SERVER_ERROR, "Request timed out").into_response(),
     }
 }

@@ -77,15 +77,20 @@ ask() {
     echo
 }
 
+# The beginning of a long answer.
+shorten() {
+    sed 's/^\(.\{200\}\).*/\1.../'
+}
+
 until_holds "the worker" listens
 say "The worker serves $url and knows nothing of weather. Uploading examples/weather:"
 echo "curl -X POST -H 'Content-Type: application/wasm' --data-binary @out/guests/weather.wasm $url/connector-plugins"
 ask -X POST -H 'Content-Type: application/wasm' --data-binary "@$root/out/guests/weather.wasm" "$url/connector-plugins" |
-    cut -c 1-200
+    shorten
 say "Creating a source with that transformation, and a sink:"
 for connector in source sink; do
     echo "curl -X POST -H 'Content-Type: application/json' -d @$connector.json $url/connectors"
-    ask -X POST -H 'Content-Type: application/json' -d "@$dir/$connector.json" "$url/connectors" | cut -c 1-200
+    ask -X POST -H 'Content-Type: application/json' -d "@$dir/$connector.json" "$url/connectors" | shorten
 done
 
 expected=$(awk -F, 'NR > 1 && $2 > 0' "$observations" | wc -l | tr -d ' ')

@@ -1,5 +1,8 @@
 //! Hostile guests: each hurts itself and nobody else, and the fault says which limit ended it and by how much.
 
+#[path = "sandbox/limits.rs"]
+mod limits;
+
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -71,117 +74,6 @@ async fn a_trap_tells_where_it_happened_and_what_the_guest_said_last() {
 }
 
 #[tokio::test]
-async fn an_endless_loop_ends_at_its_cpu_limit() {
-    let fault = poll_of("loop", "", Grants::default()).await;
-    let Fault::Limited { call: "poll", limit: Limit::Cpu { key, limit, used } } = fault else { panic!("{fault:?}") };
-    assert_eq!((key, limit), ("task.call.cpu.max.ms", Duration::from_millis(300)));
-    assert!(used >= limit && used < limit * 3, "{used:?}");
-}
-
-#[tokio::test]
-async fn a_dawdler_ends_at_its_deadline_without_using_cpu() {
-    let fault = poll_of("dawdle", "", Grants::default()).await;
-    let Fault::Limited { limit: Limit::Deadline { key, limit, used }, .. } = &fault else { panic!("{fault:?}") };
-    assert_eq!((*key, *limit), ("task.poll.timeout.ms", Duration::from_secs(2)));
-    assert!(used >= limit);
-    assert!(fault.to_string().contains("task.poll.timeout.ms allows 2000 ms"), "{fault}");
-}
-
-#[tokio::test]
-async fn a_hoarder_ends_at_its_memory_limit() {
-    let fault = poll_of("hoard", "", Grants::default()).await;
-    let Fault::Limited { limit: Limit::Memory { key, limit, asked }, .. } = fault else { panic!("{fault:?}") };
-    assert_eq!((key, limit), ("task.memory.max.bytes", 16 << 20));
-    assert!(asked > limit && asked < limit + (4 << 20), "{asked}");
-}
-
-#[tokio::test]
-async fn deep_recursion_ends_at_its_stack_limit() {
-    for stack_bytes in [64 << 10, 1 << 20] {
-        let limits = Limits { stack_bytes, ..tight() };
-        let plugins = plugins(limits.clone());
-        let component = component(&plugins, "guest_hostile").await;
-        let given = context("test.HostileSource", &[("behaviour", "recurse")], &limits);
-        let mut task = component.source_task(given).await.unwrap();
-        task.start().await.unwrap();
-        let fault = task.poll(Duration::ZERO, BATCH).await.unwrap_err();
-        let text = format!("poll used up its stack, task.stack.max.bytes allows {stack_bytes} bytes");
-        assert_eq!(fault.to_string(), text);
-    }
-}
-
-#[tokio::test]
-async fn an_instance_of_too_many_parts_is_not_made_and_the_fault_says_how_many_it_has() {
-    let plugins = plugins(tight());
-    let component = component(&plugins, "guest_hostile").await;
-    for (limits, key, what) in [
-        (Limits { core_instances: 1, ..tight() }, "task.core.instances.max", "core instances"),
-        (Limits { tables: 0, ..tight() }, "task.tables.max", "tables"),
-        (Limits { memories: 0, ..tight() }, "task.memories.max", "memories"),
-    ] {
-        let fault = component.source_task(context("test.HostileSource", &[], &limits)).await.err().unwrap();
-        let Fault::Limited { call: "instantiate", limit: Limit::Count { key: named, limit, asked, .. } } = &fault
-        else {
-            panic!("{key}: {fault:?}")
-        };
-        assert_eq!((*named, *asked), (key, limit + 1));
-        assert!(fault.to_string().contains(&format!("needs {asked} {what} or more, {key} allows {limit}")), "{fault}");
-    }
-}
-
-#[tokio::test]
-async fn an_answer_that_takes_more_than_its_instance_may_have_names_the_limit() {
-    let plugins = plugins(tight());
-    let liar = component(&plugins, "guest_liar").await;
-    // Less than the limit inside the guest, more than it on the host.
-    let given = context("test.LiarSource", &[("lie", "countless header names")], &tight());
-    let mut task = liar.source_task(given).await.unwrap();
-    task.start().await.unwrap();
-    let fault = task.poll(Duration::ZERO, BATCH).await.unwrap_err();
-    assert!(
-        matches!(fault, Fault::Limited { call: "poll", limit: Limit::Answer { limit: 0x100_0000, .. } }),
-        "{fault:?}"
-    );
-    assert!(fault.to_string().contains("task.memory.max.bytes"), "{fault}");
-}
-
-#[tokio::test]
-async fn a_task_shows_the_memory_of_all_its_instances_as_long_as_they_live() {
-    let plugins = plugins(tight());
-    let hostile = component(&plugins, "guest_hostile").await;
-    let given = context("test.HostileSource", &[("behaviour", "trap")], &tight());
-    let meter = given.meter.clone();
-    let shown = || meter.memory_bytes.load(std::sync::atomic::Ordering::Relaxed);
-    let mut task = hostile.source_task(given.clone()).await.unwrap();
-    task.start().await.unwrap();
-    let alone = shown();
-    let chain = component(&plugins, "guest_echo").await.transformations(given).await.unwrap();
-    let together = shown();
-    assert!(alone > 0 && together > alone, "{alone} {together}");
-    task.poll(Duration::ZERO, BATCH).await.unwrap_err();
-    assert_eq!(shown(), together - alone, "an instance that has trapped is gone");
-    drop(chain);
-    assert_eq!(shown(), 0);
-    assert_eq!(meter.memory_peak_bytes.load(std::sync::atomic::Ordering::Relaxed), together);
-}
-
-#[tokio::test]
-async fn a_log_flood_is_cut_and_counted_and_the_guest_lives_on() {
-    let plugins = plugins(tight());
-    let component = component(&plugins, "guest_hostile").await;
-    let given = context(
-        "test.HostileSource",
-        &[("behaviour", "flood")],
-        &Limits { call_cpu: Duration::from_secs(10), ..tight() },
-    );
-    let meter = given.meter.clone();
-    let mut task = component.source_task(given).await.unwrap();
-    task.start().await.unwrap();
-    assert_eq!(task.poll(Duration::from_secs(20), BATCH).await.unwrap().records.rows, 1);
-    assert!(meter.log_lines_dropped.load(std::sync::atomic::Ordering::Relaxed) > 90_000);
-}
-
-#[tokio::test]
 async fn a_call_that_is_dropped_takes_its_instance_with_it() {
     let plugins = plugins(tight());
     let mut task = hostile(&plugins, &[("behaviour", "dawdle")]).await;
@@ -189,17 +81,6 @@ async fn a_call_that_is_dropped_takes_its_instance_with_it() {
     let dropped = tokio::time::timeout(Duration::from_millis(50), task.poll(Duration::ZERO, BATCH)).await;
     assert!(dropped.is_err());
     assert!(task.poll(Duration::ZERO, BATCH).await.unwrap_err().to_string().contains("has ended"));
-}
-
-#[tokio::test]
-async fn a_blocked_put_ends_at_its_deadline() {
-    let plugins = plugins(tight());
-    let component = component(&plugins, "guest_hostile").await;
-    let entries = [("behaviour", "dawdle"), ("call", "put")];
-    let mut task = component.sink_task(context("test.HostileSink", &entries, &tight())).await.unwrap();
-    task.start().await.unwrap();
-    let fault = task.put(&SinkRecords::default()).await.unwrap_err();
-    assert!(matches!(fault, Fault::Limited { call: "put", limit: Limit::Deadline { .. } }), "{fault:?}");
 }
 
 #[tokio::test]

@@ -3,6 +3,8 @@
 
 #[path = "standalone/broker_restart.rs"]
 mod broker_restart;
+#[path = "standalone/plugin_check.rs"]
+mod plugin_check;
 #[path = "standalone/topics.rs"]
 mod topics;
 

@@ -2,7 +2,7 @@
 
 use super::*;
 use weir_core::model::Limits;
-use weir_tests::harness::fakes::{Diary, FakeSteps, WatchedProducer};
+use weir_tests::harness::fakes::{Diary, FakeSteps, NoNewTopics, WatchedProducer};
 use weir_tests::harness::{component, context, plugins};
 
 #[tokio::test(start_paused = true)]
@@ -241,4 +241,15 @@ async fn topics_are_made_for_records_that_are_written_and_no_others() {
     task.stop().await;
     assert_eq!(content(&world).await, ["a"]);
     assert_eq!(world.broker.describe_topics(&["unused"]).await.unwrap(), [None]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_written_is_committed_while_the_next_topic_cannot_be_made() {
+    let world = world().await;
+    let polls = vec![texts(&["a"]), texts(&["b"])];
+    let guest = FakeSource { elsewhere: Some((2, "elsewhere")), ..FakeSource::new(polls, Diary::default()) };
+    let task = source_of(&world, guest, |parts| parts.broker = Arc::new(NoNewTopics(world.broker.clone()))).await;
+    task.idle().await;
+    assert_eq!(stored(&world).await.as_deref(), Some("{\"n\":1}"));
+    assert_eq!(task.stop().await, [TaskState::Running, TaskState::Unassigned]);
 }

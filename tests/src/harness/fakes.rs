@@ -9,11 +9,12 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use weir_core::model::{
     Acknowledgements, BatchTables, Fault, Polled, Position, RawRecords, Records, RowFault, SchemaHandle, StepParts,
-    TopicPartition,
+    Subscription, TopicPartition,
 };
 use weir_core::port::{
-    BrokerError, ChainSegment, Converted, Converter, Producer, Sent, Serialized, SinkDelivery, SinkRecords, SinkTask,
-    SourceTask, Ticket, TopicColumn, Transformations, Transformed, Wish,
+    Broker, BrokerError, ChainSegment, ClientSettings, CompactedLog, Consumer, Converted, Converter, Created, NewTopic,
+    Producer, Sent, Serialized, SinkDelivery, SinkRecords, SinkTask, SourceTask, Ticket, TopicColumn, TopicDescription,
+    Transformations, Transformed, Wish,
 };
 use weir_core::process::{Chain, ChainSegmentPlace};
 use weir_data::{Cells, Column, Node, Schema, Type};
@@ -51,6 +52,8 @@ pub struct FakeSource {
     pub hangs: bool,
     /// The topics that it names; records go to the last.
     pub topics: Vec<&'static str>,
+    /// From which number on values go to a topic of this name instead.
+    pub elsewhere: Option<(u64, &'static str)>,
     /// Who asks the task to stop while it brings the value of this number.
     pub stops: Option<(u64, CancellationToken)>,
 }
@@ -66,6 +69,7 @@ impl FakeSource {
             schema,
             hangs: false,
             topics: vec!["topic"],
+            elsewhere: None,
             stops: None,
         }
     }
@@ -101,6 +105,9 @@ impl SourceTask for FakeSource {
         }
         if !values.is_empty() {
             self.diary.note(format!("polled {}", self.brought));
+        }
+        if let Some((_, topic)) = self.elsewhere.filter(|(from, _)| *from <= self.brought) {
+            self.topics = vec![topic];
         }
         let mut records = Records { rows: values.len(), ..Records::default() };
         records.tables.topics = self.topics.iter().map(|&topic| topic.into()).collect();
@@ -318,5 +325,47 @@ impl Producer for WatchedProducer {
             return self.sent.drain(..).map(refused).collect();
         }
         self.inner.answers().await
+    }
+}
+
+/// A broker that can make no topic now.
+pub struct NoNewTopics(pub Arc<dyn Broker>);
+
+#[async_trait]
+impl Broker for NoNewTopics {
+    async fn cluster_id(&self) -> Result<String, BrokerError> {
+        self.0.cluster_id().await
+    }
+
+    async fn describe_topics(&self, names: &[&str]) -> Result<Vec<Option<TopicDescription>>, BrokerError> {
+        self.0.describe_topics(names).await
+    }
+
+    async fn create_topic(&self, _: &NewTopic) -> Result<Created, BrokerError> {
+        Err(BrokerError::Unavailable("no topic is made now".into()))
+    }
+
+    fn check_pattern(&self, pattern: &str) -> Result<(), String> {
+        self.0.check_pattern(pattern)
+    }
+
+    async fn producer(&self, settings: &ClientSettings) -> Result<Box<dyn Producer>, BrokerError> {
+        self.0.producer(settings).await
+    }
+
+    async fn consumer(
+        &self,
+        subscription: &Subscription,
+        settings: &ClientSettings,
+    ) -> Result<Box<dyn Consumer>, BrokerError> {
+        self.0.consumer(subscription, settings).await
+    }
+
+    async fn group_offsets(&self, group: &str) -> Result<Vec<Position>, BrokerError> {
+        self.0.group_offsets(group).await
+    }
+
+    async fn compacted_log(&self, topic: &NewTopic) -> Result<Arc<dyn CompactedLog>, BrokerError> {
+        self.0.compacted_log(topic).await
     }
 }

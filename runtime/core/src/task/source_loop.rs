@@ -346,13 +346,27 @@ impl Source {
                     return Err(Event::Failed(TaskFailure::new(format!("Task failed to create topic {topic}"), error)));
                 };
                 tracing::warn!(task = %self.parts.id, %topic, reason, "the topic cannot be made now and is tried again");
-                if tokio::time::timeout(MAKE_AGAIN, self.parts.grace.stopping.cancelled()).await.is_ok() {
-                    return Err(Event::Stop);
-                }
+                self.wait_to_make_again().await?;
             }
             self.topics.insert(topic.clone());
         }
         Ok(())
+    }
+
+    /// What was written before does not wait with the topic: it is acknowledged and committed.
+    async fn wait_to_make_again(&mut self) -> Result<(), Event> {
+        let again = Instant::now() + MAKE_AGAIN;
+        loop {
+            let unanswered = self.parts.producer.unanswered_bytes() > 0;
+            let happened = tokio::select! {
+                biased;
+                () = self.parts.grace.stopping.cancelled() => Some(Event::Stop),
+                () = tokio::time::sleep_until(self.next_commit) => self.commit().await,
+                answers = self.parts.producer.answers(), if unanswered => self.answered(answers),
+                () = tokio::time::sleep_until(again) => return Ok(()),
+            };
+            happened.map_or(Ok(()), Err)?;
+        }
     }
 
     fn answered(&mut self, answers: Vec<Sent>) -> Option<Event> {

@@ -5,13 +5,16 @@ use weir_data::{Cells, Headers};
 use crate::model::{BatchTables, Records};
 
 /// Puts together two parts of one batch. `left_rows` and `right_rows` say where each part's rows came from, rising; the
-/// answer says the same of the whole. Tables are joined, the left part's first.
+/// answer says the same of the whole. Tables are joined; where one part's is the beginning of the other's it is kept once.
 pub fn interleave(left: &Records, left_rows: &[u32], right: &Records, right_rows: &[u32]) -> (Records, Vec<u32>) {
     let order = merged(left_rows, right_rows);
     let rows = order.iter().map(|&(is_left, at)| if is_left { left_rows[at] } else { right_rows[at] }).collect();
-    let tables = joined(&left.tables, &right.tables);
-    let shift = |of: usize, is_left: bool| if is_left { 0 } else { of as u32 };
-    let positions = |l: &[u32], r: &[u32], moved: usize| -> Vec<u32> {
+    let (topics, topic_shift) = joined(&left.tables.topics, &right.tables.topics);
+    let (partitions, partition_shift) = joined(partitions(&left.tables), partitions(&right.tables));
+    let (header_names, name_shift) = joined(&left.tables.header_names, &right.tables.header_names);
+    let (schemas, schema_shift) = joined(&left.tables.schemas, &right.tables.schemas);
+    let shift = |by: u32, is_left: bool| if is_left { 0 } else { by };
+    let positions = |l: &[u32], r: &[u32], moved: u32| -> Vec<u32> {
         order
             .iter()
             .map(|&(is_left, at)| {
@@ -31,7 +34,7 @@ pub fn interleave(left: &Records, left_rows: &[u32], right: &Records, right_rows
         for &(is_left, at) in &order {
             let part = if is_left { l } else { r };
             whole.column.push_option(part.column.get(at));
-            whole.schema.push(part.schema_of(at) as u32 + shift(left.tables.schemas.len(), is_left));
+            whole.schema.push(part.schema_of(at) as u32 + shift(schema_shift, is_left));
         }
         if whole.column.absent.iter().map(|byte| byte.count_ones() as usize).sum::<usize>() == order.len() {
             whole.column = Default::default();
@@ -40,15 +43,15 @@ pub fn interleave(left: &Records, left_rows: &[u32], right: &Records, right_rows
     };
     let records = Records {
         rows: order.len(),
-        topic: positions(&left.topic, &right.topic, left.tables.topics.len()),
-        partition: positions(&left.partition, &right.partition, partitions(&left.tables).len()),
+        topic: positions(&left.topic, &right.topic, topic_shift),
+        partition: positions(&left.partition, &right.partition, partition_shift),
         offset: numbers(&left.offset, &right.offset),
         timestamp: numbers(&left.timestamp, &right.timestamp),
         timestamp_type: if left.timestamp.is_empty() { right.timestamp_type } else { left.timestamp_type },
         key: cells(&left.key, &right.key),
         value: cells(&left.value, &right.value),
-        headers: headers(left, right, &order),
-        tables,
+        headers: headers(left, right, &order, (name_shift, schema_shift)),
+        tables: BatchTables { topics, partitions, header_names, schemas },
     };
     (records, rows)
 }
@@ -70,13 +73,15 @@ fn merged(left: &[u32], right: &[u32]) -> Vec<(bool, usize)> {
     order
 }
 
-fn joined(left: &BatchTables, right: &BatchTables) -> BatchTables {
-    BatchTables {
-        topics: [&left.topics[..], &right.topics].concat(),
-        partitions: [partitions(left), partitions(right)].concat(),
-        header_names: [&left.header_names[..], &right.header_names].concat(),
-        schemas: [&left.schemas[..], &right.schemas].concat(),
+/// Two tables as one, and by how much the right one's positions move in it.
+fn joined<T: Clone + PartialEq>(left: &[T], right: &[T]) -> (Vec<T>, u32) {
+    if left.starts_with(right) {
+        return (left.to_vec(), 0);
     }
+    if right.starts_with(left) {
+        return (right.to_vec(), 0);
+    }
+    ([left, right].concat(), left.len() as u32)
 }
 
 /// The partitions of a part; without any, every row leaves the choice to the producer.
@@ -84,7 +89,7 @@ fn partitions(tables: &BatchTables) -> &[Option<i32>] {
     if tables.partitions.is_empty() { &[None] } else { &tables.partitions }
 }
 
-fn headers(left: &Records, right: &Records, order: &[(bool, usize)]) -> Headers {
+fn headers(left: &Records, right: &Records, order: &[(bool, usize)], shifts: (u32, u32)) -> Headers {
     let mut whole = Headers::default();
     if left.headers.ends.is_empty() && right.headers.ends.is_empty() {
         return whole;
@@ -92,11 +97,10 @@ fn headers(left: &Records, right: &Records, order: &[(bool, usize)]) -> Headers 
     for &(is_left, row) in order {
         let part = if is_left { left } else { right };
         for at in part.headers.range(row) {
-            let (names, schemas) =
-                if is_left { (0, 0) } else { (left.tables.header_names.len(), left.tables.schemas.len()) };
-            whole.name.push(part.headers.name[at] + names as u32);
+            let (names, schemas) = if is_left { (0, 0) } else { shifts };
+            whole.name.push(part.headers.name[at] + names);
             whole.value.column.push_option(part.headers.value.column.get(at));
-            whole.value.schema.push((part.headers.value.schema_of(at) + schemas) as u32);
+            whole.value.schema.push(part.headers.value.schema_of(at) as u32 + schemas);
         }
         whole.ends.push(whole.name.len() as u32);
     }
@@ -134,6 +138,20 @@ mod tests {
         let expected = [("r", "c"), ("l", "a"), ("r", "d"), ("l", "b"), ("r", "e")];
         assert_eq!(read, expected.map(|(topic, value)| (topic.to_owned(), value.to_owned())));
         assert_eq!(whole.offset, [0, 0, 1, 1, 2]);
+    }
+
+    #[test]
+    fn tables_do_not_grow_by_what_both_parts_have() {
+        let (mut left, right) = (part("t", &["a", "b"]), part("t", &["c"]));
+        left.tables.topics.push("new".into());
+        left.topic = vec![1, 0];
+        let (whole, _) = interleave(&left, &[0, 2], &right, &[1]);
+        whole.check().unwrap();
+        assert_eq!((whole.tables.topics.len(), whole.tables.schemas.len()), (2, 1));
+        let topics: Vec<&str> = (0..3).map(|row| &**whole.topic_of(row)).collect();
+        assert_eq!(topics, ["new", "t", "t"]);
+        let (again, _) = interleave(&right, &[1], &left, &[0, 2]);
+        assert_eq!((again.tables.topics, again.topic), (whole.tables.topics, whole.topic));
     }
 
     #[test]

@@ -2,11 +2,10 @@
 
 use std::process::{Command, Output};
 
-use weir_tests::harness::built;
+use weir_tests::harness::{built, weir};
 
 fn check(file: &std::path::Path) -> (bool, String) {
-    let Output { status, stdout, stderr } =
-        Command::new(built("weir")).args(["plugin", "check"]).arg(file).output().unwrap();
+    let Output { status, stdout, stderr } = Command::new(weir()).args(["plugin", "check"]).arg(file).output().unwrap();
     (status.success(), String::from_utf8([stdout, stderr].concat()).unwrap())
 }
 

@@ -4,13 +4,13 @@ use std::io::Write;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
-use weir_tests::harness::built;
+use weir_tests::harness::weir;
 
 use super::{append, lines, properties, start};
 
 fn spawn(folder: &Path, arguments: &[&str], input: &str) -> Child {
     let store = format!("local:{}", folder.join("data").display());
-    let mut command = Command::new(built("weir"));
+    let mut command = Command::new(weir());
     command.args(["topic", "--bootstrap-server", &store]).args(arguments);
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn().expect("weir starts");

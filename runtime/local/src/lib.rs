@@ -8,6 +8,7 @@ mod codec;
 mod commit;
 mod compaction;
 mod consumer;
+mod coordinator;
 mod exchange;
 mod group;
 mod groups;
@@ -32,6 +33,7 @@ mod writer;
 
 pub use admin::{Outcomes, PartitionDetails, TopicAdmin, TopicDetails};
 pub use client::LocalClient;
+pub use coordinator::{MemoryCoordinator, WorkerGroups};
 pub use local::Local;
 pub use server::Server;
 pub use settings::{Clock, Settings};

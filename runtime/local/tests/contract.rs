@@ -22,3 +22,19 @@ macro_rules! on_both {
 }
 
 weir_core::every_behaviour!(on_both);
+
+macro_rules! for_coordinators {
+    ($($behaviour:ident),* $(,)?) => {
+        mod coordinators {
+            $(#[tokio::test(start_paused = true)]
+            async fn $behaviour() {
+                let groups = weir_local::WorkerGroups::default();
+                let rebalance = std::time::Duration::from_secs(60);
+                let make = || std::sync::Arc::new(groups.coordinator("g", super::contract::SESSION, rebalance)) as _;
+                super::contract::$behaviour(make).await;
+            })*
+        }
+    };
+}
+
+weir_core::every_behaviour_of_coordinators!(for_coordinators);

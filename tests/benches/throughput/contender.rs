@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use weir_tests::harness::http::request;
-use weir_tests::harness::{built, kafka};
+use weir_tests::harness::{kafka, weir};
 
 /// What the scripts of Apache's own archive give the JVM (kafka-run-class.sh, connect-standalone.sh).
 const JVM: &[&str] = &[
@@ -69,7 +69,7 @@ impl Contender {
             Kind::Apache => kafka::connect_standalone(JVM),
             Kind::Weir => {
                 properties += &format!("sandbox.path.ceiling={}\n", folder.display());
-                let mut command = Command::new(built("release/weir"));
+                let mut command = Command::new(weir());
                 command.arg("standalone");
                 command
             }

@@ -26,6 +26,11 @@ pub fn built(path: &str) -> PathBuf {
     file
 }
 
+/// The program itself: the one that make built for tests, or for benchmarks.
+pub fn weir() -> PathBuf {
+    built(if cfg!(debug_assertions) { "weir" } else { "release/weir" })
+}
+
 /// The bytes of a guest.
 pub fn guest(name: &str) -> Vec<u8> {
     std::fs::read(built(&format!("guests/{name}.wasm"))).expect("a guest that was built can be read")
@@ -34,7 +39,7 @@ pub fn guest(name: &str) -> Vec<u8> {
 /// Plugins, compiled by the built weir into a directory that all tests share, as workers do.
 pub fn plugins(limits: Limits) -> WasmPlugins {
     let cache = std::env::temp_dir().join(format!("weir-tests-compiled-{}", rustix::process::geteuid().as_raw()));
-    let compiler = Compiler::new(built("weir"), cache).expect("the directory for compiled code can be made");
+    let compiler = Compiler::new(weir(), cache).expect("the directory for compiled code can be made");
     WasmPlugins::new(compiler, limits, 64 << 20).expect("an engine")
 }
 

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use super::built;
+use super::weir;
 
 /// A running `weir standalone`, or Apache's own standalone worker.
 pub struct Worker {
@@ -26,7 +26,7 @@ impl Worker {
         stdin: Stdio,
         stdout: Stdio,
     ) -> Worker {
-        let mut command = Command::new(built("weir"));
+        let mut command = Command::new(weir());
         command.stdin(stdin).stdout(stdout);
         Worker::run(command, folder, properties, connectors)
     }
@@ -35,7 +35,7 @@ impl Worker {
     pub fn confined(folder: &Path, properties: &str) -> Worker {
         let mut command = Command::new("sh");
         // A file that may not grow is an error to the worker, as a full disk is, and not its end.
-        command.args(["-c", "trap '' XFSZ; exec \"$0\" \"$@\""]).arg(built("weir"));
+        command.args(["-c", "trap '' XFSZ; exec \"$0\" \"$@\""]).arg(weir());
         command.env("XDG_CACHE_HOME", folder.join("cache")).stdin(Stdio::null()).stdout(Stdio::null());
         Worker::run(command, folder, properties, &[])
     }

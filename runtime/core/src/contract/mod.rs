@@ -4,6 +4,7 @@
 mod consumers;
 mod groups;
 mod logs;
+mod members;
 mod producers;
 mod steps;
 mod topics;
@@ -17,6 +18,10 @@ pub use groups::{
     patterns_match_whole_names_and_topics_made_later,
 };
 pub use logs::logs_are_read_to_the_end_and_followed;
+pub use members::{
+    SESSION, a_member_alone_leads_itself, strangers_are_turned_away_and_dropped_joins_forgotten,
+    two_members_agree_and_each_gets_its_own, who_leaves_or_is_silent_is_put_out,
+};
 pub use producers::{
     keys_go_where_java_puts_them, records_come_back_as_they_were_sent,
     what_cannot_be_written_is_refused_record_by_record,
@@ -40,6 +45,19 @@ macro_rules! every_behaviour {
             a_newcomer_gets_its_share_after_the_owner_let_go,
             patterns_match_whole_names_and_topics_made_later,
             logs_are_read_to_the_end_and_followed,
+        );
+    };
+}
+
+/// Hands a macro the name of every function about coordinators, to make a test of each.
+#[macro_export]
+macro_rules! every_behaviour_of_coordinators {
+    ($make:ident) => {
+        $make!(
+            a_member_alone_leads_itself,
+            two_members_agree_and_each_gets_its_own,
+            who_leaves_or_is_silent_is_put_out,
+            strangers_are_turned_away_and_dropped_joins_forgotten,
         );
     };
 }

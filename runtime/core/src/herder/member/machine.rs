@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use super::{Effect, Event, Id, Joined, Refused, Timings};
+use crate::port::{Joined, MemberId, Refused};
+
+use super::{Effect, Event, Timings};
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Phase {
@@ -10,8 +12,10 @@ enum Phase {
     Seeking { since: Duration, asking: bool, again: Duration },
     /// The herder gets ready.
     Preparing,
-    /// A join is out, or waits for `again`.
-    Joining { asking: bool, again: Duration },
+    /// A join is out.
+    Joining,
+    /// A join was refused and is tried again at `again`, with whatever it runs by then.
+    Waiting { again: Duration },
     /// The herder decides.
     Deciding { protocol: String },
     /// A sync is out.
@@ -60,9 +64,9 @@ impl Member {
         self.phase == Phase::Stable && !self.rejoin
     }
 
-    /// Whether it may still take itself for a member: the coordinator answered within the session time-out.
-    pub fn in_session(&self, now: Duration) -> bool {
-        self.generation >= 0 && now < self.last_answer + self.timings.session
+    /// Until when it may take itself for a member, if the coordinator does not answer again; none when it is none.
+    pub fn session_until(&self) -> Option<Duration> {
+        (self.generation >= 0).then_some(self.last_answer + self.timings.session)
     }
 
     /// When [`Event::Tick`] is due.
@@ -74,7 +78,7 @@ impl Member {
                 let give_up = self.holds.then_some(since + self.timings.heartbeat);
                 [give_up, (!asking).then_some(again)].into_iter().flatten().min()
             }
-            Phase::Joining { asking: false, again } => Some(again),
+            Phase::Waiting { again } => Some(again),
             _ => None,
         };
         [beat, expiry, own].into_iter().flatten().min()
@@ -94,12 +98,12 @@ impl Member {
             Event::Found(answer) => self.found(now, answer, &mut effects),
             Event::Prepared => {
                 if self.phase == Phase::Preparing {
-                    self.join(now, &mut effects);
+                    self.join(&mut effects);
                 }
             }
             Event::Joined(answer) => self.joined(now, answer, &mut effects),
-            Event::Decided(assignments) => {
-                if let Phase::Deciding { protocol } = &self.phase {
+            Event::Decided { generation, assignments } => {
+                if let (Phase::Deciding { protocol }, true) = (&self.phase, generation == self.generation) {
                     self.phase = Phase::Syncing { protocol: protocol.clone() };
                     effects.push(self.sync(assignments));
                 }
@@ -114,12 +118,12 @@ impl Member {
     fn beats(&self) -> bool {
         match self.phase {
             Phase::Preparing | Phase::Deciding { .. } | Phase::Syncing { .. } | Phase::Stable => self.generation >= 0,
-            Phase::Seeking { .. } | Phase::Joining { .. } | Phase::Gone => false,
+            Phase::Seeking { .. } | Phase::Joining | Phase::Waiting { .. } | Phase::Gone => false,
         }
     }
 
-    fn id(&self) -> Id {
-        Id { member: self.id.clone(), generation: self.generation }
+    fn id(&self) -> MemberId {
+        MemberId { member: self.id.clone(), generation: self.generation }
     }
 
     fn sync(&self, assignments: Vec<(String, Vec<u8>)>) -> Effect {
@@ -161,7 +165,7 @@ impl Member {
                     effects.push(Effect::Find);
                 }
             }
-            Phase::Joining { asking: false, again } if now >= again => self.join(now, effects),
+            Phase::Waiting { again } if now >= again => self.prepare(effects),
             _ => {}
         }
     }
@@ -189,14 +193,18 @@ impl Member {
     /// Joins when that is wanted and nothing else is under way.
     fn settle(&mut self, effects: &mut Vec<Effect>) {
         if self.rejoin && self.phase == Phase::Stable {
-            self.phase = Phase::Preparing;
-            effects.push(Effect::Prepare);
+            self.prepare(effects);
         }
     }
 
-    fn join(&mut self, now: Duration, effects: &mut Vec<Effect>) {
+    fn prepare(&mut self, effects: &mut Vec<Effect>) {
+        self.phase = Phase::Preparing;
+        effects.push(Effect::Prepare);
+    }
+
+    fn join(&mut self, effects: &mut Vec<Effect>) {
         self.beating = false;
-        self.phase = Phase::Joining { asking: true, again: now };
+        self.phase = Phase::Joining;
         effects.push(Effect::Join(self.id.clone()));
     }
 
@@ -214,7 +222,7 @@ impl Member {
     }
 
     fn joined(&mut self, now: Duration, answer: Result<Joined, Refused>, effects: &mut Vec<Effect>) {
-        if !matches!(self.phase, Phase::Joining { asking: true, .. }) {
+        if self.phase != Phase::Joining {
             return;
         }
         match answer {
@@ -224,7 +232,7 @@ impl Member {
                 if joined.leader == self.id {
                     let (protocol, members) = (joined.protocol.clone(), joined.members);
                     self.phase = Phase::Deciding { protocol: joined.protocol };
-                    effects.push(Effect::Decide { generation: self.generation, protocol, members });
+                    effects.push(Effect::Decide { id: self.id(), protocol, members });
                 } else {
                     self.phase = Phase::Syncing { protocol: joined.protocol };
                     effects.push(self.sync(Vec::new()));
@@ -232,14 +240,14 @@ impl Member {
             }
             Err(Refused::IdRequired(id)) => {
                 self.id = id;
-                self.join(now, effects);
+                self.join(effects);
             }
             Err(Refused::Expelled) => {
                 self.expelled(effects);
-                self.phase = Phase::Joining { asking: false, again: now + self.timings.retry };
+                self.phase = Phase::Waiting { again: now + self.timings.retry };
             }
             Err(Refused::Loading | Refused::Rebalancing) => {
-                self.phase = Phase::Joining { asking: false, again: now + self.timings.retry };
+                self.phase = Phase::Waiting { again: now + self.timings.retry };
             }
             Err(Refused::NoCoordinator) => self.lose_coordinator(now, effects),
             Err(Refused::Fatal(why)) => self.end(why, effects),
@@ -291,6 +299,9 @@ impl Member {
         if self.phase != Phase::Preparing {
             self.phase = Phase::Stable;
             self.settle(effects);
+        } else if self.generation < 0 {
+            // What the herder was about to say, that it still runs things, is no longer so.
+            self.prepare(effects);
         }
     }
 }
@@ -304,11 +315,11 @@ mod tests {
     const MS: Duration = Duration::from_millis(1);
 
     fn timings() -> Timings {
-        Timings { session: 10_000 * MS, heartbeat: 3_000 * MS, rebalance: 60_000 * MS, retry: 100 * MS }
+        Timings { session: 10_000 * MS, heartbeat: 3_000 * MS, retry: 100 * MS }
     }
 
-    fn m1(generation: i32) -> Id {
-        Id { member: "m1".into(), generation }
+    fn m1(generation: i32) -> MemberId {
+        MemberId { member: "m1".into(), generation }
     }
 
     fn joined(generation: i32, leader: &str) -> Event {
@@ -351,13 +362,15 @@ mod tests {
         member.on(MS, Event::Found(Ok(())));
         member.on(MS, Event::Prepared);
         let decide = member.on(MS, joined(2, "m1"));
-        assert!(matches!(&decide[..], [Effect::Decide { generation: 2, .. }]), "{decide:?}");
+        assert!(matches!(&decide[..], [Effect::Decide { id, .. }] if *id == m1(2)), "{decide:?}");
         assert_eq!(member.wake_at(), Some(3_001 * MS));
         let beat = Effect::Beat(m1(2));
         assert_eq!(member.on(3_001 * MS, Event::Tick), [beat]);
         let assignments = vec![("m1".to_owned(), vec![1])];
         let sync = Effect::Sync { id: m1(2), assignments: assignments.clone() };
-        assert_eq!(member.on(3_002 * MS, Event::Decided(assignments)), [sync]);
+        let decided = |generation| Event::Decided { generation, assignments: assignments.clone() };
+        assert_eq!(member.on(3_002 * MS, decided(1)), [], "of a round that is over");
+        assert_eq!(member.on(3_002 * MS, decided(2)), [sync]);
     }
 
     #[test]
@@ -370,6 +383,18 @@ mod tests {
         let effects = member.on(3_001 * MS, Event::Beaten(Err(Refused::Expelled)));
         assert_eq!(effects, [Effect::GiveUp, Effect::Prepare]);
         assert_eq!(member.on(3_002 * MS, Event::Prepared), [Effect::Join(String::new())]);
+        let effects = member.on(3_003 * MS, Event::Joined(Err(Refused::Expelled)));
+        assert_eq!((effects, member.wake_at()), (vec![], Some(3_103 * MS)));
+        assert_eq!(member.on(3_103 * MS, Event::Tick), [Effect::Prepare], "it asks anew what it runs");
+    }
+
+    #[test]
+    fn a_member_put_out_while_it_prepares_prepares_again() {
+        let mut member = stable();
+        assert_eq!(member.on(MS, Event::Rejoin), [Effect::Prepare]);
+        member.on(3_000 * MS, Event::Tick);
+        let effects = member.on(3_001 * MS, Event::Beaten(Err(Refused::Expelled)));
+        assert_eq!(effects, [Effect::GiveUp, Effect::Prepare]);
     }
 
     #[test]
@@ -395,7 +420,7 @@ mod tests {
     fn a_session_without_an_answer_costs_what_runs_at_once() {
         let mut member = stable();
         member.on(3_000 * MS, Event::Tick);
-        assert!(member.in_session(9_999 * MS) && !member.in_session(10_000 * MS));
+        assert_eq!(member.session_until(), Some(10_000 * MS));
         assert_eq!(member.on(10_000 * MS, Event::Tick), [Effect::Find, Effect::GiveUp]);
         assert_eq!(member.on(10_001 * MS, Event::Found(Ok(()))), [Effect::Prepare]);
     }
@@ -407,7 +432,12 @@ mod tests {
     fn no_sequence_of_events_leaves_a_member_stuck_or_talking_out_of_turn() {
         let refusals = [Refused::Loading, Refused::NoCoordinator, Refused::Expelled, Refused::Rebalancing];
         let mut events = vec![Event::Tick, Event::Found(Ok(())), Event::Prepared, joined(5, "m1"), joined(6, "m2")];
-        events.extend([Event::Decided(vec![]), Event::Synced(Ok(vec![])), Event::Beaten(Ok(())), Event::Rejoin]);
+        events.extend([
+            Event::Decided { generation: 5, assignments: vec![] },
+            Event::Synced(Ok(vec![])),
+            Event::Beaten(Ok(())),
+            Event::Rejoin,
+        ]);
         events.push(Event::Found(Err(Refused::NoCoordinator)));
         events.push(Event::Joined(Err(Refused::IdRequired("m1".into()))));
         events.extend(refusals.iter().map(|refused| Event::Joined(Err(refused.clone()))));
@@ -447,7 +477,7 @@ mod tests {
         let waits_for_an_answer = matches!(
             member.phase,
             Phase::Seeking { asking: true, .. }
-                | Phase::Joining { asking: true, .. }
+                | Phase::Joining
                 | Phase::Preparing
                 | Phase::Deciding { .. }
                 | Phase::Syncing { .. }

@@ -6,6 +6,8 @@ mod machine;
 
 use std::time::Duration;
 
+use crate::port::{Joined, MemberId, Refused};
+
 pub use machine::Member;
 
 /// Timings, all from the worker's settings.
@@ -15,42 +17,8 @@ pub struct Timings {
     pub session: Duration,
     /// `heartbeat.interval.ms`
     pub heartbeat: Duration,
-    /// `rebalance.timeout.ms`
-    pub rebalance: Duration,
     /// `retry.backoff.ms`
     pub retry: Duration,
-}
-
-/// Why the coordinator did not do what it was asked.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Refused {
-    /// It is loading; the same may go through soon.
-    Loading,
-    /// It does not answer, or is no longer the coordinator.
-    NoCoordinator,
-    /// It wants the member to join again under this id (KIP-394).
-    IdRequired(String),
-    /// It does not know the member, or not in this generation.
-    Expelled,
-    /// A rebalance is under way.
-    Rebalancing,
-    /// Nothing mends it but another configuration.
-    Fatal(String),
-}
-
-/// What a join was answered with.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Joined {
-    /// The member's id.
-    pub member: String,
-    /// The generation.
-    pub generation: i32,
-    /// The sub-protocol that all members know.
-    pub protocol: String,
-    /// The leader's member id.
-    pub leader: String,
-    /// Every member with its metadata; for the leader only.
-    pub members: Vec<(String, Vec<u8>)>,
 }
 
 /// What happens to a member.
@@ -65,7 +33,12 @@ pub enum Event {
     /// A join was answered.
     Joined(Result<Joined, Refused>),
     /// The herder, as the leader's, has decided.
-    Decided(Vec<(String, Vec<u8>)>),
+    Decided {
+        /// The generation that was decided.
+        generation: i32,
+        /// Everybody's assignments.
+        assignments: Vec<(String, Vec<u8>)>,
+    },
     /// A sync was answered with this member's assignment.
     Synced(Result<Vec<u8>, Refused>),
     /// A heartbeat was answered.
@@ -81,14 +54,15 @@ pub enum Event {
 pub enum Effect {
     /// Ask any broker who the coordinator is.
     Find,
-    /// Ask the herder to get ready to join and to say so with [`Event::Prepared`].
+    /// Ask the herder to get ready to join and to say so with [`Event::Prepared`]. A later one takes the place of one
+    /// that was not answered.
     Prepare,
     /// Join under this id, which is empty at first.
     Join(String),
     /// Ask the herder, as the leader's, who runs what.
     Decide {
-        /// The generation that is decided.
-        generation: i32,
+        /// The leader, in the generation that is decided.
+        id: MemberId,
         /// The sub-protocol that all members know.
         protocol: String,
         /// Every member with its metadata.
@@ -97,16 +71,16 @@ pub enum Effect {
     /// Ask the coordinator for the member's own assignment.
     Sync {
         /// The member.
-        id: Id,
+        id: MemberId,
         /// Everybody's assignments, from the leader.
         assignments: Vec<(String, Vec<u8>)>,
     },
     /// Beat.
-    Beat(Id),
+    Beat(MemberId),
     /// Give the herder its assignment.
     Assigned {
         /// The member.
-        id: Id,
+        id: MemberId,
         /// The sub-protocol of the assignment.
         protocol: String,
         /// The assignment.
@@ -118,13 +92,4 @@ pub enum Effect {
     Leave(String),
     /// End the worker.
     End(String),
-}
-
-/// A member in a generation.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Id {
-    /// The member's id.
-    pub member: String,
-    /// The generation.
-    pub generation: i32,
 }

@@ -235,7 +235,8 @@ async fn start(
     let unusable = |what: &'static str| move |error| format!("{what} cannot be used: {error}");
     let configs = ConfigStore::open(ground.configs).await.map_err(unusable("config.storage.topic"))?;
     let offsets = OffsetStore::open(ground.offsets).await.map_err(unusable("offset.storage.topic"))?;
-    let statuses = StatusStore::open(&*ground.statuses, worker_id).await.map_err(unusable("status.storage.topic"))?;
+    let (statuses, _) =
+        StatusStore::open(&*ground.statuses, worker_id).await.map_err(unusable("status.storage.topic"))?;
     let statuses = Arc::new(statuses);
     let cluster_id = ground.broker.cluster_id().await.map_err(|error| format!("the cluster's id: {error}"))?;
     tracing::info!(

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use crate::model::{Config, TaskId};
+use crate::port::SessionKey;
 use crate::store::{ConfigRecord, TargetState};
 
 /// A connector as the config topic has it.
@@ -28,7 +29,9 @@ pub struct ConnectorRecord {
 /// What a record changed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Change {
-    /// A connector's configuration is new or another.
+    /// There is a connector that was not there.
+    Added(String),
+    /// A connector's configuration was written again.
     Configured(String),
     /// A connector is gone.
     Removed(String),
@@ -55,12 +58,19 @@ pub struct ClusterState {
     buffered: BTreeMap<TaskId, Config>,
     /// Target states of connectors that are not there: they may come before their connector.
     early_targets: BTreeMap<String, TargetState>,
+    /// The key for requests between workers.
+    session_key: Option<SessionKey>,
 }
 
 impl ClusterState {
     /// The connectors, by name.
     pub fn connectors(&self) -> &BTreeMap<String, ConnectorRecord> {
         &self.connectors
+    }
+
+    /// The key with which workers sign requests to each other; none until a leader has made one.
+    pub fn session_key(&self) -> Option<&SessionKey> {
+        self.session_key.as_ref()
     }
 
     /// A connector.
@@ -79,7 +89,7 @@ impl ClusterState {
                 });
                 connector.config = config;
                 connector.generation += 1;
-                Some(Change::Configured(name))
+                Some(if connector.generation == 1 { Change::Added(name) } else { Change::Configured(name) })
             }
             ConfigRecord::Connector(name, None) => {
                 self.buffered.retain(|id, _| id.connector != name);
@@ -91,6 +101,10 @@ impl ClusterState {
             }
             ConfigRecord::Commit(name, tasks) => self.commit(name, tasks),
             ConfigRecord::Target(name, state) => self.target(name, state),
+            ConfigRecord::SessionKey(key) => {
+                self.session_key = Some(key);
+                None
+            }
             ConfigRecord::Restart { name, include_tasks, only_failed } => {
                 self.connectors.contains_key(&name).then_some(Change::Restart { name, include_tasks, only_failed })
             }
@@ -201,6 +215,7 @@ mod tests {
         let target = |state| ConfigRecord::Target("c".into(), state);
         let mut state = ClusterState::default();
         assert_eq!(state.apply(target(Some(TargetState::Paused))), None);
+        assert_eq!(state.apply(connector("1")), Some(Change::Added("c".into())));
         assert_eq!(state.apply(connector("1")), Some(Change::Configured("c".into())));
         assert_eq!(state.get("c").unwrap().target, TargetState::Paused);
         assert_eq!(state.apply(target(Some(TargetState::Paused))), None);

@@ -3,7 +3,6 @@
 
 use std::future::pending;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use futures::future::BoxFuture;
@@ -11,7 +10,7 @@ use tokio::sync::mpsc;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use crate::port::{Coordinator, MemberId};
+use crate::port::{Coordinator, MemberId, Session};
 
 use super::member::{Effect, Event, Member, Timings};
 
@@ -70,32 +69,6 @@ pub enum Told {
     End(String),
 }
 
-/// How long a worker may take itself for a member. Whoever writes in its name looks here first.
-#[derive(Debug)]
-pub struct Session {
-    start: Instant,
-    /// Milliseconds from `start` at which the session ends, if the coordinator does not answer until then; 0 for none.
-    until: AtomicU64,
-}
-
-impl Default for Session {
-    fn default() -> Session {
-        Session { start: Instant::now(), until: AtomicU64::new(0) }
-    }
-}
-
-impl Session {
-    /// Whether the coordinator answered within the session time-out, so that nobody else was told to do the work.
-    pub fn holds(&self) -> bool {
-        self.start.elapsed() < Duration::from_millis(self.until.load(Ordering::Acquire))
-    }
-
-    fn set(&self, until: Option<Duration>) {
-        let millis = until.map_or(0, |until| until.as_millis() as u64);
-        self.until.store(millis, Ordering::Release);
-    }
-}
-
 /// The herder's end of its membership.
 pub struct Membership {
     /// What it wants.
@@ -120,6 +93,7 @@ pub fn membership(
     let run = Run {
         coordinator,
         member,
+        start: Instant::now(),
         session: session.clone(),
         tell,
         protocols: Vec::new(),
@@ -134,6 +108,8 @@ pub fn membership(
 struct Run {
     coordinator: Arc<dyn Coordinator>,
     member: Member,
+    /// The beginning of the member's time.
+    start: Instant,
     session: Arc<Session>,
     tell: mpsc::UnboundedSender<Told>,
     /// What the herder last wanted to join with.
@@ -150,7 +126,7 @@ impl Run {
     async fn run(mut self, effects: Vec<Effect>, mut wishes: mpsc::UnboundedReceiver<Wish>, cancel: CancellationToken) {
         self.carry_out(effects);
         loop {
-            let wake_at = self.member.wake_at().map(|at| self.session.start + at);
+            let wake_at = self.member.wake_at().map(|at| self.start + at);
             let event = tokio::select! {
                 biased;
                 () = cancel.cancelled() => Event::Leave,
@@ -166,8 +142,8 @@ impl Run {
                 () = tokio::time::sleep_until(wake_at.unwrap_or_else(Instant::now)), if wake_at.is_some() => Event::Tick,
             };
             let leaves = event == Event::Leave;
-            let effects = self.member.on(self.session.start.elapsed(), event);
-            self.session.set(self.member.session_until());
+            let effects = self.member.on(self.start.elapsed(), event);
+            self.session.extend_to(self.member.session_until().map(|until| self.start + until));
             self.carry_out(effects);
             if leaves {
                 break;

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::model::TaskId;
+use crate::model::{TaskId, Work};
 use crate::store::TargetState;
 use crate::task::Command;
 
@@ -98,6 +98,13 @@ impl Running {
         connector && !self.of(name).any(|(_, slot)| *slot == TaskSlot::Stopping)
     }
 
+    /// Whether all that runs or is being stopped is of this work.
+    pub fn holds_only(&self, work: &Work) -> bool {
+        let rests = |slot: &ConnectorSlot| matches!(slot, ConnectorSlot::Resting(_));
+        self.connectors.iter().all(|(name, slot)| rests(slot) || work.connectors.contains(name))
+            && self.tasks.keys().all(|id| work.tasks.contains(id))
+    }
+
     /// A connector's tasks.
     pub fn of<'a>(&'a self, name: &'a str) -> impl Iterator<Item = (&'a TaskId, &'a TaskSlot)> {
         let first = TaskId { connector: name.to_owned(), index: 0 };
@@ -105,21 +112,23 @@ impl Running {
     }
 }
 
-/// What has to happen.
-pub fn plan(state: &ClusterState, running: &Running) -> Vec<Action> {
-    let wanted = |name: &String| state.get(name).filter(|_| !running.held.contains(name));
+/// What has to happen here, where only `mine` is to run; everything when there is none.
+pub fn plan(state: &ClusterState, running: &Running, mine: Option<&Work>) -> Vec<Action> {
+    let free = |name: &String| state.get(name).filter(|_| !running.held.contains(name));
+    let wanted = |name: &String| free(name).filter(|_| mine.is_none_or(|mine| mine.connectors.contains(name)));
+    let is_mine = |id: &TaskId| mine.is_none_or(|mine| mine.tasks.contains(id));
     let names: BTreeSet<&String> = state.connectors().keys().chain(running.connectors.keys()).collect();
     let mut actions: Vec<Action> = names
         .into_iter()
         .filter_map(|name| for_connector(name, wanted(name), running.connectors.get(name).copied()))
         .collect();
     for (id, slot) in &running.tasks {
-        actions.extend(for_task(id, wanted(&id.connector), *slot));
+        actions.extend(for_task(id, free(&id.connector).filter(|_| is_mine(id)), *slot));
     }
     for (name, connector) in state.connectors() {
-        if wanted(name).is_some() && connector.target != TargetState::Stopped {
+        if free(name).is_some() && connector.target != TargetState::Stopped {
             let ids = (0..connector.tasks.len()).map(|index| TaskId { connector: name.clone(), index: index as u32 });
-            actions.extend(ids.filter(|id| !running.tasks.contains_key(id)).map(Action::StartTask));
+            actions.extend(ids.filter(|id| is_mine(id) && !running.tasks.contains_key(id)).map(Action::StartTask));
         }
     }
     actions
@@ -180,7 +189,7 @@ mod tests {
         fn carry_out(&mut self) {
             for round in 0.. {
                 assert!(round < 20, "the plan does not come to rest: {:?}", self.running);
-                let actions = plan(&self.state, &self.running);
+                let actions = plan(&self.state, &self.running, None);
                 if actions.is_empty() {
                     return;
                 }
@@ -324,7 +333,7 @@ mod tests {
         happen(&mut worker, Happening::Configure);
         happen(&mut worker, Happening::Tasks(2));
         let held = Running { held: ["c".to_owned()].into(), ..Running::default() };
-        assert_eq!(plan(&worker.state, &held), []);
+        assert_eq!(plan(&worker.state, &held, None), []);
     }
 
     #[test]
@@ -334,6 +343,6 @@ mod tests {
             happen(&mut worker, happening);
         }
         worker.state.apply(ConfigRecord::Connector("c".into(), Some(Config::new())));
-        assert_eq!(plan(&worker.state, &worker.running), [Action::StopConnector("c".into())]);
+        assert_eq!(plan(&worker.state, &worker.running, None), [Action::StopConnector("c".into())]);
     }
 }

@@ -23,6 +23,14 @@ pub enum HerderError {
     /// It stands against what is there.
     #[error("{0}")]
     Conflict(String),
+    /// Another worker has to do it: where that one answers REST, if that is known.
+    #[error("Cannot complete request momentarily due to no known leader URL, likely because a rebalance was underway.")]
+    Elsewhere(Option<String>),
+    /// Who does it is about to be decided anew: ask again.
+    #[error(
+        "Cannot complete request momentarily due to stale configuration (typically caused by a concurrent config change)"
+    )]
+    Rebalancing,
     /// It was tried and failed.
     #[error("{0}")]
     Failed(String),
@@ -63,8 +71,35 @@ pub enum Request {
     Restart { name: String, include_tasks: bool, only_failed: bool, answer: Answer<ConnectorStatus> },
     /// Restart a task. Answers once it was started.
     RestartTask { id: TaskId, answer: Answer<()> },
+    /// Store the tasks that a connector on another worker wants. Answers once that is stored.
+    Tasks { name: String, configs: Vec<Config>, answer: Answer<()> },
     /// Answers as soon as it is read.
     Ping { answer: Answer<()> },
+}
+
+impl Request {
+    /// Whether every worker may do it, whoever leads.
+    pub fn is_anybodys(&self) -> bool {
+        matches!(
+            self,
+            Request::Ping { .. } | Request::Target { target: TargetState::Started | TargetState::Paused, .. }
+        )
+    }
+
+    /// Answers that it was not done.
+    pub fn refuse(self, error: HerderError) {
+        // Whoever asked may have gone.
+        match self {
+            Request::Put { answer, .. } => drop(answer.send(Err(error))),
+            Request::Restart { answer, .. } => drop(answer.send(Err(error))),
+            Request::Delete { answer, .. }
+            | Request::Target { answer, .. }
+            | Request::RestartConnector { answer, .. }
+            | Request::RestartTask { answer, .. }
+            | Request::Tasks { answer, .. }
+            | Request::Ping { answer } => drop(answer.send(Err(error))),
+        }
+    }
 }
 
 /// A connector, as clients see it.

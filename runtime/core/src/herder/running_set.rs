@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
-use crate::model::{Ceilings, Config, Problem, TaskId};
+use crate::model::{Ceilings, Config, Problem, TaskId, Work};
 
 use crate::settings::ConnectorSettings;
 use crate::store::{State, StatusKey, StatusStore, TargetState};
@@ -37,6 +37,7 @@ pub struct RunningSet {
     pub slots: Running,
     /// What connectors may open, where that is not what the worker's settings say.
     pub ceilings: BTreeMap<String, Ceilings>,
+    alone: bool,
     builder: Arc<Builder>,
     statuses: Arc<StatusStore>,
     instances: BTreeMap<String, (u64, RunningConnector)>,
@@ -50,12 +51,19 @@ pub struct RunningSet {
 }
 
 impl RunningSet {
-    /// Nothing runs yet. Connectors with ceilings of their own are held back until they are configured.
-    pub fn new(builder: Arc<Builder>, statuses: Arc<StatusStore>, ceilings: BTreeMap<String, Ceilings>) -> RunningSet {
+    /// Nothing runs yet. Connectors with ceilings of their own are held back until they are configured. States of what
+    /// is gone are forgotten here if this worker is `alone`, else by the group's leader.
+    pub fn new(
+        builder: Arc<Builder>,
+        statuses: Arc<StatusStore>,
+        ceilings: BTreeMap<String, Ceilings>,
+        alone: bool,
+    ) -> RunningSet {
         let (tell, told) = mpsc::unbounded_channel();
         RunningSet {
             slots: Running { held: ceilings.keys().cloned().collect(), ..Running::default() },
             ceilings,
+            alone,
             builder,
             statuses,
             instances: BTreeMap::new(),
@@ -83,16 +91,27 @@ impl RunningSet {
     }
 
     /// Takes in what arrived; answers the tasks that a connector wants.
-    pub fn take(&mut self, arrival: Arrival, state: &ClusterState) -> Option<(String, Vec<Config>)> {
+    pub fn take(
+        &mut self,
+        arrival: Arrival,
+        state: &ClusterState,
+        mine: Option<&Work>,
+    ) -> Option<(String, Vec<Config>)> {
         match arrival {
             Arrival::ConnectorStopped(name) => {
                 self.slots.connectors.remove(&name);
+                let given_up = mine.is_some_and(|mine| !mine.connectors.contains(&name));
+                if given_up && state.get(&name).is_some() {
+                    self.statuses.put(StatusKey::Connector(name.clone()), State::Unassigned, None, None);
+                }
                 self.forget_if_gone(&name, state);
                 None
             }
             Arrival::TaskStopped(id) => {
                 self.slots.tasks.remove(&id);
-                self.statuses.keep_tasks(&id.connector, state.get(&id.connector).map_or(0, |c| c.tasks.len()));
+                if self.alone {
+                    self.statuses.keep_tasks(&id.connector, state.get(&id.connector).map_or(0, |c| c.tasks.len()));
+                }
                 self.forget_if_gone(&id.connector, state);
                 None
             }
@@ -138,7 +157,7 @@ impl RunningSet {
 
     fn forget_if_gone(&self, name: &str, state: &ClusterState) {
         let runs = self.slots.connectors.contains_key(name) || self.slots.of(name).next().is_some();
-        if !runs && state.get(name).is_none() {
+        if self.alone && !runs && state.get(name).is_none() {
             self.statuses.forget(name);
         }
     }

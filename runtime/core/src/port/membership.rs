@@ -1,7 +1,11 @@
 //! Membership in a group of workers: the requests of Kafka's classic group protocol that a member sends to its group's
 //! coordinator. When to send them is decided by `herder::member`.
 
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
 use async_trait::async_trait;
+use tokio::time::Instant;
 
 /// Why a coordinator did not do what it was asked, by the member's next move.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -66,4 +70,39 @@ pub trait Coordinator: Send + Sync {
 
     /// Leaves the group, if the coordinator answers soon.
     async fn leave(&self, member: &str);
+}
+
+/// How long a worker may take itself for a member. Whoever writes in its name looks here first.
+#[derive(Debug)]
+pub struct Session {
+    start: Instant,
+    /// Milliseconds from `start` at which the session ends, if the coordinator does not answer until then; 0 for none.
+    until: AtomicU64,
+}
+
+impl Default for Session {
+    fn default() -> Session {
+        Session { start: Instant::now(), until: AtomicU64::new(0) }
+    }
+}
+
+impl Session {
+    /// Whether the coordinator answered within the session time-out, so that nobody else was told to do the work.
+    pub fn holds(&self) -> bool {
+        self.start.elapsed() < Duration::from_millis(self.until.load(Ordering::Acquire))
+    }
+
+    /// Returns once it does not hold.
+    pub async fn lapsed(&self) {
+        while self.holds() {
+            let until = Duration::from_millis(self.until.load(Ordering::Acquire));
+            tokio::time::sleep_until(self.start + until).await;
+        }
+    }
+
+    /// Sets its end; none ends it at once.
+    pub fn extend_to(&self, until: Option<Instant>) {
+        let millis = until.map_or(0, |until| until.saturating_duration_since(self.start).as_millis() as u64);
+        self.until.store(millis, Ordering::Release);
+    }
 }

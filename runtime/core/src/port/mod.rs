@@ -4,6 +4,7 @@ mod broker;
 mod converter;
 mod log;
 mod membership;
+mod peers;
 mod plugin;
 mod plugin_store;
 
@@ -13,7 +14,8 @@ pub use broker::{
 };
 pub use converter::{Converted, Converter, ConverterFactory, Serialized, TopicColumn};
 pub use log::{CompactedLog, LogEntry, LogReader, LogRecord, StoreError};
-pub use membership::{Coordinator, Joined, MemberId, Refused};
+pub use membership::{Coordinator, Joined, MemberId, Refused, Session};
+pub use peers::{Peers, SessionKey};
 pub use plugin::{
     ChainSegment, Component, ConnectorKind, Context, ErrantReporter, Instance, OffsetReader, OffsetWriter, Plugins,
     SinkDelivery, SinkRecords, SinkRetry, SinkTask, SourceTask, Step, StepGuard, Transformations, Transformed, Wish,

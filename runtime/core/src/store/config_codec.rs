@@ -1,8 +1,11 @@
 //! Pure. Records of the config topic as Connect writes and reads them (KafkaConfigBackingStore).
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value, json};
 
 use crate::model::{Config, TaskId};
+use crate::port::SessionKey;
 
 /// What a connector is meant to do.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -59,6 +62,8 @@ pub enum ConfigRecord {
         /// Only what has failed.
         only_failed: bool,
     },
+    /// The key for requests between workers.
+    SessionKey(SessionKey),
 }
 
 fn properties(config: &Config) -> Value {
@@ -80,6 +85,10 @@ pub fn encode(record: &ConfigRecord) -> (String, Option<Vec<u8>>) {
             let value = json!({ "include-tasks": include_tasks, "only-failed": only_failed });
             (format!("restart-connector-{name}"), Some(value))
         }
+        ConfigRecord::SessionKey(SessionKey { key, algorithm, created }) => {
+            let value = json!({ "key": STANDARD.encode(key), "algorithm": algorithm, "creation-timestamp": created });
+            ("session-key".to_owned(), Some(value))
+        }
     };
     (key, value.map(|value| value.to_string().into_bytes()))
 }
@@ -87,8 +96,10 @@ pub fn encode(record: &ConfigRecord) -> (String, Option<Vec<u8>>) {
 /// Why a record is passed over.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Passed {
-    /// A record that this version does not act on: session keys, fencing counts, logger levels.
+    /// A record that this version does not act on: fencing counts, logger levels.
     NotOurs,
+    /// A record whose value is not JSON, which Connect does not count either; the text says what is wrong.
+    NotJson(String),
     /// A record that cannot be read; the text says what is wrong.
     Unreadable(String),
 }
@@ -96,10 +107,12 @@ pub enum Passed {
 /// What a record says.
 pub fn decode(key: &[u8], value: Option<&[u8]>) -> Result<ConfigRecord, Passed> {
     let wrong = |what: &str| Passed::Unreadable(format!("{}: {what}", String::from_utf8_lossy(key)));
+    let not_json =
+        |what: &str| Passed::NotJson(format!("{}: the value is not JSON: {what}", String::from_utf8_lossy(key)));
     let key_text = std::str::from_utf8(key).map_err(|_| wrong("the key is not UTF-8"))?;
     let value: Option<Value> = match value {
         None => None,
-        Some(bytes) => Some(serde_json::from_slice(bytes).map_err(|e| wrong(&format!("the value is not JSON: {e}")))?),
+        Some(bytes) => Some(serde_json::from_slice(bytes).map_err(|e| not_json(&e.to_string()))?),
     };
     let config = || -> Result<Config, Passed> {
         let members = value.as_ref().and_then(|value| value.get("properties")).and_then(Value::as_object);
@@ -141,6 +154,14 @@ pub fn decode(key: &[u8], value: Option<&[u8]>) -> Result<ConfigRecord, Passed> 
         let (include_tasks, only_failed) = (flag("include-tasks"), flag("only-failed"));
         return Ok(ConfigRecord::Restart { name: name.into(), include_tasks, only_failed });
     }
+    if key_text == "session-key" {
+        let member = |name: &str| value.as_ref().and_then(|value| value.get(name));
+        let text = |name: &str| member(name).and_then(Value::as_str).ok_or_else(|| wrong(&format!("it has no {name}")));
+        let key = STANDARD.decode(text("key")?).map_err(|error| wrong(&format!("its key is not base64: {error}")))?;
+        let created = member("creation-timestamp").and_then(Value::as_i64);
+        let created = created.ok_or_else(|| wrong("it has no creation-timestamp"))?;
+        return Ok(ConfigRecord::SessionKey(SessionKey { key, algorithm: text("algorithm")?.to_owned(), created }));
+    }
     Err(Passed::NotOurs)
 }
 
@@ -180,6 +201,11 @@ mod tests {
                 "restart-connector-a",
                 Some(r#"{"include-tasks":true,"only-failed":false}"#),
             ),
+            (
+                ConfigRecord::SessionKey(SessionKey { key: vec![1, 2], algorithm: "HmacSHA256".into(), created: 7 }),
+                "session-key",
+                Some(r#"{"key":"AQI=","algorithm":"HmacSHA256","creation-timestamp":7}"#),
+            ),
         ] {
             assert_eq!(written(&record), (key.to_owned(), value.map(str::to_owned)));
             assert_eq!(decode(key.as_bytes(), value.map(str::as_bytes)), Ok(record));
@@ -195,11 +221,10 @@ mod tests {
 
     #[test]
     fn what_is_not_ours_or_broken_is_passed_over() {
-        for key in ["session-key", "tasks-fencing-a", "logger-cluster-x", "", "other"] {
+        for key in ["tasks-fencing-a", "logger-cluster-x", "", "other"] {
             assert_eq!(decode(key.as_bytes(), Some(b"{}")), Err(Passed::NotOurs), "{key}");
         }
         for (key, value) in [
-            ("connector-a", "{"),
             ("connector-a", "[]"),
             ("connector-a", r#"{"properties":{"k":[1]}}"#),
             ("task-a", r#"{"properties":{}}"#),
@@ -212,6 +237,7 @@ mod tests {
             assert!(matches!(passed, Err(Passed::Unreadable(_))), "{key} {value}: {passed:?}");
         }
         assert!(matches!(decode(b"\xff", None), Err(Passed::Unreadable(_))));
+        assert!(matches!(decode(b"connector-a", Some(b"{")), Err(Passed::NotJson(_))));
     }
 
     #[test]

@@ -10,13 +10,20 @@ use super::config_codec::{ConfigRecord, Passed, decode, encode};
 pub struct ConfigStore {
     log: Arc<dyn CompactedLog>,
     reader: Box<dyn LogReader>,
+    /// Behind the last record that counts, as Connect counts them.
+    offset: i64,
 }
 
 impl ConfigStore {
     /// The store over a log, from its beginning.
     pub async fn open(log: Arc<dyn CompactedLog>) -> Result<ConfigStore, StoreError> {
         let reader = log.reader().await?;
-        Ok(ConfigStore { log, reader })
+        Ok(ConfigStore { log, reader, offset: 0 })
+    }
+
+    /// The position in the topic up to which it was read: what workers of a group tell each other.
+    pub fn offset(&self) -> i64 {
+        self.offset
     }
 
     /// Appends records and reads to the log's end: answers what has come back, these among it.
@@ -34,10 +41,14 @@ impl ConfigStore {
         let mut records = Vec::new();
         for entry in self.reader.read_to_end().await? {
             let Some(key) = entry.record.key else { continue };
-            match decode(&key, entry.record.value.as_deref()) {
+            let decoded = decode(&key, entry.record.value.as_deref());
+            if !matches!(decoded, Err(Passed::NotJson(_))) {
+                self.offset = entry.offset + 1;
+            }
+            match decoded {
                 Ok(record) => records.push(record),
                 Err(Passed::NotOurs) => {}
-                Err(Passed::Unreadable(reason)) => {
+                Err(Passed::NotJson(reason) | Passed::Unreadable(reason)) => {
                     tracing::warn!(offset = entry.offset, "a record of the config topic is ignored: {reason}");
                 }
             }

@@ -5,6 +5,7 @@ mod configs;
 mod offset_codec;
 mod offset_file;
 mod offsets;
+mod session_log;
 mod status_codec;
 mod statuses;
 
@@ -13,5 +14,6 @@ pub use configs::ConfigStore;
 pub use offset_codec::{OffsetKey, decode_key, encode_key, encode_value};
 pub use offset_file::{NotOffsets, decode_offset_file, encode_offset_file};
 pub use offsets::{ConnectorOffsets, OffsetStore};
+pub use session_log::SessionLog;
 pub use status_codec::{State, Status, StatusKey};
 pub use statuses::StatusStore;

@@ -1,57 +1,153 @@
 //! The states of connectors and tasks: in memory for whoever asks, written to a compacted log in the background.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicI32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use crate::model::TaskId;
-use crate::port::{CompactedLog, LogRecord, StoreError};
+use crate::port::{CompactedLog, LogEntry, LogReader, LogRecord, StoreError};
 use crate::task::TaskState;
 use crate::worker::Statuses;
 
 use super::status_codec::{State, Status, StatusKey};
 
+/// The wait before states are written again that a log refused.
+const AGAIN: Duration = Duration::from_millis(500);
+
+/// States by key; none for one that is forgotten.
+type Said = BTreeMap<StatusKey, Option<Status>>;
+
 #[derive(Default)]
 struct Content {
+    /// What the log says.
     statuses: BTreeMap<StatusKey, Status>,
     /// What the log does not have yet. Later states of one key take the place of earlier ones.
-    unwritten: BTreeSet<StatusKey>,
+    unwritten: Said,
+    /// What is being written.
+    writing: Said,
+}
+
+impl Content {
+    fn get(&self, key: &StatusKey) -> Option<&Status> {
+        match self.unwritten.get(key).or_else(|| self.writing.get(key)) {
+            Some(said) => said.as_ref(),
+            None => self.statuses.get(key),
+        }
+    }
+
+    /// All keys from one on, in order, of states and of what was forgotten lately.
+    fn keys_from(&self, first: &StatusKey) -> BTreeSet<&StatusKey> {
+        let said = self.unwritten.range(first..).chain(self.writing.range(first..)).map(|(key, _)| key);
+        said.chain(self.statuses.range(first..).map(|(key, _)| key)).collect()
+    }
+
+    /// Takes in a record of the log, by Connect's rules (KafkaStatusBackingStore.readTaskStatus).
+    fn take(&mut self, key: StatusKey, status: Option<Status>) {
+        let Some(status) = status else {
+            if let StatusKey::Connector(name) = &key {
+                self.statuses.retain(|key, _| !matches!(key, StatusKey::Task(id) if id.connector == *name));
+            }
+            self.statuses.remove(&key);
+            return;
+        };
+        let runs = |known: &Status| known.state == State::Running && known.generation >= status.generation;
+        let late = matches!(key, StatusKey::Task(_)) && status.state == State::Unassigned;
+        if !(late && self.statuses.get(&key).is_some_and(runs)) {
+            self.statuses.insert(key, status);
+        }
+    }
+
+    /// Takes in what is read from the log.
+    fn read(&mut self, worker_id: &str, key: StatusKey, value: Option<&[u8]>) {
+        let status = match value.map(Status::decode) {
+            None => None,
+            Some(Some(status)) => Some(status),
+            // The uses of topics, and what a newer worker may write, are passed over.
+            Some(None) => return,
+        };
+        let known = self.statuses.get(&key).filter(|known| known.worker_id == worker_id);
+        match (&status, known) {
+            // What this worker wrote was taken in when it was written, and something newer since, perhaps.
+            (Some(status), Some(_)) if status.worker_id == worker_id => {}
+            // What a former owner wrote comes late, and stands over this one's word now, which is said again.
+            (Some(status), Some(known)) if status.generation < known.generation && known.state != State::Unassigned => {
+                let known = known.clone();
+                self.unwritten.entry(key).or_insert(Some(known));
+            }
+            _ => self.take(key, status),
+        }
+    }
 }
 
 /// The states of all connectors and tasks.
 pub struct StatusStore {
     worker_id: String,
+    /// The group's generation; 0 in standalone.
+    generation: AtomicI32,
     content: Mutex<Content>,
     more: Notify,
+    written: Notify,
 }
 
 impl StatusStore {
-    /// The store of a worker that others know as `host:port`, with what its log says.
-    pub async fn open(log: &dyn CompactedLog, worker_id: &str) -> Result<StatusStore, StoreError> {
-        let mut content = Content::default();
-        for entry in log.reader().await?.read_to_end().await? {
-            let Some(key) = entry.record.key.as_deref().and_then(StatusKey::decode) else { continue };
-            match entry.record.value.as_deref().map(Status::decode) {
-                None => drop(content.statuses.remove(&key)),
-                Some(Some(status)) => drop(content.statuses.insert(key, status)),
-                // The uses of topics, and what a newer worker may write.
-                Some(None) => {}
-            }
-        }
-        Ok(StatusStore { worker_id: worker_id.to_owned(), content: Mutex::new(content), more: Notify::new() })
+    /// The store of a worker that others know as `host:port`, with what its log says, and the reader to follow it with.
+    pub async fn open(
+        log: &dyn CompactedLog,
+        worker_id: &str,
+    ) -> Result<(StatusStore, Box<dyn LogReader>), StoreError> {
+        let mut reader = log.reader().await?;
+        let store = StatusStore {
+            worker_id: worker_id.to_owned(),
+            generation: AtomicI32::new(0),
+            content: Mutex::default(),
+            more: Notify::new(),
+            written: Notify::new(),
+        };
+        // Nobody else writes in this worker's name, so what it wrote in a former life is taken as another's.
+        store.take(reader.read_to_end().await?, "");
+        Ok((store, reader))
     }
 
     fn with<T>(&self, act: impl FnOnce(&mut Content) -> T) -> T {
         act(&mut self.content.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
+    fn take(&self, entries: Vec<LogEntry>, worker_id: &str) {
+        self.with(|content| {
+            for LogEntry { record, .. } in entries {
+                let Some(key) = record.key.as_deref().and_then(StatusKey::decode) else { continue };
+                content.read(worker_id, key, record.value.as_deref());
+            }
+        });
+        self.more.notify_one();
+    }
+
+    /// Takes in what other workers write, until it is dropped.
+    pub async fn follow(self: Arc<Self>, mut reader: Box<dyn LogReader>) {
+        loop {
+            let read = match reader.changed().await {
+                Ok(()) => reader.read_to_end().await,
+                Err(error) => Err(error),
+            };
+            match read {
+                Ok(entries) => self.take(entries, &self.worker_id),
+                Err(error) => {
+                    tracing::warn!(%error, "statuses could not be read, which is tried again");
+                    tokio::time::sleep(AGAIN).await;
+                }
+            }
+        }
+    }
+
     /// Writes states to the log until it is cancelled, and then what is left.
     pub async fn write_to(self: Arc<Self>, log: Arc<dyn CompactedLog>, cancel: CancellationToken) {
         loop {
             let stopping = cancel.is_cancelled();
-            self.write_once(&*log).await;
+            let refused = !self.write_once(&*log).await;
             if stopping {
                 return;
             }
@@ -59,66 +155,108 @@ impl StatusStore {
                 biased;
                 () = cancel.cancelled() => {}
                 () = self.more.notified() => {}
+                () = tokio::time::sleep(AGAIN), if refused => {}
             }
         }
     }
 
-    async fn write_once(&self, log: &dyn CompactedLog) {
-        let (keys, records): (Vec<StatusKey>, Vec<LogRecord>) = self.with(|content| {
-            let keys = std::mem::take(&mut content.unwritten);
-            let record = |key: StatusKey| {
-                let value = content.statuses.get(&key).map(Status::encode);
-                let encoded = key.encode().into_bytes();
-                (key, LogRecord { key: Some(encoded), value })
+    /// Whether nothing was refused.
+    async fn write_once(&self, log: &dyn CompactedLog) -> bool {
+        let records: Vec<LogRecord> = self.with(|content| {
+            content.writing = std::mem::take(&mut content.unwritten);
+            let record = |(key, status): (&StatusKey, &Option<Status>)| LogRecord {
+                key: Some(key.encode().into_bytes()),
+                value: status.as_ref().map(Status::encode),
             };
-            keys.into_iter().map(record).unzip()
+            content.writing.iter().map(record).collect()
         });
         if records.is_empty() {
-            return;
+            return true;
         }
-        if let Err(error) = log.append(records).await {
-            // They stay unwritten and go with the next change; a status is no record of anybody's data.
-            tracing::warn!(%error, "statuses could not be written");
-            self.with(|content| content.unwritten.extend(keys));
+        let refused = log.append(records).await.err();
+        self.with(|content| {
+            for (key, status) in std::mem::take(&mut content.writing) {
+                if refused.is_none() {
+                    content.take(key, status);
+                } else {
+                    content.unwritten.entry(key).or_insert(status);
+                }
+            }
+        });
+        let all = refused.is_none();
+        match refused {
+            None => self.written.notify_waiters(),
+            Some(StoreError::Fenced) => {} // whoever lost its place in the group is silent about it
+            Some(error) => tracing::warn!(%error, "statuses could not be written, which is tried again"),
+        }
+        all
+    }
+
+    /// Returns once everything that was said is in the log. Cancel safe.
+    pub async fn flushed(&self) {
+        loop {
+            let mut written = std::pin::pin!(self.written.notified());
+            written.as_mut().enable();
+            if self.with(|content| content.unwritten.is_empty() && content.writing.is_empty()) {
+                return;
+            }
+            written.await;
         }
     }
 
-    /// Sets a state.
+    /// Forgets what was not written yet: others may have said something else since.
+    pub fn silence(&self) {
+        self.with(|content| content.unwritten.clear());
+        self.written.notify_waiters();
+    }
+
+    /// The group's generation in which states are said from now on.
+    pub fn set_generation(&self, generation: i32) {
+        self.generation.store(generation, Ordering::Relaxed);
+    }
+
+    /// Sets a state. That something failed or is unassigned is not said over what another worker has said since
+    /// (KafkaStatusBackingStore.putSafe).
     pub fn put(&self, key: StatusKey, state: State, trace: Option<String>, version: Option<&str>) {
         let status = Status {
             state,
             trace,
             worker_id: self.worker_id.clone(),
-            generation: 0,
+            generation: i64::from(self.generation.load(Ordering::Relaxed)),
             version: version.map(str::to_owned),
         };
+        let is_safe = matches!(state, State::Failed | State::Unassigned);
         self.with(|content| {
-            content.unwritten.insert(key.clone());
-            content.statuses.insert(key, status);
+            let newer = |known: &Status| known.worker_id != status.worker_id && known.generation > status.generation;
+            if !(is_safe && content.get(&key).is_some_and(newer)) {
+                content.unwritten.insert(key, Some(status));
+            }
         });
         self.more.notify_one();
     }
 
     /// The state of a connector.
     pub fn connector(&self, name: &str) -> Option<Status> {
-        self.with(|content| content.statuses.get(&StatusKey::Connector(name.to_owned())).cloned())
+        self.with(|content| content.get(&StatusKey::Connector(name.to_owned())).cloned())
     }
 
     /// The state of a task.
     pub fn of_task(&self, id: &TaskId) -> Option<Status> {
-        self.with(|content| content.statuses.get(&StatusKey::Task(id.clone())).cloned())
+        self.with(|content| content.get(&StatusKey::Task(id.clone())).cloned())
     }
 
     /// The states of a connector's tasks, by number.
     pub fn tasks(&self, connector: &str) -> Vec<(TaskId, Status)> {
-        let first = TaskId { connector: connector.to_owned(), index: 0 };
+        let first = StatusKey::Task(TaskId { connector: connector.to_owned(), index: 0 });
         self.with(|content| {
-            let from = content.statuses.range(StatusKey::Task(first)..);
-            let of_task = from.map_while(|(key, status)| match key {
-                StatusKey::Task(id) if id.connector == connector => Some((id.clone(), status.clone())),
-                _ => None, // keys are sorted by connector, then number
-            });
-            of_task.collect()
+            let of_connector = |key: &&StatusKey| matches!(key, StatusKey::Task(id) if id.connector == connector);
+            // Keys are sorted by connector, then number.
+            let keys = content.keys_from(&first).into_iter().take_while(of_connector);
+            let of_task = |key: &StatusKey| match key {
+                StatusKey::Task(id) => content.get(key).map(|status| (id.clone(), status.clone())),
+                StatusKey::Connector(_) | StatusKey::Topic { .. } => None,
+            };
+            keys.filter_map(of_task).collect()
         })
     }
 
@@ -136,7 +274,8 @@ impl StatusStore {
             StatusKey::Task(id) => id.connector.clone(),
             StatusKey::Topic { connector, .. } => connector.clone(),
         };
-        let names: BTreeSet<String> = self.with(|content| content.statuses.keys().map(name).collect());
+        let names: BTreeSet<String> = self
+            .with(|content| content.keys_from(&StatusKey::Connector(String::new())).into_iter().map(name).collect());
         names.iter().filter(|name| !keep(name)).for_each(|name| self.forget(name));
     }
 
@@ -148,8 +287,8 @@ impl StatusStore {
 
     fn forget_key(&self, key: StatusKey) {
         self.with(|content| {
-            if content.statuses.remove(&key).is_some() {
-                content.unwritten.insert(key);
+            if content.get(&key).is_some() {
+                content.unwritten.insert(key, None);
             }
         });
         self.more.notify_one();
@@ -221,27 +360,27 @@ mod tests {
     #[tokio::test]
     async fn states_survive_in_the_log_and_what_is_forgotten_stays_forgotten() {
         let log = Arc::new(Log::default());
-        let store = Arc::new(StatusStore::open(&*log, "w:1").await.unwrap());
+        let store = Arc::new(StatusStore::open(&*log, "w:1").await.unwrap().0);
         store.put(StatusKey::Connector("c".into()), State::Running, None, Some("1.0"));
         store.task(&id("c", 0), TaskState::Failed(TaskFailure { trace: "boom".into() }), Some("1.0"));
         store.task(&id("c", 1), TaskState::Running, None);
         store.task(&id("c-", 0), TaskState::Running, None);
         store.keep_tasks("c", 1);
         store.write_once(&*log).await;
-        let again = StatusStore::open(&*log, "w:2").await.unwrap();
+        let again = StatusStore::open(&*log, "w:2").await.unwrap().0;
         assert_eq!(again.connector("c").unwrap().worker_id, "w:1");
         assert_eq!(again.tasks("c"), [(id("c", 0), store.of_task(&id("c", 0)).unwrap())]);
         assert_eq!(again.of_task(&id("c", 0)).unwrap().trace.as_deref(), Some("boom"));
         store.forget("c");
         store.write_once(&*log).await;
-        let again = StatusStore::open(&*log, "w:2").await.unwrap();
+        let again = StatusStore::open(&*log, "w:2").await.unwrap().0;
         assert_eq!((again.connector("c"), again.tasks("c").len(), again.tasks("c-").len()), (None, 0, 1));
     }
 
     #[tokio::test]
     async fn what_the_log_refused_is_written_with_the_next_change_and_at_the_end() {
         let log = Arc::new(Log::default());
-        let store = Arc::new(StatusStore::open(&*log, "w:1").await.unwrap());
+        let store = Arc::new(StatusStore::open(&*log, "w:1").await.unwrap().0);
         log.refuse.store(true, std::sync::atomic::Ordering::Relaxed);
         store.put(StatusKey::Connector("a".into()), State::Running, None, None);
         store.write_once(&*log).await;
@@ -250,7 +389,52 @@ mod tests {
         let cancel = CancellationToken::new();
         cancel.cancel();
         store.clone().write_to(log.clone(), cancel).await;
-        let again = StatusStore::open(&*log, "w:2").await.unwrap();
+        let again = StatusStore::open(&*log, "w:2").await.unwrap().0;
         assert!(again.connector("a").is_some() && again.connector("b").is_some());
+    }
+
+    fn said(worker: &str, generation: i64, state: State) -> Option<Vec<u8>> {
+        let status = Status { state, trace: None, worker_id: worker.into(), generation, version: None };
+        Some(status.encode())
+    }
+
+    #[tokio::test]
+    async fn what_others_say_counts_unless_it_is_late() {
+        let store = StatusStore::open(&Log::default(), "w:1").await.unwrap().0;
+        store.set_generation(5);
+        let task = StatusKey::Task(id("c", 0));
+        let read = |key: &StatusKey, value: Option<Vec<u8>>| {
+            store.with(|content| content.read("w:1", key.clone(), value.as_deref()));
+        };
+        let state = || store.of_task(&id("c", 0)).map(|status| (status.worker_id, status.state));
+        read(&task, said("w:2", 4, State::Running));
+        assert_eq!(state(), Some(("w:2".into(), State::Running)));
+        read(&task, said("w:3", 4, State::Unassigned));
+        assert_eq!(state(), Some(("w:2".into(), State::Running)), "a former owner's last word");
+        store.put(task.clone(), State::Paused, None, None);
+        assert_eq!(state(), Some(("w:1".into(), State::Paused)), "what is not written yet comes later");
+        read(&task, said("w:2", 6, State::Running));
+        store.silence();
+        assert_eq!(state(), Some(("w:2".into(), State::Running)), "what was never written was never so");
+        store.put(task.clone(), State::Failed, None, None);
+        assert_eq!(state(), Some(("w:2".into(), State::Running)), "no failure over a newer owner's word");
+        read(&StatusKey::Connector("c".into()), None);
+        assert_eq!(state(), None, "tasks go with their connector");
+        read(&task, said("w:1", 5, State::Running));
+        read(&task, said("w:2", 4, State::Failed));
+        assert_eq!(state(), Some(("w:1".into(), State::Running)));
+        assert!(store.with(|content| content.unwritten.contains_key(&task)), "over a late word it says its own again");
+    }
+
+    #[tokio::test]
+    async fn what_was_said_is_flushed_and_silence_drops_it() {
+        let log = Arc::new(Log::default());
+        let store = Arc::new(StatusStore::open(&*log, "w:1").await.unwrap().0);
+        store.put(StatusKey::Connector("a".into()), State::Running, None, None);
+        tokio::join!(store.flushed(), store.write_once(&*log));
+        store.put(StatusKey::Connector("b".into()), State::Running, None, None);
+        store.silence();
+        store.flushed().await;
+        assert_eq!(log.records.lock().unwrap().len(), 1);
     }
 }

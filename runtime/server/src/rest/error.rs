@@ -42,7 +42,7 @@ impl From<HerderError> for Error {
         let status = match &error {
             HerderError::Invalid(_) => StatusCode::BAD_REQUEST,
             HerderError::NotFound(_) => StatusCode::NOT_FOUND,
-            HerderError::Conflict(_) => StatusCode::CONFLICT,
+            HerderError::Conflict(_) | HerderError::Elsewhere(_) | HerderError::Rebalancing => StatusCode::CONFLICT,
             HerderError::Failed(_) => StatusCode::INTERNAL_SERVER_ERROR,
             HerderError::Stopping => StatusCode::SERVICE_UNAVAILABLE,
         };

@@ -39,7 +39,10 @@ pub struct Member {
     rejoin: bool,
     beating: bool,
     last_beat: Duration,
+    /// Since when it may say that the coordinator is silent.
     last_answer: Duration,
+    /// When the group last answered it as a member.
+    confirmed: Duration,
 }
 
 impl Member {
@@ -55,6 +58,7 @@ impl Member {
             beating: false,
             last_beat: now,
             last_answer: now,
+            confirmed: now,
         };
         (member, vec![Effect::Find])
     }
@@ -64,9 +68,10 @@ impl Member {
         self.phase == Phase::Stable && !self.rejoin
     }
 
-    /// Until when it may take itself for a member, if the coordinator does not answer again; none when it is none.
+    /// Until when it may take itself for a member, if the coordinator does not answer again; none when it is none. That
+    /// holds also while a join waits for others: the coordinator may have answered it and heard nothing since.
     pub fn session_until(&self) -> Option<Duration> {
-        (self.generation >= 0).then_some(self.last_answer + self.timings.session)
+        (self.generation >= 0).then_some(self.confirmed + self.timings.session)
     }
 
     /// When [`Event::Tick`] is due.
@@ -170,6 +175,10 @@ impl Member {
         }
     }
 
+    fn answered(&mut self, now: Duration) {
+        (self.last_answer, self.confirmed) = (now, now);
+    }
+
     /// What it ran may be given to others from now on, so it says at the next join that it runs nothing.
     fn give_up(&mut self, effects: &mut Vec<Effect>) {
         (self.holds, self.rejoin) = (false, true);
@@ -212,7 +221,9 @@ impl Member {
         let Phase::Seeking { since, .. } = self.phase else { return };
         match answer {
             Ok(()) => {
-                (self.beating, self.last_beat, self.last_answer) = (false, now, now);
+                // Whether it is still a member it hears by a beat at once; that there is a coordinator proves nothing.
+                (self.beating, self.last_beat) = (false, now.saturating_sub(self.timings.heartbeat));
+                self.last_answer = now;
                 self.phase = Phase::Stable;
                 self.settle(effects);
             }
@@ -228,7 +239,8 @@ impl Member {
         match answer {
             Ok(joined) => {
                 (self.id, self.generation, self.rejoin) = (joined.member, joined.generation, false);
-                (self.beating, self.last_beat, self.last_answer) = (false, now, now);
+                (self.beating, self.last_beat) = (false, now);
+                self.answered(now);
                 if joined.leader == self.id {
                     let (protocol, members) = (joined.protocol.clone(), joined.members);
                     self.phase = Phase::Deciding { protocol: joined.protocol };
@@ -259,7 +271,8 @@ impl Member {
         let protocol = protocol.clone();
         match answer {
             Ok(assignment) => {
-                (self.phase, self.last_answer, self.holds) = (Phase::Stable, now, true);
+                (self.phase, self.holds) = (Phase::Stable, true);
+                self.answered(now);
                 effects.push(Effect::Assigned { id: self.id(), protocol, assignment });
                 self.settle(effects);
             }
@@ -274,10 +287,10 @@ impl Member {
             return;
         }
         match answer {
-            Ok(()) => self.last_answer = now,
+            Ok(()) => self.answered(now),
             Err(Refused::Loading) => {}
             Err(Refused::Fatal(why)) => self.end(why, effects),
-            Err(Refused::Rebalancing) if self.phase != Phase::Stable => self.last_answer = now,
+            Err(Refused::Rebalancing) if self.phase != Phase::Stable => self.answered(now),
             Err(refused) => self.join_anew(now, refused, effects),
         }
     }
@@ -290,11 +303,10 @@ impl Member {
         self.rejoin = true;
         match refused {
             Refused::Expelled => self.expelled(effects),
-            Refused::Loading
-            | Refused::Rebalancing
-            | Refused::NoCoordinator
-            | Refused::IdRequired(_)
-            | Refused::Fatal(_) => self.last_answer = now,
+            Refused::Rebalancing => self.answered(now),
+            Refused::Loading | Refused::NoCoordinator | Refused::IdRequired(_) | Refused::Fatal(_) => {
+                self.last_answer = now;
+            }
         }
         if self.phase != Phase::Preparing {
             self.phase = Phase::Stable;
@@ -408,7 +420,11 @@ mod tests {
         lose(&mut member);
         assert_eq!(member.on(4_101 * MS, Event::Tick), [Effect::Find]);
         assert_eq!(member.on(4_102 * MS, Event::Found(Ok(()))), []);
-        assert!(member.on(7_102 * MS, Event::Tick).contains(&Effect::Beat(m1(1))));
+        assert_eq!(member.session_until(), Some(10_000 * MS), "nobody has said that it is a member");
+        assert_eq!(member.wake_at(), Some(4_102 * MS));
+        assert!(member.on(4_102 * MS, Event::Tick).contains(&Effect::Beat(m1(1))));
+        member.on(4_103 * MS, Event::Beaten(Ok(())));
+        assert_eq!(member.session_until(), Some(14_103 * MS));
 
         let mut member = stable();
         lose(&mut member);

@@ -1,0 +1,427 @@
+//! A distributed worker's herder: one of a group in which each runs what the leader assigns to it. Every change goes to
+//! the config topic first; what comes back from there, and each round of the group, is planned and carried out.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+use tokio::task::{JoinError, JoinSet};
+use tokio::time::{Instant, sleep_until, timeout};
+use tokio_util::sync::CancellationToken;
+
+use crate::model::{Config, GroupProtocol, TaskId, Work};
+use crate::port::{MemberId, Peers};
+use crate::store::{ConfigRecord, ConfigStore};
+
+use super::assignor::IncrementalAssignor;
+use super::builder::Builder;
+use super::group_codec::decode_assignment;
+use super::herd::{AGAIN, Herd, changed};
+use super::leader::{Configured, Decision, Question, decide};
+use super::membership::{Membership, Told, Wish};
+use super::place::{Place, Whose};
+use super::request::{HerderError, Request, View};
+
+/// How long statuses may take to be written before the worker joins without them.
+const FLUSH: Duration = Duration::from_secs(3);
+/// How long a request waits for a round to end before it is refused.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// Requests that may wait for the end of a round.
+const WAITING: usize = 64;
+/// How often a leader looks whether the key for requests between workers is due.
+const LOOK_AT_KEY: Duration = Duration::from_secs(60);
+
+/// What a distributed worker's herder goes by.
+#[derive(Clone, Debug)]
+pub struct GroupSettings {
+    /// Where this worker answers REST, for the others: `http://host:port/`.
+    pub url: String,
+    /// `connect.protocol`
+    pub protocol: GroupProtocol,
+    /// `scheduled.rebalance.max.delay.ms`
+    pub max_delay: Duration,
+    /// `worker.sync.timeout.ms`
+    pub sync_timeout: Duration,
+}
+
+/// What became of a task set that was sent to the leader.
+struct Submitted {
+    name: String,
+    configs: Vec<Config>,
+    done: Result<(), String>,
+}
+
+/// A distributed worker's herder.
+pub struct Distributed {
+    herd: Herd,
+    place: Place,
+    assignor: IncrementalAssignor,
+    membership: Membership,
+    peers: Arc<dyn Peers>,
+    settings: GroupSettings,
+    requests: mpsc::Receiver<Request>,
+    /// Requests that wait until it is known whose they are, and until when.
+    waiting: Vec<(Instant, Request)>,
+    /// Whether a round was asked for or began, and its assignment is not here yet.
+    regrouping: bool,
+    /// The number of the question whether it is ready to join, and until when it waits for its statuses.
+    preparing: Option<(u64, Instant)>,
+    /// Whether it joins again as soon as what was revoked has stopped.
+    revoking: bool,
+    /// When it joins again so that what a lost member ran is given to others.
+    rejoin_at: Option<Instant>,
+    /// The position in the config topic that it has to reach before it starts anything.
+    behind: Option<i64>,
+    read_at: Instant,
+    /// Task sets on their way to the leader.
+    submitted: JoinSet<Submitted>,
+    /// Whose they are.
+    submitting: BTreeSet<String>,
+    /// Task sets that connectors want and that are not stored, and when that is tried again.
+    unstored: BTreeMap<String, Vec<Config>>,
+    store_at: Instant,
+    key_at: Instant,
+    began: Instant,
+    cancel: CancellationToken,
+}
+
+impl Distributed {
+    /// A herder that stops when `cancel` is cancelled.
+    pub fn new(
+        builder: Arc<Builder>,
+        view: View,
+        configs: ConfigStore,
+        (membership, peers): (Membership, Arc<dyn Peers>),
+        settings: GroupSettings,
+        requests: mpsc::Receiver<Request>,
+        cancel: CancellationToken,
+    ) -> Distributed {
+        let now = Instant::now();
+        Distributed {
+            herd: Herd::new(builder, view, configs, BTreeMap::new(), Some(membership.session.clone())),
+            place: Place::new(settings.url.clone(), settings.protocol),
+            assignor: IncrementalAssignor::new(settings.max_delay),
+            membership,
+            peers,
+            settings,
+            requests,
+            waiting: Vec::new(),
+            regrouping: true,
+            preparing: None,
+            revoking: false,
+            rejoin_at: None,
+            behind: None,
+            read_at: now,
+            submitted: JoinSet::new(),
+            submitting: BTreeSet::new(),
+            unstored: BTreeMap::new(),
+            store_at: now,
+            key_at: now,
+            began: now,
+            cancel,
+        }
+    }
+
+    /// Takes requests until it is cancelled, then stops everything and leaves the group. An error is what the group
+    /// turned this worker away with.
+    pub async fn run(mut self) -> Result<(), String> {
+        self.read().await;
+        self.herd.regroup = false;
+        let ended = loop {
+            // Beyond its session a worker starts nothing: it is about to be told to stop everything.
+            if self.behind.is_none() && (self.membership.session.holds() || self.place.mine.is_empty()) {
+                self.herd.carry_out(Some(&self.place.mine));
+            }
+            self.herd.answer_waiters();
+            self.ask_for_rounds();
+            let idle = self.herd.running.slots.holds_only(&self.place.mine);
+            let ready = self.preparing.filter(|_| idle && self.behind.is_none());
+            let statuses = self.herd.view.statuses.clone();
+            let flush_until = ready.map_or_else(Instant::now, |(_, until)| until);
+            let patience = self.waiting.first().map(|(until, _)| *until);
+            tokio::select! {
+                biased;
+                () = self.cancel.cancelled() => break Ok(()),
+                told = self.membership.told.recv() => match told {
+                    Some(Told::End(why)) => break Err(why),
+                    Some(told) => self.told(told).await,
+                    None => break Err("the membership has ended, which is a bug in weir".to_owned()),
+                },
+                arrival = self.herd.running.arrival() => {
+                    if let Some((name, configs)) = self.herd.arrived(arrival, Some(&self.place.mine)) {
+                        self.retask(name, configs).await;
+                    }
+                }
+                _ = tokio::time::timeout_at(flush_until, statuses.flushed()), if ready.is_some() => self.join(),
+                () = sleep_until(self.rejoin_at.unwrap_or(self.began)), if self.rejoin_at.is_some() => {
+                    (self.rejoin_at, self.herd.regroup) = (None, true);
+                }
+                Some(done) = self.submitted.join_next() => self.was_submitted(done),
+                () = sleep_until(self.store_at), if !self.unstored.is_empty() => self.store_again().await,
+                () = sleep_until(self.read_at), if self.behind.is_some() => self.read().await,
+                () = sleep_until(self.key_at), if self.place.leads() => self.renew_key().await,
+                () = sleep_until(patience.unwrap_or(self.began)), if patience.is_some() => self.lose_patience(),
+                () = changed(&mut self.herd.configs) => self.read().await,
+                request = self.requests.recv() => match request {
+                    Some(request) => self.request(request).await,
+                    None => break Ok(()),
+                },
+            }
+        };
+        self.waiting.clear();
+        self.submitted.shutdown().await;
+        self.herd.stop().await;
+        ended
+    }
+
+    /// Reads the config topic to its end, within the time that a worker may take to catch up.
+    async fn read(&mut self) {
+        let failed = match timeout(self.settings.sync_timeout, self.herd.read()).await {
+            Ok(Ok(())) => None,
+            Ok(Err(error)) => Some(error.to_string()),
+            Err(_) => Some("worker.sync.timeout.ms has passed".to_owned()),
+        };
+        if let Some(error) = failed {
+            tracing::warn!(error, "the config topic cannot be read, which is tried again");
+        }
+        self.behind = self.behind.filter(|offset| self.herd.configs.offset() < *offset);
+        self.read_at = Instant::now() + AGAIN;
+    }
+
+    /// Wishes for a round where who runs what has to be decided anew.
+    fn ask_for_rounds(&mut self) {
+        if self.revoking && self.herd.running.slots.holds_only(&self.place.mine) {
+            (self.revoking, self.herd.regroup) = (false, true);
+        }
+        // What it joins with says how far it has read; while it prepares, that is still to be said.
+        if std::mem::take(&mut self.herd.regroup) && self.preparing.is_none() {
+            self.regrouping = true;
+            self.wish(Wish::Rejoin);
+        }
+    }
+
+    fn wish(&self, wish: Wish) {
+        // A membership that has ended is noticed by what it tells.
+        let _ = self.membership.wishes.send(wish);
+    }
+
+    async fn told(&mut self, told: Told) {
+        match told {
+            Told::Prepare(number) => {
+                self.regrouping = true;
+                self.preparing = Some((number, Instant::now() + FLUSH));
+                self.place.prepare();
+                if !self.membership.session.holds() {
+                    self.herd.view.statuses.silence();
+                }
+            }
+            Told::Decide { generation, leader, protocol, members } => {
+                let assignments = self.decide(generation, &leader, &protocol, &members).await;
+                self.wish(Wish::Decided { generation, assignments });
+            }
+            Told::Assigned { id, protocol, assignment } => self.assigned(id, &protocol, &assignment).await,
+            Told::GiveUp => {
+                tracing::warn!("this worker lost its place in the group and stops what it runs");
+                self.regrouping = true;
+                (self.rejoin_at, self.revoking, self.behind) = (None, false, None);
+                self.place.give_up();
+            }
+            Told::End(_) => {} // the loop ends with it
+        }
+    }
+
+    fn join(&mut self) {
+        let Some((number, _)) = self.preparing.take() else { return };
+        if !self.membership.session.holds() {
+            self.herd.view.statuses.silence(); // what was stopped meanwhile is somebody else's by now
+        }
+        let protocols = self.place.says(self.herd.configs.offset());
+        self.wish(Wish::Prepared { number, protocols });
+    }
+
+    fn configured(&self) -> Work {
+        let state = self.herd.view.state();
+        let tasks = state.connectors().iter().flat_map(|(name, connector)| {
+            (0..connector.tasks.len()).map(|index| TaskId { connector: name.clone(), index: index as u32 })
+        });
+        Work { connectors: state.connectors().keys().cloned().collect(), tasks: tasks.collect() }
+    }
+
+    /// What everybody is told, by this worker as the leader.
+    async fn decide(
+        &mut self,
+        generation: i32,
+        leader: &str,
+        protocol: &str,
+        members: &[(String, Vec<u8>)],
+    ) -> Vec<(String, Vec<u8>)> {
+        let Some(protocol) = GroupProtocol::of_name(protocol) else { return Vec::new() };
+        let mut fresh = false;
+        loop {
+            let work = self.configured();
+            let configured = Configured { work: &work, offset: self.herd.configs.offset(), fresh };
+            let completed = self.place.completed();
+            let question = Question { leader, generation, completed, protocol, members };
+            match decide(&mut self.assignor, self.began.elapsed(), configured, question) {
+                Decision::Read => {
+                    self.read().await;
+                    fresh = true;
+                }
+                Decision::Assign { assignments, owners, unreadable } => {
+                    for (member, error) in unreadable {
+                        tracing::warn!(member, %error, "a member's metadata cannot be read, so it gets nothing to run");
+                    }
+                    self.place.owners = owners;
+                    self.forget_what_is_gone();
+                    return assignments;
+                }
+            }
+        }
+    }
+
+    /// States of what is configured no more are the leader's to forget (DistributedHerder.updateDeletedConnectorStatus).
+    fn forget_what_is_gone(&self) {
+        let (state, statuses) = (self.herd.view.state(), &self.herd.view.statuses);
+        statuses.retain(|name| state.get(name).is_some());
+        for (name, connector) in state.connectors() {
+            statuses.keep_tasks(name, connector.tasks.len());
+        }
+    }
+
+    async fn assigned(&mut self, id: MemberId, protocol: &str, assignment: &[u8]) {
+        let (Ok(assignment), Some(protocol)) = (decode_assignment(assignment), GroupProtocol::of_name(protocol)) else {
+            tracing::error!("an assignment cannot be read: another one is asked for");
+            self.rejoin_at = Some(Instant::now() + AGAIN);
+            return;
+        };
+        tracing::info!(
+            generation = id.generation,
+            leader = assignment.leader_url,
+            connectors = ?assignment.assigned.connectors,
+            tasks = assignment.assigned.tasks.len(),
+            revoked = assignment.revoked.tasks.len() + assignment.revoked.connectors.len(),
+            delay = ?assignment.delay,
+            "joined the group"
+        );
+        self.herd.view.statuses.set_generation(id.generation);
+        self.regrouping = false;
+        self.revoking = !assignment.revoked.is_empty();
+        self.rejoin_at = (!assignment.delay.is_zero()).then(|| Instant::now() + assignment.delay);
+        let (offset, mismatch) = (assignment.offset, assignment.mismatch);
+        self.place.assigned(id, protocol, assignment);
+        let read = self.herd.configs.offset();
+        if read < offset {
+            self.behind = Some(offset);
+            self.read().await;
+        }
+        // Whoever has read further than the leader, or was told that somebody has, joins again.
+        self.herd.regroup |= mismatch || read > offset;
+        if self.place.leads() {
+            self.renew_key().await;
+        }
+        for (_, request) in std::mem::take(&mut self.waiting) {
+            self.request(request).await;
+        }
+    }
+
+    /// As the leader, sees to it that there is a current key for requests between workers.
+    async fn renew_key(&mut self) {
+        self.key_at = Instant::now() + LOOK_AT_KEY;
+        let current = self.herd.view.state().session_key().is_some_and(|key| self.peers.is_current(key));
+        if current || !self.place.signs() {
+            return;
+        }
+        let written = match self.peers.new_key() {
+            Ok(key) => self.herd.write(&[ConfigRecord::SessionKey(key)]).await.map_err(|error| error.to_string()),
+            Err(error) => Err(error),
+        };
+        if let Err(error) = written {
+            tracing::warn!(error, "no session key could be distributed, which is tried again");
+            self.key_at = Instant::now() + AGAIN;
+        }
+    }
+
+    /// Has a connector's task set stored, by the leader.
+    async fn retask(&mut self, name: String, configs: Vec<Config>) {
+        self.unstored.insert(name.clone(), configs);
+        self.store(name).await;
+    }
+
+    /// Stores a task set, or sends it to the leader. A set that takes its place meanwhile goes after it.
+    async fn store(&mut self, name: String) {
+        let Some(configs) = self.unstored.get(&name).filter(|_| !self.submitting.contains(&name)).cloned() else {
+            return;
+        };
+        let done = match self.place.leader_url().map(str::to_owned) {
+            _ if self.place.leads() => self.herd.store_tasks(&name, &configs).await.map_err(|error| error.to_string()),
+            Some(url) => {
+                let (peers, key) = (self.peers.clone(), self.herd.view.state().session_key().cloned());
+                let key = key.filter(|_| self.place.signs());
+                self.submitting.insert(name.clone());
+                self.submitted.spawn(async move {
+                    let done = peers.submit_tasks(&url, &name, &configs, key.as_ref()).await;
+                    Submitted { name, configs, done }
+                });
+                return;
+            }
+            None => Err("the group has no leader".to_owned()),
+        };
+        self.stored(Submitted { name, configs, done });
+    }
+
+    fn was_submitted(&mut self, submitted: Result<Submitted, JoinError>) {
+        match submitted {
+            Ok(submitted) => {
+                self.submitting.remove(&submitted.name);
+                self.stored(submitted);
+            }
+            Err(error) => tracing::error!(%error, "a request to the leader panicked, which is a bug in weir"),
+        }
+    }
+
+    fn stored(&mut self, Submitted { name, configs, done }: Submitted) {
+        match done {
+            Ok(()) if self.unstored.get(&name) == Some(&configs) => drop(self.unstored.remove(&name)),
+            Ok(()) => self.store_at = Instant::now(),
+            Err(error) => {
+                tracing::warn!(connector = name, error, "its tasks cannot be stored, which is tried again");
+                self.store_at = Instant::now() + AGAIN;
+            }
+        }
+    }
+
+    /// Tries again to have the task sets stored that could not be.
+    async fn store_again(&mut self) {
+        self.store_at = Instant::now() + AGAIN;
+        let mine = &self.place.mine.connectors;
+        self.unstored.retain(|name, _| mine.contains(name));
+        for name in self.unstored.keys().cloned().collect::<Vec<_>>() {
+            self.store(name).await;
+        }
+    }
+
+    /// Carries a request out, sends it elsewhere, or lets it wait until it is known whose it is.
+    async fn request(&mut self, request: Request) {
+        match self.place.whose(&request) {
+            Whose::Ours if !self.regrouping || request.is_anybodys() => self.herd.handle(request).await,
+            _ if self.regrouping && self.waiting.len() < WAITING => {
+                self.waiting.push((Instant::now() + PATIENCE, request));
+            }
+            Whose::Ours => request.refuse(HerderError::Rebalancing),
+            // What is not there is said at once: no other worker knows it either.
+            Whose::Theirs(url) => match self.herd.missing(&request) {
+                Some(error) => request.refuse(error),
+                None => request.refuse(HerderError::Elsewhere(url)),
+            },
+        }
+    }
+
+    fn lose_patience(&mut self) {
+        let now = Instant::now();
+        let (late, waiting) = std::mem::take(&mut self.waiting).into_iter().partition(|(until, _)| *until <= now);
+        self.waiting = waiting;
+        let late: Vec<(Instant, Request)> = late;
+        late.into_iter().for_each(|(_, request)| request.refuse(HerderError::Rebalancing));
+    }
+}

@@ -1,0 +1,335 @@
+//! What a herder does alone as in a group: keeps the config topic and what runs together, carries requests out, and
+//! answers whoever waits for their end.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, PoisonError};
+use std::time::Duration;
+
+use crate::model::{Ceilings, Config, TaskId, Work};
+use crate::port::{Session, StoreError};
+use crate::store::{ConfigRecord, ConfigStore, TargetState};
+
+use super::builder::Builder;
+use super::cluster_state::Change;
+use super::plan::{ConnectorSlot, TaskSlot, plan};
+use super::request::{Answer, ConnectorInfo, ConnectorStatus, HerderError, Put, Request, View};
+use super::running_set::{Arrival, RunningSet};
+
+/// The wait before a store that did not answer is asked again.
+pub(super) const AGAIN: Duration = Duration::from_secs(1);
+
+/// How long a write to the config topic may take (KafkaConfigBackingStore.READ_WRITE_TOTAL_TIMEOUT_MS).
+const WRITE: Duration = Duration::from_secs(30);
+
+/// Waits for a change, and for a while longer where the store does not answer.
+pub(super) async fn changed(configs: &mut ConfigStore) {
+    if configs.changed().await.is_err() {
+        tokio::time::sleep(AGAIN).await;
+    }
+}
+
+/// When a connector that was stored or removed is answered for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum AnswerWhen {
+    /// Once it has started, or is gone.
+    Settled,
+    /// Once that is stored: somebody else may have to carry it out.
+    Stored,
+}
+
+/// Somebody who waits until a connector is settled.
+struct Waiter {
+    name: String,
+    then: Then,
+}
+
+enum Then {
+    Made { created: bool, answer: Answer<(ConnectorInfo, bool)> },
+    Restarted(Answer<()>),
+    Gone(Answer<()>),
+    TaskRestarted(TaskId, Answer<()>),
+}
+
+/// Connectors as they are meant to be and as they run here.
+pub(super) struct Herd {
+    pub view: View,
+    pub configs: ConfigStore,
+    pub running: RunningSet,
+    /// Whether connectors came or went, or task sets changed: who runs what has to be decided anew.
+    pub regroup: bool,
+    when: AnswerWhen,
+    waiters: Vec<Waiter>,
+    /// For how long it may write; none when it is alone.
+    session: Option<Arc<Session>>,
+}
+
+impl Herd {
+    /// Nothing runs yet. Connectors with ceilings of their own are held back until they are configured. In a group, a
+    /// request is answered once it is stored, and nothing is written beyond the session.
+    pub fn new(
+        builder: Arc<Builder>,
+        view: View,
+        configs: ConfigStore,
+        ceilings: BTreeMap<String, Ceilings>,
+        session: Option<Arc<Session>>,
+    ) -> Herd {
+        let when = if session.is_none() { AnswerWhen::Settled } else { AnswerWhen::Stored };
+        let running = RunningSet::new(builder, view.statuses.clone(), ceilings, when == AnswerWhen::Settled);
+        Herd { view, configs, running, regroup: false, when, waiters: Vec::new(), session }
+    }
+
+    /// Takes in what the config topic has beyond what was read.
+    pub async fn read(&mut self) -> Result<(), StoreError> {
+        let records = self.configs.read_to_end().await?;
+        self.apply(records);
+        Ok(())
+    }
+
+    /// Writes to the config topic and takes in what came back.
+    pub async fn write(&mut self, records: &[ConfigRecord]) -> Result<(), HerderError> {
+        let failed = |error: &str| HerderError::Failed(format!("Error writing connector configuration: {error}"));
+        let session = self.session.clone();
+        let lapsed = async {
+            match session {
+                Some(session) => session.lapsed().await,
+                None => std::future::pending().await,
+            }
+        };
+        let written = tokio::select! {
+            biased;
+            written = self.configs.write(records) => written.map_err(|error| failed(&error.to_string())),
+            () = lapsed => Err(failed("this worker lost its place in the group")),
+            () = tokio::time::sleep(WRITE) => Err(failed("the config topic did not answer in time")),
+        };
+        self.apply(written?);
+        Ok(())
+    }
+
+    fn apply(&mut self, records: Vec<ConfigRecord>) {
+        for record in records {
+            let change = self.view.state.write().unwrap_or_else(PoisonError::into_inner).apply(record);
+            match change {
+                Some(Change::Restart { name, include_tasks, only_failed }) => {
+                    if let Some(status) = self.view.status(&name) {
+                        let (connector, tasks) = status.restarted(include_tasks, only_failed);
+                        self.running.restart(&name, connector, &tasks);
+                    }
+                }
+                Some(Change::Removed(name)) => {
+                    self.running.ceilings.remove(&name);
+                    self.regroup = true;
+                }
+                Some(Change::Added(_) | Change::Tasks(_)) => self.regroup = true,
+                // The plan sees these by itself.
+                Some(Change::Configured(_) | Change::Target(_)) | None => {}
+            }
+        }
+    }
+
+    /// Does what brings what runs here closer to what is wanted here; `mine` is everything when there is none.
+    pub fn carry_out(&mut self, mine: Option<&Work>) {
+        let state = self.view.state.clone();
+        let state = state.read().unwrap_or_else(PoisonError::into_inner);
+        for action in plan(&state, &self.running.slots, mine) {
+            self.running.act(action, &state);
+        }
+    }
+
+    /// Takes in what arrived; answers the tasks that a connector wants, if they are others than it has.
+    pub fn arrived(&mut self, arrival: Arrival, mine: Option<&Work>) -> Option<(String, Vec<Config>)> {
+        let state = self.view.state.clone();
+        let state = state.read().unwrap_or_else(PoisonError::into_inner);
+        let wanted = self.running.take(arrival, &state, mine);
+        wanted.filter(|(name, configs)| {
+            state.get(name).is_some_and(|connector| {
+                connector.inconsistent
+                    || connector.tasks != *configs
+                    || connector.applied.as_ref() != Some(&connector.config)
+            })
+        })
+    }
+
+    /// Stores a connector's task set.
+    pub async fn store_tasks(&mut self, name: &str, configs: &[Config]) -> Result<(), HerderError> {
+        let count = configs.len() as u32;
+        let id = |index: usize| TaskId { connector: name.to_owned(), index: index as u32 };
+        let tasks = configs.iter().enumerate().map(|(index, config)| ConfigRecord::Task(id(index), config.clone()));
+        let records: Vec<_> = tasks.chain([ConfigRecord::Commit(name.to_owned(), count)]).collect();
+        self.write(&records).await
+    }
+
+    /// Carries a request out, or begins to.
+    pub async fn handle(&mut self, request: Request) {
+        // Whoever asked may have gone; what was asked is done all the same.
+        match request {
+            Request::Ping { answer } => drop(answer.send(Ok(()))),
+            Request::Put { put, answer } => {
+                let name = put.config.get("name").cloned().unwrap_or_default();
+                match self.put(&name, put).await {
+                    Ok(created) => self.wait(name, Then::Made { created, answer }),
+                    Err(error) => drop(answer.send(Err(error))),
+                }
+            }
+            Request::Delete { name, answer } => {
+                let gone = [ConfigRecord::Connector(name.clone(), None), ConfigRecord::Target(name.clone(), None)];
+                let done = match self.known(&name, "Connector {} not found") {
+                    Ok(()) => self.write(&gone).await,
+                    Err(error) => Err(error),
+                };
+                match done {
+                    Ok(()) => self.wait(name, Then::Gone(answer)),
+                    Err(error) => drop(answer.send(Err(error))),
+                }
+            }
+            Request::Target { name, target, answer } => drop(answer.send(self.target(name, target).await)),
+            Request::RestartConnector { name, answer } => match self.known(&name, "Unknown connector: {}") {
+                Ok(()) => {
+                    self.running.restart(&name, true, &[]);
+                    self.waiters.push(Waiter { name, then: Then::Restarted(answer) });
+                }
+                Err(error) => drop(answer.send(Err(error))),
+            },
+            Request::Restart { name, include_tasks, only_failed, answer } => {
+                drop(answer.send(self.restart(name, include_tasks, only_failed).await));
+            }
+            Request::RestartTask { id, answer } => match self.known_task(&id) {
+                Ok(()) => {
+                    self.running.restart(&id.connector, false, std::slice::from_ref(&id));
+                    let name = id.connector.clone();
+                    self.waiters.push(Waiter { name, then: Then::TaskRestarted(id, answer) });
+                }
+                Err(error) => drop(answer.send(Err(error))),
+            },
+            Request::Tasks { name, configs, answer } => {
+                drop(answer.send(self.put_tasks(&name, &configs).await));
+            }
+        }
+    }
+
+    fn wait(&mut self, name: String, then: Then) {
+        match self.when {
+            AnswerWhen::Settled => self.waiters.push(Waiter { name, then }),
+            AnswerWhen::Stored => self.answer(&name, then),
+        }
+    }
+
+    /// The error for a request about something that is not there, of those whose owner is asked only for what is.
+    pub fn missing(&self, request: &Request) -> Option<HerderError> {
+        match request {
+            Request::RestartConnector { name, .. } => self.known(name, "Unknown connector: {}").err(),
+            Request::RestartTask { id, .. } => self.known_task(id).err(),
+            Request::Target { name, .. } => self.known(name, "Unknown connector {}").err(),
+            _ => None,
+        }
+    }
+
+    fn known(&self, name: &str, or_else: &str) -> Result<(), HerderError> {
+        match self.view.state().get(name) {
+            Some(_) => Ok(()),
+            None => Err(HerderError::NotFound(or_else.replace("{}", name))),
+        }
+    }
+
+    fn known_task(&self, id: &TaskId) -> Result<(), HerderError> {
+        self.known(&id.connector, "Unknown connector: {}")?;
+        let count = self.view.state().get(&id.connector).map_or(0, |connector| connector.tasks.len());
+        if (id.index as usize) < count { Ok(()) } else { Err(HerderError::NotFound(format!("Task {id} not found"))) }
+    }
+
+    async fn put(&mut self, name: &str, put: Put) -> Result<bool, HerderError> {
+        let created = self.view.state().get(name).is_none();
+        if !created && !put.replace {
+            return Err(HerderError::Conflict(format!("Connector {name} already exists")));
+        }
+        // The target comes first, so that a connector that is to rest never starts.
+        let target = put.target.map(|target| ConfigRecord::Target(name.to_owned(), Some(target)));
+        let records: Vec<ConfigRecord> =
+            target.into_iter().chain([ConfigRecord::Connector(name.to_owned(), Some(put.config))]).collect();
+        self.write(&records).await?;
+        match put.ceilings {
+            Some(ceilings) => drop(self.running.ceilings.insert(name.to_owned(), ceilings)),
+            None => drop(self.running.ceilings.remove(name)),
+        }
+        self.running.slots.held.remove(name);
+        Ok(created)
+    }
+
+    /// Tasks that another worker's connector wants (DistributedHerder.putTaskConfigs).
+    async fn put_tasks(&mut self, name: &str, configs: &[Config]) -> Result<(), HerderError> {
+        self.known(name, "Connector {} not found")?;
+        let stopped = self.view.state().get(name).is_some_and(|found| found.target == TargetState::Stopped);
+        if stopped && !configs.is_empty() {
+            let message = format!("Cannot submit non-empty set of task configs for stopped connector {name}");
+            return Err(HerderError::Invalid(message));
+        }
+        self.store_tasks(name, configs).await
+    }
+
+    async fn target(&mut self, name: String, target: TargetState) -> Result<(), HerderError> {
+        self.known(&name, "Unknown connector {}")?;
+        let mut records = vec![ConfigRecord::Target(name.clone(), Some(target))];
+        let has_tasks = self.view.state().get(&name).is_some_and(|connector| !connector.tasks.is_empty());
+        if target == TargetState::Stopped && has_tasks {
+            records.insert(0, ConfigRecord::Commit(name, 0));
+        }
+        self.write(&records).await
+    }
+
+    async fn restart(
+        &mut self,
+        name: String,
+        include_tasks: bool,
+        only_failed: bool,
+    ) -> Result<ConnectorStatus, HerderError> {
+        self.known(&name, "Unknown connector: {}")?;
+        let before = self.view.status(&name);
+        self.write(&[ConfigRecord::Restart { name: name.clone(), include_tasks, only_failed }]).await?;
+        let none = || HerderError::NotFound(format!("Status for connector {name} not found"));
+        before.map(|status| status.restarting(include_tasks, only_failed)).ok_or_else(none)
+    }
+
+    /// Answers whoever waited for what has come about.
+    pub fn answer_waiters(&mut self) {
+        let waiters = std::mem::take(&mut self.waiters);
+        let (there, waiting) = waiters.into_iter().partition(|waiter| self.has_arrived(waiter));
+        self.waiters = waiting;
+        for Waiter { name, then } in there {
+            self.answer(&name, then);
+        }
+    }
+
+    fn has_arrived(&self, waiter: &Waiter) -> bool {
+        match &waiter.then {
+            Then::TaskRestarted(id, _) => self.running.slots.tasks.get(id) != Some(&TaskSlot::Stopping),
+            Then::Made { .. } | Then::Restarted(_) | Then::Gone(_) => self.running.slots.settled(&waiter.name),
+        }
+    }
+
+    fn answer(&self, name: &str, then: Then) {
+        let started = match self.running.slots.connectors.get(name) {
+            Some(ConnectorSlot::Failed(_))
+                if self.when == AnswerWhen::Settled || matches!(then, Then::Restarted(_)) =>
+            {
+                let trace = self.view.statuses.connector(name).and_then(|status| status.trace).unwrap_or_default();
+                Err(HerderError::Failed(format!("Failed to start connector: {name}\n{trace}")))
+            }
+            _ => Ok(()), // it runs, rests, or was removed by somebody else in the meantime
+        };
+        let gone = || HerderError::NotFound(format!("Connector {name} not found"));
+        // Whoever asked may have gone.
+        match then {
+            Then::Made { created, answer } => {
+                let info = started.and_then(|()| self.view.info(name).ok_or_else(gone));
+                drop(answer.send(info.map(|info| (info, created))));
+            }
+            Then::Restarted(answer) => drop(answer.send(started)),
+            Then::Gone(answer) | Then::TaskRestarted(_, answer) => drop(answer.send(Ok(()))),
+        }
+    }
+
+    /// Stops everything. Whoever waits hears from the dropped answer that the worker is stopping.
+    pub async fn stop(self) {
+        drop(self.waiters);
+        self.running.stop().await;
+    }
+}

@@ -1,0 +1,270 @@
+//! Plugins in Rust: a source whose tasks count, and that notes where it runs.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use weir_core::model::{
+    Acknowledgements, BatchTables, Class, ClassKind, Config, ConfigKey, ConverterRole, Fault, OptionalCalls, Polled,
+    Problem, Records, SchemaHandle,
+};
+use weir_core::port::{
+    Component, ConnectorKind, Context, Converted, Converter, ConverterFactory, Instance, Serialized, Session, SinkTask,
+    SourceTask, TopicColumn, Transformations,
+};
+use weir_data::{Cells, Column, Node, Schema, Type};
+
+use crate::links::Link;
+
+/// The class of the source.
+pub const CLASS: &str = "sim.Counter";
+/// The topic to which it counts.
+pub const TOPIC: &str = "counted";
+/// How long it takes to count on.
+const PACE: Duration = Duration::from_millis(500);
+
+/// What runs, by what it is, and by the number of the worker's life.
+#[derive(Default)]
+pub struct Floor {
+    runs: BTreeMap<String, BTreeMap<u32, Arc<Session>>>,
+    /// What should not have happened.
+    pub violations: Vec<String>,
+}
+
+/// What runs, shared.
+pub type SharedFloor = Arc<Mutex<Floor>>;
+
+impl Floor {
+    fn enter(&mut self, what: &str, life: u32, session: &Arc<Session>) {
+        let here = self.runs.entry(what.to_owned()).or_default();
+        if let Some((other, _)) = here.iter().find(|(other, session)| **other != life && session.holds()) {
+            self.violations.push(format!("{what} starts in life {life} while life {other} runs it"));
+        }
+        here.insert(life, session.clone());
+    }
+
+    fn leave(&mut self, what: &str, life: u32) {
+        if let Some(here) = self.runs.get_mut(what) {
+            here.remove(&life);
+        }
+    }
+
+    /// Where something runs, as far as anybody may say that it runs.
+    pub fn owners(&self, what: &str) -> Vec<u32> {
+        let here = self.runs.get(what).into_iter().flatten();
+        here.filter(|(_, session)| session.holds()).map(|(life, _)| *life).collect()
+    }
+
+    /// All that runs.
+    pub fn running(&self) -> Vec<&str> {
+        self.runs.keys().filter(|what| !self.owners(what).is_empty()).map(String::as_str).collect()
+    }
+
+    /// A life that has ended runs nothing.
+    pub fn end(&mut self, life: u32) {
+        self.runs.values_mut().for_each(|here| drop(here.remove(&life)));
+    }
+}
+
+/// Notes that something runs for as long as it is there.
+struct Place {
+    what: String,
+    life: u32,
+    floor: SharedFloor,
+}
+
+impl Place {
+    fn enter(what: &str, worker: &Counter) -> Place {
+        let place = Place { what: what.to_owned(), life: worker.life, floor: worker.floor.clone() };
+        place.floor.lock().unwrap_or_else(PoisonError::into_inner).enter(what, worker.life, &worker.session);
+        place
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.floor.lock().unwrap_or_else(PoisonError::into_inner).leave(&self.what, self.life);
+    }
+}
+
+/// The component, as one life of a worker has it.
+#[derive(Clone)]
+pub struct Counter {
+    classes: Vec<Class>,
+    life: u32,
+    session: Arc<Session>,
+    link: Link,
+    floor: SharedFloor,
+}
+
+impl Counter {
+    /// The component for a life of a worker.
+    pub fn new(life: u32, session: Arc<Session>, link: Link, floor: SharedFloor) -> Counter {
+        let class = Class {
+            name: CLASS.into(),
+            aliases: vec![],
+            kind: ClassKind::Source,
+            version: "1".into(),
+            documentation: String::new(),
+            config: vec![],
+            wants: OptionalCalls::default(),
+        };
+        Counter { classes: vec![class], life, session, link, floor }
+    }
+}
+
+#[async_trait]
+impl Component for Counter {
+    fn hash(&self) -> &str {
+        "counter"
+    }
+
+    fn size(&self) -> u64 {
+        0
+    }
+
+    fn imports(&self) -> &[String] {
+        &[]
+    }
+
+    fn classes(&self) -> &[Class] {
+        &self.classes
+    }
+
+    async fn connector(&self, _: ConnectorKind, context: Context) -> Result<Box<dyn Instance>, Fault> {
+        let tasks = context.config.get("tasks").and_then(|tasks| tasks.parse().ok()).unwrap_or(1);
+        Ok(Box::new(CounterConnector { tasks, _place: Place::enter(&context.owner, self) }))
+    }
+
+    async fn source_task(&self, context: Context) -> Result<Box<dyn SourceTask>, Fault> {
+        let place = Place::enter(&context.owner, self);
+        Ok(Box::new(CounterTask {
+            partition: format!("{{\"counter\":\"{}\"}}", context.owner),
+            schema: SchemaHandle::new(Schema::of(Node::new(Type::String))),
+            counted: 0,
+            link: self.link.clone(),
+            context,
+            _place: place,
+        }))
+    }
+
+    async fn sink_task(&self, _: Context) -> Result<Box<dyn SinkTask>, Fault> {
+        Err(Fault::Fatal("it is a source".into()))
+    }
+
+    async fn transformations(&self, _: Context) -> Result<Box<dyn Transformations>, Fault> {
+        Err(Fault::Fatal("it is a source".into()))
+    }
+}
+
+struct CounterConnector {
+    tasks: u32,
+    _place: Place,
+}
+
+#[async_trait]
+impl Instance for CounterConnector {
+    async fn validate(&mut self) -> Result<Vec<Problem>, Fault> {
+        Ok(Vec::new())
+    }
+
+    async fn start(&mut self) -> Result<(), Fault> {
+        Ok(())
+    }
+
+    async fn task_configs(&mut self, max_tasks: u32) -> Result<Vec<Config>, Fault> {
+        let config = |task: u32| Config::from([("number".to_owned(), task.to_string())]);
+        Ok((0..self.tasks.min(max_tasks)).map(config).collect())
+    }
+
+    async fn watch(&mut self, max_wait: Duration) -> Result<bool, Fault> {
+        tokio::time::sleep(max_wait).await;
+        Ok(false)
+    }
+
+    async fn stop(&mut self) -> Result<(), Fault> {
+        Ok(())
+    }
+}
+
+/// Counts from where its stored offset says, a number each half second.
+struct CounterTask {
+    partition: String,
+    schema: SchemaHandle,
+    counted: u64,
+    link: Link,
+    context: Context,
+    _place: Place,
+}
+
+#[async_trait]
+impl SourceTask for CounterTask {
+    async fn start(&mut self) -> Result<(), Fault> {
+        let offsets = self.context.offsets.as_ref().ok_or_else(|| Fault::Fatal("no offsets".into()))?;
+        let stored = offsets.read(vec![self.partition.clone()]).await?;
+        let number = |text: &str| text.trim_start_matches("{\"n\":").trim_end_matches('}').parse().ok();
+        self.counted = stored.first().and_then(|text| number(text.as_deref()?)).unwrap_or(0);
+        Ok(())
+    }
+
+    async fn poll(&mut self, max_wait: Duration, _: usize) -> Result<Polled, Fault> {
+        tokio::time::sleep(PACE.min(max_wait)).await;
+        self.link.pass().await;
+        self.counted += 1;
+        let (mut value, mut offset) = (Column::default(), Column::default());
+        value.push(format!("{} {}", self.context.owner, self.counted).as_bytes());
+        offset.push(format!("{{\"n\":{}}}", self.counted).as_bytes());
+        let mut records = Records { rows: 1, topic: vec![0], ..Records::default() };
+        records.tables.topics = vec![TOPIC.into()];
+        records.tables.schemas.push(Some(self.schema.clone()));
+        records.value = Cells { column: value, schema: vec![] };
+        Ok(Polled {
+            records,
+            source_partitions: vec![self.partition.as_str().into()],
+            source_offset: offset,
+            ..Polled::default()
+        })
+    }
+
+    async fn acknowledged(&mut self, _: &Acknowledgements) -> Result<(), Fault> {
+        Ok(())
+    }
+
+    async fn committed(&mut self) -> Result<(), Fault> {
+        Ok(())
+    }
+
+    async fn stop(&mut self) -> Result<(), Fault> {
+        Ok(())
+    }
+}
+
+/// Text as it is.
+pub struct Plain;
+
+impl ConverterFactory for Plain {
+    fn converter(&self, _: &str, _: &Config, _: ConverterRole) -> Result<Box<dyn Converter>, Vec<Problem>> {
+        Ok(Box::new(Plain))
+    }
+
+    fn classes(&self, _: ConverterRole) -> Vec<String> {
+        Vec::new()
+    }
+
+    fn definition(&self, _: &str) -> Option<Vec<ConfigKey>> {
+        None
+    }
+}
+
+#[async_trait]
+impl Converter for Plain {
+    async fn to_connect(&mut self, _: TopicColumn<'_>, bytes: Column, tables: &mut BatchTables) -> Converted {
+        tables.schemas.push(None);
+        Converted { cells: Cells { column: bytes, schema: vec![] }, faults: Vec::new() }
+    }
+
+    async fn from_connect(&mut self, _: TopicColumn<'_>, cells: Cells, _: &BatchTables) -> Serialized {
+        Serialized { bytes: cells.column, faults: Vec::new() }
+    }
+}

@@ -1,0 +1,162 @@
+//! What lies between a worker and the world: links that are cut, and what goes over them late.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use tokio::sync::Notify;
+use weir_core::port::{
+    CompactedLog, Coordinator, Joined, LogEntry, LogReader, LogRecord, MemberId, Refused, StoreError,
+};
+
+/// How a link is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum State {
+    /// It carries.
+    Up,
+    /// It carries nothing, and nobody is told.
+    Silent,
+    /// It carries nothing, and whoever asks is told after a while.
+    Refusing,
+}
+
+/// A worker's link to everything else. (Not a watch channel: that wakes its receivers in random order.)
+#[derive(Clone)]
+pub struct Link {
+    state: Arc<(Mutex<State>, Notify)>,
+    random: Arc<Mutex<fastrand::Rng>>,
+}
+
+impl Link {
+    /// A link that is up.
+    pub fn new(random: Arc<Mutex<fastrand::Rng>>) -> Link {
+        Link { state: Arc::new((Mutex::new(State::Up), Notify::new())), random }
+    }
+
+    /// Cuts it or mends it.
+    pub fn set(&self, state: State) {
+        *self.state.0.lock().unwrap_or_else(PoisonError::into_inner) = state;
+        self.state.1.notify_waiters();
+    }
+
+    fn is(&self, state: State) -> bool {
+        *self.state.0.lock().unwrap_or_else(PoisonError::into_inner) == state
+    }
+
+    /// Whether it carries.
+    pub fn is_up(&self) -> bool {
+        self.is(State::Up)
+    }
+
+    async fn until(&self, state: State) {
+        loop {
+            let mut changed = std::pin::pin!(self.state.1.notified());
+            changed.as_mut().enable();
+            if self.is(state) {
+                return;
+            }
+            changed.await;
+        }
+    }
+
+    /// Waits until it carries.
+    pub async fn pass(&self) {
+        self.until(State::Up).await;
+    }
+
+    async fn refused(&self) {
+        self.until(State::Refusing).await;
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+
+    /// Something that goes over the link and comes back: late, or not at all.
+    async fn carry<T>(&self, call: impl Future<Output = T>) -> Option<T> {
+        let late = Duration::from_millis(self.random.lock().unwrap_or_else(PoisonError::into_inner).u64(0..30));
+        let there_and_back = async {
+            self.pass().await;
+            tokio::time::sleep(late).await;
+            let answer = call.await;
+            self.pass().await;
+            answer
+        };
+        tokio::select! {
+            biased;
+            () = self.refused() => None,
+            answer = there_and_back => Some(answer),
+        }
+    }
+}
+
+/// A coordinator behind a link.
+pub struct Far<C> {
+    /// The coordinator.
+    pub inner: C,
+    /// The link.
+    pub link: Link,
+}
+
+#[async_trait]
+impl<C: Coordinator> Coordinator for Far<C> {
+    async fn find(&self) -> Result<(), Refused> {
+        self.link.carry(self.inner.find()).await.unwrap_or(Err(Refused::NoCoordinator))
+    }
+
+    async fn join(&self, member: &str, protocols: &[(String, Vec<u8>)]) -> Result<Joined, Refused> {
+        self.link.carry(self.inner.join(member, protocols)).await.unwrap_or(Err(Refused::NoCoordinator))
+    }
+
+    async fn sync(&self, id: &MemberId, assignments: &[(String, Vec<u8>)]) -> Result<Vec<u8>, Refused> {
+        self.link.carry(self.inner.sync(id, assignments)).await.unwrap_or(Err(Refused::NoCoordinator))
+    }
+
+    async fn heartbeat(&self, id: &MemberId) -> Result<(), Refused> {
+        self.link.carry(self.inner.heartbeat(id)).await.unwrap_or(Err(Refused::NoCoordinator))
+    }
+
+    async fn leave(&self, member: &str) {
+        self.link.carry(self.inner.leave(member)).await;
+    }
+}
+
+/// A log behind a link.
+pub struct FarLog {
+    /// The log.
+    pub inner: Arc<dyn CompactedLog>,
+    /// The link.
+    pub link: Link,
+}
+
+struct FarReader {
+    inner: Box<dyn LogReader>,
+    link: Link,
+}
+
+fn unavailable() -> StoreError {
+    StoreError::Unavailable("the link is cut".into())
+}
+
+#[async_trait]
+impl CompactedLog for FarLog {
+    async fn append(&self, records: Vec<LogRecord>) -> Result<(), StoreError> {
+        self.link.carry(self.inner.append(records)).await.unwrap_or_else(|| Err(unavailable()))
+    }
+
+    async fn reader(&self) -> Result<Box<dyn LogReader>, StoreError> {
+        let inner = self.inner.reader().await?;
+        Ok(Box::new(FarReader { inner, link: self.link.clone() }))
+    }
+}
+
+#[async_trait]
+impl LogReader for FarReader {
+    async fn read_to_end(&mut self) -> Result<Vec<LogEntry>, StoreError> {
+        // What was read must not get lost on the way back.
+        self.link.carry(async {}).await.ok_or_else(unavailable)?;
+        self.inner.read_to_end().await
+    }
+
+    async fn changed(&mut self) -> Result<(), StoreError> {
+        self.link.pass().await;
+        self.inner.changed().await
+    }
+}

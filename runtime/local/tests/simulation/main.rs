@@ -1,0 +1,248 @@
+//! Workers of a group over the in-memory engine, under a paused clock: what clients ask and fate does is drawn from a
+//! seed. A seed that fails is printed with its trace, and replays to the same.
+//!
+//! `SIMULATION_SEED=n` runs one seed and prints its trace; `SIMULATION_SEEDS=n` that many.
+
+mod guests;
+mod links;
+mod world;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use weir_core::herder::{ClusterState, Put, Request};
+use weir_core::model::{Config, GroupProtocol, Subscription, TaskId};
+use weir_core::port::{Broker, ClientSettings, ConsumerPolled};
+use weir_core::store::{ConfigStore, State as TaskState, TargetState};
+
+use crate::links::State;
+use crate::world::{DELAY, World};
+
+const STEPS: u64 = 25;
+/// Seeds in `make test`.
+const SEEDS: u64 = 500;
+/// By when everything has to be at rest once nothing happens any more.
+const REST: Duration = Duration::from_secs(180);
+
+fn config(name: &str, tasks: u64) -> Config {
+    let entries = [("name", name), ("connector.class", guests::CLASS), ("tasks.max", "5")];
+    let mut config: Config = entries.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
+    config.insert("tasks".into(), tasks.to_string());
+    config
+}
+
+/// One thing that a client does or that happens to a worker.
+async fn step(world: &Arc<World>, next_worker: &mut u32) {
+    let numbers = world.numbers();
+    let number = numbers[world.below(numbers.len() as u64) as usize];
+    let name = ["a", "b", "c"][world.below(3) as usize].to_owned();
+    let link = |state| {
+        if let Some(life) = world.lives.lock().unwrap().get(&number) {
+            life.link.set(state);
+            world.note(format!("worker {number}'s link is {state:?}"));
+        }
+    };
+    let target = async |target: TargetState| {
+        let request = |answer| Request::Target { name: name.clone(), target, answer };
+        _ = world.ask(number, &format!("{target:?} {name}"), request).await;
+    };
+    match world.below(20) {
+        0..=4 => {
+            let tasks = 1 + world.below(4);
+            let put = Put { config: config(&name, tasks), target: None, replace: true, ceilings: None };
+            let request = |answer| Request::Put { put: put.clone(), answer };
+            _ = world.ask(number, &format!("{name} with {tasks} tasks"), request).await;
+        }
+        5 => {
+            let request = |answer| Request::Delete { name: name.clone(), answer };
+            _ = world.ask(number, &format!("delete {name}"), request).await;
+        }
+        6 => target(TargetState::Paused).await,
+        7 => target(TargetState::Stopped).await,
+        8..=9 => target(TargetState::Started).await,
+        10 => {
+            let request = |answer| Request::RestartConnector { name: name.clone(), answer };
+            _ = world.ask(number, &format!("restart {name}"), request).await;
+        }
+        11 => {
+            let id = TaskId { connector: name.clone(), index: world.below(3) as u32 };
+            let request = |answer| Request::RestartTask { id: id.clone(), answer };
+            _ = world.ask(number, &format!("restart {id}"), request).await;
+        }
+        12..=13 if numbers.len() < 5 => {
+            world.start(*next_worker).await;
+            *next_worker += 1;
+        }
+        14 if numbers.len() > 1 => world.kill(number),
+        15 if numbers.len() > 1 => world.stop(number).await,
+        16 => link(State::Silent),
+        17 => link(State::Refusing),
+        _ => link(State::Up),
+    }
+}
+
+/// The state that the config topic tells anybody who reads it.
+async fn truth(world: &World) -> ClusterState {
+    let mut state = ClusterState::default();
+    let mut configs = ConfigStore::open(world.configs.clone()).await.unwrap();
+    for record in configs.read_to_end().await.unwrap() {
+        state.apply(record);
+    }
+    state
+}
+
+/// What is not as it should be at rest.
+async fn amiss(world: &World) -> Option<String> {
+    let state = truth(world).await;
+    let mut expected = BTreeSet::new();
+    let mut tasks = BTreeMap::new();
+    for (name, connector) in state.connectors() {
+        let count: usize = connector.config["tasks"].parse().unwrap();
+        if connector.target == TargetState::Stopped {
+            if !connector.tasks.is_empty() {
+                return Some(format!("{name} is stopped and has tasks"));
+            }
+            continue;
+        }
+        // A paused connector makes no tasks; it keeps those that it has.
+        if connector.target == TargetState::Started && connector.tasks.len() != count {
+            return Some(format!("{name} has {} tasks, not {count}", connector.tasks.len()));
+        }
+        if connector.target == TargetState::Started {
+            expected.insert(name.clone());
+        }
+        for index in 0..connector.tasks.len() as u32 {
+            expected.insert(format!("{name}|task-{index}"));
+            tasks.insert(TaskId { connector: name.clone(), index }, connector.target);
+        }
+    }
+    let floor = world.floor.lock().unwrap();
+    let running: BTreeSet<String> = floor.running().into_iter().map(str::to_owned).collect();
+    if running != expected {
+        let (more, less) = (running.difference(&expected), expected.difference(&running));
+        return Some(format!("runs too much: {:?}; not enough: {:?}", Vec::from_iter(more), Vec::from_iter(less)));
+    }
+    if let Some(what) = running.iter().find(|what| floor.owners(what).len() != 1) {
+        return Some(format!("{what} runs {:?}", floor.owners(what)));
+    }
+    for life in world.lives.lock().unwrap().values() {
+        for (id, target) in &tasks {
+            let owner = floor.owners(&format!("{}|task-{}", id.connector, id.index))[0];
+            let should = if *target == TargetState::Paused { TaskState::Paused } else { TaskState::Running };
+            let status = life.herder.view.statuses.of_task(id);
+            let said = status.as_ref().map(|status| (status.state, status.worker_id.clone()));
+            if said != Some((should, format!("worker-{owner}:8083"))) {
+                return Some(format!("worker {} says {said:?} of {id}, which worker {owner} runs", life.number));
+            }
+        }
+        let names = life.herder.view.connectors();
+        if names != Vec::from_iter(state.connectors().keys().cloned()) {
+            return Some(format!("worker {} knows of {names:?}", life.number));
+        }
+        if let Some(name) = ["a", "b", "c"]
+            .iter()
+            .find(|name| state.get(name).is_none() && life.herder.view.statuses.connector(name).is_some())
+        {
+            return Some(format!("worker {} has a state of {name}, which is gone", life.number));
+        }
+    }
+    None
+}
+
+/// Whether a counter left a number out: what was acknowledged and committed must not be lost.
+async fn gaps(world: &World) -> Vec<String> {
+    let settings =
+        ClientSettings::from([("group.id".into(), "checks".into()), ("auto.offset.reset".into(), "earliest".into())]);
+    let subscription = Subscription::Topics([guests::TOPIC.to_owned()].into());
+    let mut consumer = world.broker.consumer(&subscription, &settings).await.unwrap();
+    let (mut counts, mut gaps) = (BTreeMap::new(), Vec::new());
+    loop {
+        match consumer.poll(Duration::from_secs(1), 1 << 20).await.unwrap() {
+            ConsumerPolled::Records(records) => {
+                for row in 0..records.rows {
+                    let text = String::from_utf8(records.value.get(row).unwrap().to_vec()).unwrap();
+                    let (counter, number) = text.split_once(' ').unwrap();
+                    let number: u64 = number.parse().unwrap();
+                    let reached = counts.entry(counter.to_owned()).or_insert(0);
+                    if number > *reached + 1 {
+                        gaps.push(format!("{counter} goes from {reached} to {number}"));
+                    }
+                    *reached = number.max(*reached);
+                }
+            }
+            ConsumerPolled::Nothing => return gaps,
+            _ => {}
+        }
+    }
+}
+
+async fn live(seed: u64) -> (Vec<String>, Vec<String>) {
+    let protocols = [GroupProtocol::Sessioned, GroupProtocol::Compatible, GroupProtocol::Eager];
+    let world = World::new(seed, protocols[(seed % 3) as usize]).await;
+    let mut next_worker = 3;
+    for number in 1..next_worker {
+        world.start(number).await;
+    }
+    for _ in 0..STEPS {
+        tokio::time::sleep(Duration::from_millis(50 + world.below(6_000))).await;
+        step(&world, &mut next_worker).await;
+    }
+    for life in world.lives.lock().unwrap().values() {
+        life.link.set(State::Up);
+    }
+    world.note("faults end");
+    let rest = tokio::time::Instant::now() + REST + DELAY;
+    let mut wrong = amiss(&world).await;
+    while wrong.is_some() && tokio::time::Instant::now() < rest {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        wrong = amiss(&world).await;
+    }
+    world.note(format!("at rest: {wrong:?}"));
+    for number in world.numbers() {
+        world.stop(number).await;
+    }
+    let mut violations = world.floor.lock().unwrap().violations.clone();
+    violations.extend(wrong);
+    violations.extend(gaps(&world).await);
+    (world.trace(), violations)
+}
+
+fn run(seed: u64) -> (Vec<String>, Vec<String>) {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap();
+    runtime.block_on(live(seed))
+}
+
+fn number(variable: &str) -> Option<u64> {
+    std::env::var(variable).ok()?.parse().ok()
+}
+
+#[test]
+fn groups_of_workers_run_everything_once_and_lose_nothing_whatever_happens() {
+    if let Some(seed) = number("SIMULATION_SEED") {
+        let (trace, violations) = run(seed);
+        trace.iter().for_each(|line| println!("{line}"));
+        assert_eq!(violations, Vec::<String>::new(), "seed {seed}");
+        return;
+    }
+    let seeds = number("SIMULATION_SEEDS").unwrap_or(SEEDS);
+    std::thread::scope(|scope| {
+        let threads: Vec<_> =
+            (0..2).map(|half| scope.spawn(move || (half..seeds).step_by(2).for_each(check))).collect();
+        for thread in threads {
+            thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+        }
+    });
+}
+
+fn check(seed: u64) {
+    let (trace, violations) = run(seed);
+    assert!(
+        violations.is_empty(),
+        "seed {seed}: {violations:#?}\nSIMULATION_SEED={seed} replays this:\n{}",
+        trace.join("\n")
+    );
+    let (again, _) = run(seed);
+    let differs = trace.iter().zip(&again).find(|(a, b)| a != b);
+    assert!(trace == again, "seed {seed} is not the same when run again: {differs:?}");
+}

@@ -1,0 +1,270 @@
+//! Workers over one store and one coordinator, and what clients and fate do to them.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, Weak};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+use weir_core::contract::topic;
+use weir_core::herder::member::Timings;
+use weir_core::herder::{Builder, Distributed, GroupSettings, Herder, HerderError, Request, View, membership};
+use weir_core::model::{Config, GroupProtocol};
+use weir_core::plugin::Registry;
+use weir_core::port::{Broker, CompactedLog, Peers, SessionKey};
+use weir_core::settings::WorkerSettings;
+use weir_core::store::{ConfigStore, OffsetStore, SessionLog, StatusStore};
+use weir_local::{Local, Settings, WorkerGroups};
+
+use crate::guests::{Counter, Plain, SharedFloor, TOPIC};
+use crate::links::{Far, FarLog, Link, State};
+
+const SESSION: Duration = Duration::from_secs(10);
+const REBALANCE: Duration = Duration::from_secs(15);
+/// `scheduled.rebalance.max.delay.ms` of the workers.
+pub const DELAY: Duration = Duration::from_secs(12);
+
+/// One life of a worker, from its start to its end.
+pub struct Life {
+    pub number: u32,
+    pub url: String,
+    pub link: Link,
+    pub herder: Herder,
+    cancel: CancellationToken,
+    runs: JoinSet<()>,
+}
+
+/// Everything.
+pub struct World {
+    pub broker: Arc<Local>,
+    pub floor: SharedFloor,
+    pub lives: Mutex<BTreeMap<u32, Life>>,
+    pub configs: Arc<dyn CompactedLog>,
+    groups: WorkerGroups,
+    offsets: Arc<dyn CompactedLog>,
+    statuses: Arc<dyn CompactedLog>,
+    random: Arc<Mutex<fastrand::Rng>>,
+    protocol: GroupProtocol,
+    trace: Mutex<Vec<String>>,
+    began: Instant,
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl World {
+    /// A world without workers.
+    pub async fn new(seed: u64, protocol: GroupProtocol) -> Arc<World> {
+        let broker = Local::memory(Settings::default()).unwrap();
+        let log = async |name: &str, partitions| {
+            broker.compacted_log(&topic(name, partitions, &[("cleanup.policy", "compact")])).await.unwrap()
+        };
+        let (configs, offsets, statuses) = (log("configs", 1).await, log("offsets", 5).await, log("status", 5).await);
+        broker.create_topic(&topic(TOPIC, 1, &[])).await.unwrap();
+        Arc::new(World {
+            broker,
+            floor: SharedFloor::default(),
+            lives: Mutex::default(),
+            configs,
+            groups: WorkerGroups::default(),
+            offsets,
+            statuses,
+            random: Arc::new(Mutex::new(fastrand::Rng::with_seed(seed))),
+            protocol,
+            trace: Mutex::default(),
+            began: Instant::now(),
+        })
+    }
+
+    /// A number below another.
+    pub fn below(&self, bound: u64) -> u64 {
+        locked(&self.random).u64(0..bound)
+    }
+
+    /// Notes what happened.
+    pub fn note(&self, what: impl AsRef<str>) {
+        let line = format!("{:>7} ms  {}", self.began.elapsed().as_millis(), what.as_ref());
+        if std::env::var_os("SIMULATION_LIVE").is_some() {
+            println!("{line}");
+        }
+        locked(&self.trace).push(line);
+    }
+
+    /// What happened.
+    pub fn trace(&self) -> Vec<String> {
+        locked(&self.trace).clone()
+    }
+
+    /// Starts a worker. One that had this number is gone.
+    pub async fn start(self: &Arc<World>, number: u32) {
+        let link = Link::new(self.random.clone());
+        let url = format!("http://worker-{number}:8083/");
+        let worker_id = format!("worker-{number}:8083");
+        let timings =
+            Timings { session: SESSION, heartbeat: Duration::from_secs(3), retry: Duration::from_millis(100) };
+        let cancel = CancellationToken::new();
+        let leaving = CancellationToken::new();
+        let inner = self.groups.coordinator("workers", SESSION, REBALANCE);
+        let coordinator = Arc::new(Far { inner, link: link.clone() });
+        let (member, running) = membership(coordinator, timings, leaving.clone());
+        let session = member.session.clone();
+        let far = |log: &Arc<dyn CompactedLog>| -> Arc<dyn CompactedLog> {
+            let log = Arc::new(FarLog { inner: log.clone(), link: link.clone() });
+            Arc::new(SessionLog::new(log, session.clone()))
+        };
+        let (configs, offsets, statuses) = (far(&self.configs), far(&self.offsets), far(&self.statuses));
+        let mut registry = Registry::default();
+        let counter = Counter::new(number, session.clone(), link.clone(), self.floor.clone());
+        registry.add(Arc::new(counter), true).unwrap();
+        let plugins = Arc::new(RwLock::new(registry));
+        let (store, reader) = StatusStore::open(&*statuses, &worker_id).await.unwrap();
+        let store = Arc::new(store);
+        let view = View { state: Arc::default(), statuses: store.clone(), plugins: plugins.clone() };
+        let builder = Arc::new(Builder {
+            settings: Arc::new(WorkerSettings::parse(&settings()).unwrap()),
+            plugins,
+            converters: Arc::new(Plain),
+            broker: self.broker.clone(),
+            offsets: OffsetStore::open(offsets).await.unwrap(),
+            data: tokio::runtime::Handle::current(),
+            statuses: store.clone(),
+            tasks: Arc::default(),
+        });
+        let (requests, queue) = mpsc::channel(64);
+        let group = GroupSettings {
+            url: url.clone(),
+            protocol: self.protocol,
+            max_delay: DELAY,
+            sync_timeout: Duration::from_secs(3),
+        };
+        let peers = Arc::new(Neighbours { world: Arc::downgrade(self), link: link.clone(), number });
+        let configs = ConfigStore::open(configs).await.unwrap();
+        let herder =
+            Distributed::new(builder.clone(), view.clone(), configs, (member, peers), group, queue, cancel.clone());
+        let mut runs = JoinSet::new();
+        runs.spawn(running);
+        let writing = CancellationToken::new();
+        runs.spawn(store.clone().follow(reader));
+        runs.spawn(store.write_to(statuses, writing.clone()));
+        let (world, gone) = (self.clone(), leaving);
+        runs.spawn(async move {
+            let ended = herder.run().await;
+            world.note(format!("worker {number} ended: {ended:?}"));
+            writing.cancel();
+            gone.cancel();
+        });
+        let herder = Herder::new(requests, view, builder);
+        locked(&self.lives).insert(number, Life { number, url, link, herder, cancel, runs });
+        self.note(format!("worker {number} starts"));
+    }
+
+    /// A worker is gone from one moment to the next.
+    pub fn kill(&self, number: u32) {
+        if let Some(life) = locked(&self.lives).remove(&number) {
+            life.link.set(State::Silent); // what it spawned and nobody drops never does anything again
+            locked(&self.floor).end(number);
+            self.note(format!("worker {number} is killed"));
+        }
+    }
+
+    /// A worker is told to stop, and does.
+    pub async fn stop(&self, number: u32) {
+        let Some(mut life) = locked(&self.lives).remove(&number) else { return };
+        self.note(format!("worker {number} is told to stop"));
+        life.link.set(State::Up);
+        life.cancel.cancel();
+        // It follows statuses for ever.
+        for _ in 0..3 {
+            let ended = tokio::time::timeout(Duration::from_secs(60), life.runs.join_next()).await;
+            if ended.is_err() {
+                locked(&self.floor).violations.push(format!("worker {number} does not stop"));
+            }
+        }
+        locked(&self.floor).end(number);
+    }
+
+    /// The numbers of workers.
+    pub fn numbers(&self) -> Vec<u32> {
+        locked(&self.lives).keys().copied().collect()
+    }
+
+    fn handle(&self, is: impl Fn(&Life) -> bool) -> Option<(u32, Herder)> {
+        let lives = locked(&self.lives);
+        lives.values().find(|life| is(life) && life.link.is_up()).map(|life| (life.number, life.herder.clone()))
+    }
+
+    /// A client asks a worker, and goes where it is sent.
+    pub async fn ask<T>(
+        &self,
+        number: u32,
+        what: &str,
+        request: impl Fn(weir_core::herder::Answer<T>) -> Request,
+    ) -> Result<T, HerderError> {
+        let mut asked = self.handle(|life| life.number == number);
+        for _ in 0..3 {
+            let Some((_, herder)) = &asked else { break };
+            let answer = tokio::time::timeout(Duration::from_secs(30), herder.ask(&request)).await;
+            let Ok(Err(HerderError::Elsewhere(Some(url)))) = answer else {
+                let answer = answer.unwrap_or(Err(HerderError::Failed("no answer in time".into())));
+                let said = answer.as_ref().map(|_| "done").map_err(ToString::to_string);
+                self.note(format!("{what} by worker {number}: {said:?}"));
+                return answer;
+            };
+            asked = self.handle(|life| life.url == url);
+        }
+        self.note(format!("{what} by worker {number}: nobody does it"));
+        Err(HerderError::Elsewhere(None))
+    }
+}
+
+fn settings() -> Config {
+    let entries = [
+        ("bootstrap.servers", "local:memory"),
+        ("key.converter", "Plain"),
+        ("value.converter", "Plain"),
+        ("offset.flush.interval.ms", "2000"),
+    ];
+    entries.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect()
+}
+
+/// The other workers, as one of them sees them.
+struct Neighbours {
+    world: Weak<World>,
+    link: Link,
+    number: u32,
+}
+
+#[async_trait]
+impl Peers for Neighbours {
+    async fn submit_tasks(
+        &self,
+        leader: &str,
+        connector: &str,
+        configs: &[Config],
+        key: Option<&SessionKey>,
+    ) -> Result<(), String> {
+        self.link.pass().await;
+        let world = self.world.upgrade().ok_or("the world is gone")?;
+        let (_, herder) = world.handle(|life| life.url == leader).ok_or("the leader does not answer")?;
+        if key.is_none() && world.protocol == GroupProtocol::Sessioned {
+            return Err("it is not signed".into());
+        }
+        world.note(format!("worker {} submits {} tasks of {connector}", self.number, configs.len()));
+        let (name, configs) = (connector.to_owned(), configs.to_vec());
+        let done = herder.ask(|answer| Request::Tasks { name, configs, answer });
+        let done = tokio::time::timeout(Duration::from_secs(30), done).await.map_err(|_| "no answer in time")?;
+        done.map_err(|error| error.to_string())
+    }
+
+    fn new_key(&self) -> Result<SessionKey, String> {
+        Ok(SessionKey { key: vec![1; 32], algorithm: "HmacSHA256".into(), created: 0 })
+    }
+
+    fn is_current(&self, _: &SessionKey) -> bool {
+        true
+    }
+}

@@ -1,4 +1,5 @@
-//! The http-sink example in a worker: what it posts, and what it does when the server is away, busy or unwilling.
+//! The http-sink example in a worker: what it posts, what it does when the server is away, busy or unwilling, and which
+//! servers it trusts.
 
 use std::net::TcpListener;
 use std::path::Path;
@@ -12,13 +13,18 @@ use weir_tests::harness::worker::Worker;
 
 /// A worker with the example uploaded and lines on their way into a topic.
 fn worker(folder: &Path, lines: usize) -> (Worker, String) {
+    worker_with(folder, lines, "")
+}
+
+fn worker_with(folder: &Path, lines: usize, more: &str) -> (Worker, String) {
     let properties = format!(
         "bootstrap.servers=local:memory\n\
          key.converter=org.apache.kafka.connect.storage.StringConverter\n\
          value.converter=org.apache.kafka.connect.storage.StringConverter\n\
          offset.flush.interval.ms=200\n\
          sandbox.path.ceiling={0}\n\
-         sandbox.endpoint.ceiling=127.0.0.1:*\n",
+         sandbox.endpoint.ceiling=127.0.0.1:*,localhost:*\n\
+         {more}\n",
         folder.display()
     );
     let text: String = (0..lines).map(|line| format!("line {line}\n")).collect();
@@ -92,6 +98,49 @@ fn what_the_server_refuses_fails_the_task_in_its_words() {
     assert_eq!(body[0]["topic"], "lines");
     assert_eq!(body[0]["offset"], 0);
     assert_eq!(body[0]["value"], "line 0");
+    assert!(worker.stop());
+}
+
+#[test]
+fn a_server_is_reached_over_tls_when_its_authority_and_its_name_are_trusted() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let (server, authority) = Server::secure(TcpListener::bind("127.0.0.1:0").unwrap(), "localhost", &[]);
+    let port = server.address.port();
+    let to = |host: &str| {
+        let mut config = sink(port);
+        config["url"] = format!("https://{host}:{port}/").into();
+        config
+    };
+    let mut said = String::new();
+    let mut until_said = |worker: &mut Worker, part: &str| {
+        let log = folder.join("weir.log");
+        worker.until(part, || {
+            said = std::fs::read_to_string(&log).unwrap();
+            said.contains(part)
+        });
+        said.lines().find(|line| line.contains(part)).unwrap_or_default().to_owned()
+    };
+    let (mut worker, url) = worker_with(folder, 3, "");
+    assert_eq!(create(&url, "post", &to("localhost")), 201);
+    let line = until_said(&mut worker, &format!("there is no TLS with localhost:{port}"));
+    assert!(
+        line.contains("post|task-0") && line.contains("UnknownIssuer") && line.contains("sandbox.tls.ca.location"),
+        "{line}"
+    );
+    until_said(&mut worker, "the worker does not trust the server's certificate");
+    assert!(worker.stop());
+
+    std::fs::write(folder.join("authority.pem"), authority).unwrap();
+    let trusting = format!("sandbox.tls.ca.location={}", folder.join("authority.pem").display());
+    let (mut worker, url) = worker_with(folder, 3, &trusting);
+    assert_eq!(create(&url, "post", &to("127.0.0.1")), 201);
+    let line = until_said(&mut worker, &format!("there is no TLS with 127.0.0.1:{port}"));
+    assert!(line.contains("not valid for name \"127.0.0.1\""), "{line}");
+    assert!(server.posted().is_empty());
+    assert_eq!(create(&url, "named", &to("localhost")), 201);
+    worker.until("the lines", || !server.posted().is_empty());
+    assert_eq!(server.posted()[0].body, r#"["line 0","line 1","line 2"]"#);
     assert!(worker.stop());
 }
 

@@ -174,6 +174,11 @@ fn what_is_wrong_is_said_with_key_value_and_remedy() {
     let converters = "bootstrap.servers=local:memory\nkey.converter=StringConverter\nvalue.converter=StringConverter\n";
     let log = told(converters, &[("c.properties", "name=c\nconnector.class=NoSuchClass\n")]);
     assert!(log.contains("which name matches NoSuchClass") && log.contains("weir.file.Source"), "{log}");
+    let trusting = format!("{converters}sandbox.tls.ca.location=/nowhere/ca.pem\n");
+    let log = told(&trusting, &[]);
+    for part in ["Invalid value /nowhere/ca.pem for configuration sandbox.tls.ca.location", "Name a PEM file"] {
+        assert!(log.contains(part), "{part}: {log}");
+    }
     let log = told(converters, &[("c.json", "{\"name\": ")]);
     assert!(log.contains("c.json: not JSON"), "{log}");
     let log = told(converters, &[("c.properties", "connector.class=FileStreamSink\nfile=/tmp/x\n")]);

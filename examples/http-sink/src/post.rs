@@ -66,6 +66,9 @@ mod web {
                     Some(ErrorCode::HttpRequestDenied | ErrorCode::DestinationIpProhibited) => {
                         Answer::Denied("the worker does not open this endpoint to this connector".to_owned())
                     }
+                    Some(ErrorCode::TlsCertificateError) => {
+                        Answer::Lost("the worker does not trust the server's certificate, its log says why".to_owned())
+                    }
                     _ => Answer::Lost(format!("there is no answer: {error}")),
                 },
             }

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use weir_core::model::Limits;
 use weir_core::port::Plugins;
-use weir_wasm::{Compiler, WasmPlugins};
+use weir_wasm::{Authorities, Compiler, WasmPlugins};
 
 /// A connector runtime: Kafka Connect's control plane, every plugin a WebAssembly component in a sandbox of its own.
 #[derive(clap::Parser)]
@@ -91,7 +91,8 @@ fn check(file: &std::path::Path) -> Result<String, String> {
     let own = std::env::current_exe().map_err(|error| format!("where weir is: {error}"))?;
     let cache = compile_cache()?;
     let compiler = Compiler::new(own, cache).map_err(|error| error.to_string())?;
-    let plugins = WasmPlugins::new(compiler, Limits::default(), weir_core::settings::PLUGIN_BYTES_MAX)
+    let bytes_max = weir_core::settings::PLUGIN_BYTES_MAX;
+    let plugins = WasmPlugins::new(compiler, Limits::default(), bytes_max, Authorities::of_the_web())
         .map_err(|error| format!("{error:#}"))?;
     let component = run_once(async { Ok(plugins.load(wasm.into()).await) })?
         .map_err(|refusal| format!("{} would be refused: {refusal}", file.display()))?;

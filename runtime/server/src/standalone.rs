@@ -16,7 +16,7 @@ use weir_core::settings::{Bootstrap, WorkerSettings, parse_properties};
 use weir_core::store::{ConfigStore, OffsetStore, StatusStore};
 use weir_kafka::KafkaBroker;
 use weir_local::Local;
-use weir_wasm::{Compiler, WasmPlugins};
+use weir_wasm::{Authorities, Compiler, WasmPlugins};
 
 use crate::offset_file::OffsetFile;
 use crate::rest::{self, App, AppSlot};
@@ -219,7 +219,13 @@ async fn start(
     let own = std::env::current_exe().map_err(|error| format!("where weir is: {error}"))?;
     let compiler = Compiler::new(own, cache).map_err(|error| error.to_string())?;
     let bytes_max = settings.plugin_upload_max_bytes;
-    let host = WasmPlugins::new(compiler, settings.limits.clone(), bytes_max)
+    let authorities = match &settings.tls_ca {
+        Some(file) => Authorities::and_those_in(file).map_err(|error| {
+            format!("Invalid value {} for configuration sandbox.tls.ca.location: {error}", file.display())
+        })?,
+        None => Authorities::of_the_web(),
+    };
+    let host = WasmPlugins::new(compiler, settings.limits.clone(), bytes_max, authorities)
         .map_err(|error| format!("the sandbox does not start: {error:#}"))?;
     let uploaded: Option<Arc<dyn PluginStore>> = match (&settings.plugin_upload_dir, &settings.bootstrap) {
         (Some(dir), _) => Some(Arc::new(UploadDir::open(dir).map_err(|error| error.to_string())?)),

@@ -13,6 +13,7 @@ use wasmtime::{Store, UpdateDeadline};
 use weir_core::model::{Fault, Limit, Limits};
 
 use crate::bindings::weir::connect::errors;
+use crate::engine::Engine;
 use crate::state::GuestState;
 
 /// CPU time of the call that an instance is in, by the clock of the thread that polls it.
@@ -67,10 +68,11 @@ pub(crate) struct Guest {
 }
 
 impl Guest {
-    pub fn new(engine: &wasmtime::Engine, context: weir_core::port::Context) -> Result<Guest, Fault> {
+    pub fn new(engine: &Engine, context: weir_core::port::Context) -> Result<Guest, Fault> {
         let slice = Arc::new(Slice::default());
         let hostcall_bytes = usize::try_from(context.limits.memory_bytes).unwrap_or(usize::MAX);
-        let mut store = Store::new(engine, GuestState::new(context, slice.clone())?);
+        let mut store =
+            Store::new(engine.wasmtime(), GuestState::new(context, slice.clone(), engine.authorities().clone())?);
         store.limiter(|state| &mut state.memory);
         store.set_hostcall_fuel(hostcall_bytes);
         store.set_epoch_deadline(1);

@@ -19,6 +19,7 @@ use crate::engine::Engine;
 use crate::host;
 use crate::instance::{Live, instantiate};
 use crate::state::GuestState;
+use crate::tls::Authorities;
 
 /// Runs plugins as WebAssembly components.
 pub struct WasmPlugins {
@@ -31,9 +32,14 @@ pub struct WasmPlugins {
 
 impl WasmPlugins {
     /// Plugins that are compiled by `compiler`, asked what they are within `limits`, and have at most `size_max` bytes
-    /// (`plugin.upload.max.bytes`).
-    pub fn new(compiler: Compiler, limits: Limits, size_max: u64) -> wasmtime::Result<WasmPlugins> {
-        let engine = Engine::new(limits.stack_bytes)?;
+    /// (`plugin.upload.max.bytes`). Their TLS trusts `authorities`.
+    pub fn new(
+        compiler: Compiler,
+        limits: Limits,
+        size_max: u64,
+        authorities: Authorities,
+    ) -> wasmtime::Result<WasmPlugins> {
+        let engine = Engine::new(limits.stack_bytes, authorities)?;
         let linker = host::linker(engine.wasmtime())?;
         Ok(WasmPlugins { engine, linker, compiler, limits: Arc::new(limits), size_max })
     }

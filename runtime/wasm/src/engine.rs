@@ -1,9 +1,11 @@
-//! The engine: what guests may use of WebAssembly, and the clock by which they are interrupted.
+//! The engine: what guests may use of WebAssembly, the clock by which they are interrupted, and whom their TLS trusts.
 
 use std::sync::Weak;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
+
+use crate::tls::Authorities;
 
 /// How often a running guest is interrupted to look at its limits and to let others run.
 pub const TICK: Duration = Duration::from_millis(10);
@@ -41,12 +43,14 @@ impl Drop for Ticker {
 #[derive(Clone)]
 pub struct Engine {
     engine: wasmtime::Engine,
+    authorities: Authorities,
     _ticker: Arc<Ticker>,
 }
 
 impl Engine {
-    /// An engine with its own ticking thread, which ends with the last clone. Its guests have `stack_bytes` of stack.
-    pub fn new(stack_bytes: usize) -> wasmtime::Result<Engine> {
+    /// An engine with its own ticking thread, which ends with the last clone. Its guests have `stack_bytes` of stack, and
+    /// reach servers for which `authorities` vouch.
+    pub fn new(stack_bytes: usize, authorities: Authorities) -> wasmtime::Result<Engine> {
         let mut config = config();
         config.enable_compiler(false).max_wasm_stack(stack_bytes).async_stack_size(stack_bytes + HOST_STACK_BYTES);
         let engine = wasmtime::Engine::new(&config)?;
@@ -59,11 +63,15 @@ impl Engine {
                 std::thread::sleep(TICK);
             }
         })?;
-        Ok(Engine { engine, _ticker: ticker })
+        Ok(Engine { engine, authorities, _ticker: ticker })
     }
 
     pub(crate) fn wasmtime(&self) -> &wasmtime::Engine {
         &self.engine
+    }
+
+    pub(crate) fn authorities(&self) -> &Authorities {
+        &self.authorities
     }
 
     /// Tells compiled code of this engine from that of any other version or setting.

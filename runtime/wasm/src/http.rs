@@ -10,7 +10,10 @@ use rustls::pki_types::ServerName;
 use wasmtime_wasi_http::{Error, RequestOptions, WasiHttpHooks};
 use weir_core::model::{Endpoint, Grants, only_by_address};
 
+use crate::bindings::weir::connect::log::Level;
+use crate::log_lines::LogLines;
 use crate::send::send;
+use crate::tls::{Authorities, about_the_certificate};
 
 type Body = wasmtime_wasi_http::WasiBody;
 pub(crate) type Ended = Box<dyn Future<Output = Result<(), Error>> + Send>;
@@ -19,11 +22,13 @@ pub(crate) type Sent = Result<(http::Response<Body>, Ended), Error>;
 /// Sends what is granted.
 pub(crate) struct GrantedHttp {
     grants: Arc<Grants>,
+    authorities: Authorities,
+    log: LogLines,
 }
 
 impl GrantedHttp {
-    pub fn new(grants: Arc<Grants>) -> GrantedHttp {
-        GrantedHttp { grants }
+    pub fn new(grants: Arc<Grants>, authorities: Authorities, log: LogLines) -> GrantedHttp {
+        GrantedHttp { grants, authorities, log }
     }
 }
 
@@ -58,12 +63,27 @@ impl WasiHttpHooks for GrantedHttp {
         _: Ended,
     ) -> Box<dyn Future<Output = Sent> + Send> {
         let wanted = endpoint(request.uri()).filter(|wanted| self.grants.endpoints.contains(wanted));
+        let (connector, log) = (self.authorities.connector(), self.log.clone());
         Box::new(async move {
             let wanted = wanted.ok_or(Error::HttpRequestDenied)?;
             let addresses = resolve(&wanted).await?;
             let secure = request.uri().scheme() == Some(&Scheme::HTTPS);
-            let tls = secure.then(|| ServerName::try_from(wanted.host)).transpose()?;
-            send(request, &addresses, tls, options).await
+            let name = secure.then(|| ServerName::try_from(wanted.host.clone())).transpose()?;
+            let tls = name.map(|name| (connector, name));
+            send(request, &addresses, tls, options).await.map_err(|error| match error {
+                // The guest sees a code without words.
+                Error::Tls(error) => match about_the_certificate(&error) {
+                    Some(reason) => {
+                        log.write(Level::Warn, &format!("there is no TLS with {wanted}: {reason}"));
+                        Error::TlsCertificateError
+                    }
+                    None => {
+                        log.write(Level::Warn, &format!("there is no TLS with {wanted}: {error}"));
+                        Error::TlsProtocolError
+                    }
+                },
+                other => other,
+            })
         })
     }
 }

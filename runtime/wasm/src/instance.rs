@@ -20,7 +20,7 @@ pub(crate) async fn instantiate<E: Send>(
     load: impl FnOnce(&mut Store<GuestState>, &wasmtime::component::Instance) -> wasmtime::Result<E> + Send,
 ) -> Result<(Guest, E), Fault> {
     let deadline = Deadline { key: "task.start.timeout.ms", limit: context.limits.start };
-    let mut guest = Guest::new(engine.wasmtime(), context)?;
+    let mut guest = Guest::new(engine, context)?;
     let exports = guest
         .call("instantiate", deadline, |mut store| async move {
             let exports = match pre.instantiate_async(&mut store).await {

@@ -21,7 +21,9 @@ mod sink;
 mod sockets;
 mod source;
 mod state;
+mod tls;
 
 pub use compile::{CompileError, Compiler, compile_stdin_to_stdout};
 pub use component::WasmPlugins;
 pub use engine::Engine;
+pub use tls::Authorities;

@@ -3,7 +3,6 @@
 
 use std::net::SocketAddr;
 use std::pin::{Pin, pin};
-use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -24,11 +23,14 @@ use crate::http::{Ended, Sent};
 /// Waits that the guest does not bound itself; the deadline of its call is mostly sooner.
 const WAIT: Duration = Duration::from_secs(600);
 
+/// How TLS is done, and the server's name.
+pub(crate) type Tls = (TlsConnector, ServerName<'static>);
+
 /// Sends a request to one of `addresses`; with TLS when `tls` names the server.
 pub(crate) async fn send(
     mut request: Request<WasiBody>,
     addresses: &[SocketAddr],
-    tls: Option<ServerName<'static>>,
+    tls: Option<Tls>,
     options: Option<RequestOptions>,
 ) -> Sent {
     let wait = |chosen: fn(&RequestOptions) -> Option<Duration>| options.as_ref().and_then(chosen).unwrap_or(WAIT);
@@ -64,26 +66,14 @@ pub(crate) async fn send(
 trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
 
-async fn connect_to(addresses: &[SocketAddr], tls: Option<ServerName<'static>>) -> Result<Box<dyn Stream>, Error> {
+async fn connect_to(addresses: &[SocketAddr], tls: Option<Tls>) -> Result<Box<dyn Stream>, Error> {
     let stream = TcpStream::connect(addresses).await.map_err(Error::Connect)?;
     // A request is written in pieces, the last of which should not wait for an acknowledgement.
     stream.set_nodelay(true).map_err(Error::Connect)?;
     match tls {
         None => Ok(Box::new(stream)),
-        Some(name) => Ok(Box::new(tls_connector().connect(name, stream).await.map_err(Error::Tls)?)),
+        Some((connector, name)) => Ok(Box::new(connector.connect(name, stream).await.map_err(Error::Tls)?)),
     }
-}
-
-fn tls_connector() -> TlsConnector {
-    static CONFIG: OnceLock<Arc<rustls::ClientConfig>> = OnceLock::new();
-    let config = CONFIG.get_or_init(|| {
-        let roots = rustls::RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.into() };
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let builder = rustls::ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
-        let builder = builder.expect("ring has the default versions of TLS");
-        Arc::new(builder.with_root_certificates(roots).with_no_client_auth())
-    });
-    TlsConnector::from(config.clone())
 }
 
 /// An answer's body whose next piece comes in time.

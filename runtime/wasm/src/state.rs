@@ -17,6 +17,7 @@ use crate::files::{self, FilesView, NamedFiles};
 use crate::http::GrantedHttp;
 use crate::log_lines::LogLines;
 use crate::sockets::{self, LookupView};
+use crate::tls::Authorities;
 
 /// Host resources that a guest may hold at a time.
 const HANDLES: usize = 1_000;
@@ -85,7 +86,7 @@ pub(crate) struct GuestState {
 }
 
 impl GuestState {
-    pub fn new(context: Context, slice: Arc<Slice>) -> Result<GuestState, Fault> {
+    pub fn new(context: Context, slice: Arc<Slice>, authorities: Authorities) -> Result<GuestState, Fault> {
         let log = LogLines::new(context.owner.clone(), &context.limits, context.meter.clone());
         let mut builder = WasiCtx::builder();
         builder.stderr(log.clone());
@@ -97,6 +98,7 @@ impl GuestState {
         if context.grants.stdin {
             builder.inherit_stdin();
         }
+        let granted_http = GrantedHttp::new(context.grants.clone(), authorities, log.clone());
         let names = files::open(&mut builder, &context.grants.paths)?;
         sockets::open(&mut builder, &context.grants);
         let mut table = ResourceTable::new();
@@ -115,7 +117,7 @@ impl GuestState {
             names,
             wasi: builder.build(),
             http: WasiHttpCtx::new(),
-            granted_http: GrantedHttp::new(context.grants.clone()),
+            granted_http,
             context,
         })
     }

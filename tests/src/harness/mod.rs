@@ -14,7 +14,7 @@ use std::sync::Arc;
 use weir_core::model::{Config, Grants, Limits};
 use weir_core::observe::GuestMeter;
 use weir_core::port::{Component, Context, Plugins};
-use weir_wasm::{Compiler, WasmPlugins};
+use weir_wasm::{Authorities, Compiler, WasmPlugins};
 
 /// The bytes that a source is asked for at a time.
 pub const BATCH: usize = 1 << 20;
@@ -40,7 +40,7 @@ pub fn guest(name: &str) -> Vec<u8> {
 pub fn plugins(limits: Limits) -> WasmPlugins {
     let cache = std::env::temp_dir().join(format!("weir-tests-compiled-{}", rustix::process::geteuid().as_raw()));
     let compiler = Compiler::new(weir(), cache).expect("the directory for compiled code can be made");
-    WasmPlugins::new(compiler, limits, 64 << 20).expect("an engine")
+    WasmPlugins::new(compiler, limits, 64 << 20, Authorities::of_the_web()).expect("an engine")
 }
 
 /// A guest, loaded.

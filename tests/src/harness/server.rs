@@ -7,6 +7,9 @@ use std::time::Instant;
 
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
+use tokio::net::TcpStream;
+use tokio_rustls::rustls::{self, pki_types};
+use tokio_rustls::server::TlsStream;
 
 /// A request that came.
 #[derive(Clone, Debug)]
@@ -43,6 +46,21 @@ pub struct Server {
 impl Server {
     /// Serves on a listener: the first requests are answered as told, all others with 200.
     pub fn on(listener: TcpListener, told: &[Told]) -> Server {
+        Server::of(listener, told, |listener| listener)
+    }
+
+    /// The same over TLS, with a certificate for `name` by an authority of its own, whose certificate comes in PEM.
+    pub fn secure(listener: TcpListener, name: &str, told: &[Told]) -> (Server, String) {
+        let (acceptor, authority) = certified(name);
+        let secured = |listener| Secured { listener, acceptor };
+        (Server::of(listener, told, secured), authority)
+    }
+
+    fn of<L: axum::serve::Listener<Addr: std::fmt::Debug>>(
+        listener: TcpListener,
+        told: &[Told],
+        over: impl FnOnce(tokio::net::TcpListener) -> L + Send + 'static,
+    ) -> Server {
         let kept: Shared = Arc::new(Mutex::new(Kept { told: told.iter().copied().collect(), posted: Vec::new() }));
         let address = listener.local_addr().expect("it is bound");
         listener.set_nonblocking(true).expect("it can be");
@@ -51,7 +69,7 @@ impl Server {
         let app = axum::Router::new().fallback(take).with_state(kept.clone());
         runtime.spawn(async move {
             let listener = tokio::net::TcpListener::from_std(listener).expect("a listener");
-            axum::serve(listener, app).await.expect("it serves");
+            axum::serve(over(listener), app).await.expect("it serves");
         });
         Server { kept, address, _runtime: runtime }
     }
@@ -59,6 +77,49 @@ impl Server {
     /// What came so far.
     pub fn posted(&self) -> Vec<Posted> {
         self.kept.lock().unwrap_or_else(PoisonError::into_inner).posted.clone()
+    }
+}
+
+/// An acceptor with a certificate for `name`, and the certificate of the authority that made it.
+fn certified(name: &str) -> (tokio_rustls::TlsAcceptor, String) {
+    use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
+    let key = || KeyPair::generate().expect("a key");
+    let params = |names: Vec<String>| CertificateParams::new(names).expect("a name");
+    let mut authority = params(vec![]);
+    authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    let (authoritys_key, own_key) = (key(), key());
+    let root = authority.self_signed(&authoritys_key).expect("a certificate");
+    let own = params(vec![name.to_owned()]);
+    let own = own.signed_by(&own_key, &Issuer::new(authority, authoritys_key)).expect("a certificate");
+    let private = pki_types::PrivateKeyDer::try_from(own_key.serialize_der()).expect("a key");
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = rustls::ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
+    let config = config.expect("versions").with_no_client_auth();
+    let config = config.with_single_cert(vec![own.der().clone()], private).expect("its own key");
+    (Arc::new(config).into(), root.pem())
+}
+
+/// A listener whose connections are those that got through their handshake.
+struct Secured {
+    listener: tokio::net::TcpListener,
+    acceptor: tokio_rustls::TlsAcceptor,
+}
+
+impl axum::serve::Listener for Secured {
+    type Io = TlsStream<TcpStream>;
+    type Addr = SocketAddr;
+
+    async fn accept(&mut self) -> (Self::Io, Self::Addr) {
+        loop {
+            let (stream, address) = axum::serve::Listener::accept(&mut self.listener).await;
+            if let Ok(stream) = self.acceptor.accept(stream).await {
+                return (stream, address);
+            }
+        }
+    }
+
+    fn local_addr(&self) -> std::io::Result<SocketAddr> {
+        self.listener.local_addr()
     }
 }
 

@@ -56,6 +56,8 @@ pub struct WorkerSettings {
     pub plugin_upload_max_bytes: u64,
     /// `sandbox.path.ceiling` and `sandbox.endpoint.ceiling`
     pub ceilings: Ceilings,
+    /// `sandbox.tls.ca.location`: certificates of authorities that guests' TLS trusts beside the web's.
+    pub tls_ca: Option<PathBuf>,
     /// `batch.bytes.max`
     pub batch_bytes_max: usize,
     /// `producer.buffer.memory`
@@ -163,6 +165,7 @@ impl WorkerSettings {
             ),
             plugin_upload_dir: upload_dir,
             plugin_upload_max_bytes: reader.number("plugin.upload.max.bytes", PLUGIN_BYTES_MAX),
+            tls_ca: reader.get("sandbox.tls.ca.location").filter(|file| !file.is_empty()).map(PathBuf::from),
             ceilings: Ceilings { paths, any_path: false, endpoints, stdio: false },
             config_topic,
             offset_topic,

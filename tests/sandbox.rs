@@ -1,5 +1,8 @@
 //! Hostile guests: each hurts itself and nobody else, and the fault says which limit ended it and by how much.
+//! What compiles them is bounded, too.
 
+#[path = "sandbox/compiling.rs"]
+mod compiling;
 #[path = "sandbox/limits.rs"]
 mod limits;
 

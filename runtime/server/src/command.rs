@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use weir_core::model::Limits;
 use weir_core::port::Plugins;
-use weir_wasm::{Authorities, Compiler, WasmPlugins};
+use weir_wasm::{Authorities, CompileBounds, Compiler, WasmPlugins};
 
 /// A connector runtime: Kafka Connect's control plane, every plugin a WebAssembly component in a sandbox of its own.
 #[derive(clap::Parser)]
@@ -26,7 +26,10 @@ pub enum Command {
     Plugin(PluginCommand),
     /// Compile a component from standard input to standard output: what the worker runs in a process of its own.
     #[command(hide = true)]
-    Compile,
+    Compile {
+        /// Memory that it may have.
+        memory_bytes: u64,
+    },
 }
 
 /// What can be asked about plugins.
@@ -49,7 +52,7 @@ impl Command {
                 report(run.map(|()| String::new()))
             }
             Command::Topic(command) => report(run_once(crate::topic::run(command))),
-            Command::Compile => weir_wasm::compile_stdin_to_stdout(),
+            Command::Compile { memory_bytes } => weir_wasm::compile_stdin_to_stdout(memory_bytes),
             Command::Plugin(PluginCommand::Check { file }) => report(check(&file)),
         }
     }
@@ -90,7 +93,7 @@ fn check(file: &std::path::Path) -> Result<String, String> {
     let wasm = std::fs::read(file).map_err(|error| format!("{}: {error}", file.display()))?;
     let own = std::env::current_exe().map_err(|error| format!("where weir is: {error}"))?;
     let cache = compile_cache()?;
-    let compiler = Compiler::new(own, cache).map_err(|error| error.to_string())?;
+    let compiler = Compiler::new(own, cache, CompileBounds::default()).map_err(|error| error.to_string())?;
     let bytes_max = weir_core::settings::PLUGIN_BYTES_MAX;
     let plugins = WasmPlugins::new(compiler, Limits::default(), bytes_max, Authorities::of_the_web())
         .map_err(|error| format!("{error:#}"))?;

@@ -16,7 +16,7 @@ use weir_core::settings::{Bootstrap, WorkerSettings, parse_properties};
 use weir_core::store::{ConfigStore, OffsetStore, StatusStore};
 use weir_kafka::KafkaBroker;
 use weir_local::Local;
-use weir_wasm::{Authorities, Compiler, WasmPlugins};
+use weir_wasm::{Authorities, CompileBounds, Compiler, WasmPlugins};
 
 use crate::offset_file::OffsetFile;
 use crate::rest::{self, App, AppSlot};
@@ -217,7 +217,7 @@ async fn start(
     cancel: &CancellationToken,
 ) -> Result<Started, String> {
     let own = std::env::current_exe().map_err(|error| format!("where weir is: {error}"))?;
-    let compiler = Compiler::new(own, cache).map_err(|error| error.to_string())?;
+    let compiler = Compiler::new(own, cache, CompileBounds::default()).map_err(|error| error.to_string())?;
     let bytes_max = settings.plugin_upload_max_bytes;
     let authorities = match &settings.tls_ca {
         Some(file) => Authorities::and_those_in(file).map_err(|error| {

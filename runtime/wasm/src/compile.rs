@@ -11,12 +11,31 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use crate::engine::{Engine, compiling_engine};
 
-/// Wall time of one compilation.
-const TIMEOUT: Duration = Duration::from_secs(120);
-/// Address space of the compiling process, in bytes.
-const MEMORY: u64 = 4 << 30;
 /// Compiled code that is kept, in bytes.
 const COMPILED_MAX: u64 = 1 << 30;
+/// Exit code of a compiling process that finds the component at fault.
+const UNFIT: i32 = 1;
+/// Exit code of one that could not do its work.
+const UNABLE: i32 = 2;
+/// Bytes of the check sum behind compiled code.
+const SUM_BYTES: usize = 4;
+/// Bytes that are summed at a time.
+const PIECE: usize = 64 << 10;
+
+/// Bounds on one compilation.
+#[derive(Clone, Copy, Debug)]
+pub struct CompileBounds {
+    /// Wall time.
+    pub time: Duration,
+    /// Address space of the compiling process, in bytes.
+    pub memory_bytes: u64,
+}
+
+impl Default for CompileBounds {
+    fn default() -> CompileBounds {
+        CompileBounds { time: Duration::from_secs(120), memory_bytes: 4 << 30 }
+    }
+}
 
 /// Why there is no compiled code.
 #[derive(Debug, thiserror::Error)]
@@ -25,8 +44,8 @@ pub enum CompileError {
     #[error("{0}")]
     Unfit(String),
     /// It took longer than allowed.
-    #[error("compiling took longer than {} s", TIMEOUT.as_secs())]
-    TooSlow,
+    #[error("compiling took longer than {} s", .0.as_secs_f64())]
+    TooSlow(Duration),
     /// The worker could not compile.
     #[error("{0}")]
     Unavailable(String),
@@ -43,12 +62,13 @@ impl From<std::io::Error> for CompileError {
 pub struct Compiler {
     program: PathBuf,
     cache: PathBuf,
+    bounds: CompileBounds,
 }
 
 impl Compiler {
     /// A compiler that runs `program compile` (weir itself) and keeps results in `cache`, which is made with access
     /// for its owner only and refused when others can write to it.
-    pub fn new(program: PathBuf, cache: PathBuf) -> std::io::Result<Compiler> {
+    pub fn new(program: PathBuf, cache: PathBuf, bounds: CompileBounds) -> std::io::Result<Compiler> {
         std::fs::DirBuilder::new().recursive(true).mode(0o700).create(&cache)?;
         let meta = std::fs::metadata(&cache)?;
         let own = rustix::process::geteuid().as_raw();
@@ -59,7 +79,7 @@ impl Compiler {
             );
             return Err(std::io::Error::new(std::io::ErrorKind::PermissionDenied, reason));
         }
-        Ok(Compiler { program, cache })
+        Ok(Compiler { program, cache, bounds })
     }
 
     /// The component, compiled now or before.
@@ -100,7 +120,7 @@ impl Compiler {
 
     async fn run(&self, wasm: &[u8]) -> Result<Vec<u8>, CompileError> {
         let mut child = tokio::process::Command::new(&self.program)
-            .arg("compile")
+            .args(["compile", &self.bounds.memory_bytes.to_string()])
             .env_clear()
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -127,23 +147,46 @@ impl Compiler {
             err?;
             child.wait().await
         };
-        let status = tokio::time::timeout(TIMEOUT, exchange).await.map_err(|_| CompileError::TooSlow)??;
+        let CompileBounds { time, memory_bytes } = self.bounds;
+        let status = tokio::time::timeout(time, exchange).await.map_err(|_| CompileError::TooSlow(time))??;
         if status.success() {
             return Ok(compiled);
         }
         let message = String::from_utf8_lossy(&message).trim().to_owned();
         Err(match status.code() {
-            Some(1) => CompileError::Unfit(message),
-            _ => CompileError::Unfit(format!("compiling it broke the compiler ({status}) {message}").trim().to_owned()),
+            Some(UNFIT) => CompileError::Unfit(message),
+            Some(UNABLE) => CompileError::Unavailable(message),
+            _ => CompileError::Unfit(format!(
+                "compiling it broke the compiler, which may have {memory_bytes} bytes of memory ({status}): {message}"
+            )),
         })
     }
 }
 
 #[expect(unsafe_code, reason = "compiled code is loaded")]
 fn load(engine: &Engine, file: &Path) -> wasmtime::Result<wasmtime::component::Component> {
+    check(file)?;
     // SAFETY: the file stands in a directory that only this user can write to, under the hash of its wasm and the
-    // engine's fingerprint, and was written whole by `store` from the output of this program's own compiler.
+    // engine's fingerprint; it is what `store` wrote there, the output of this program's own compiler.
     unsafe { wasmtime::component::Component::deserialize_file(engine.wasmtime(), file) }
+}
+
+/// Looks whether a file is what `store` made of it: compiled code is believed every word, so a disk that forgot a bit would
+/// have the worker run it.
+fn check(file: &Path) -> std::io::Result<()> {
+    let mut file = std::fs::File::open(file)?;
+    let (mut sum, mut piece) = (crc32fast::Hasher::new(), vec![0; PIECE]);
+    let mut left = file.metadata()?.len().saturating_sub(SUM_BYTES as u64);
+    while left > 0 {
+        let piece = &mut piece[..usize::try_from(left).map_or(PIECE, |left| left.min(PIECE))];
+        file.read_exact(piece)?;
+        sum.update(piece);
+        left -= piece.len() as u64;
+    }
+    let mut kept = [0; SUM_BYTES];
+    file.read_exact(&mut kept)?;
+    let damaged = || std::io::Error::new(std::io::ErrorKind::InvalidData, "the file is damaged");
+    if kept == sum.finalize().to_le_bytes() { Ok(()) } else { Err(damaged()) }
 }
 
 fn store(file: &Path, compiled: &[u8]) -> std::io::Result<()> {
@@ -154,6 +197,8 @@ fn store(file: &Path, compiled: &[u8]) -> std::io::Result<()> {
         let mut options = std::fs::OpenOptions::new();
         let mut out = options.write(true).create(true).truncate(true).mode(0o600).open(&unfinished)?;
         out.write_all(compiled)?;
+        // Behind the code, where nobody looks who loads it.
+        out.write_all(&crc32fast::hash(compiled).to_le_bytes())?;
         out.sync_all()?;
         std::fs::rename(&unfinished, file)
     };
@@ -163,34 +208,36 @@ fn store(file: &Path, compiled: &[u8]) -> std::io::Result<()> {
     })
 }
 
-/// What `weir compile` does: reads a component from standard input, writes compiled code to standard output. The exit
-/// code is 1 when the bytes are at fault, with the reason on standard error.
-pub fn compile_stdin_to_stdout() -> std::process::ExitCode {
-    let limit = rustix::process::Rlimit { current: Some(MEMORY), maximum: Some(MEMORY) };
-    if let Err(error) = rustix::process::setrlimit(rustix::process::Resource::As, limit) {
-        eprintln!("bounding the memory of the compiling process: {error}");
-        return std::process::ExitCode::from(2);
+/// What `weir compile` does: reads a component from standard input, writes compiled code to standard output, and has no
+/// more memory than that. The reason of any other exit code than 0 is on standard error.
+pub fn compile_stdin_to_stdout(memory_bytes: u64) -> std::process::ExitCode {
+    let space = rustix::process::Resource::As;
+    // Whoever started the worker may have allowed it less.
+    let most = rustix::process::getrlimit(space).maximum.map_or(memory_bytes, |most| most.min(memory_bytes));
+    let limit = rustix::process::Rlimit { current: Some(most), maximum: Some(most) };
+    if let Err(error) = rustix::process::setrlimit(space, limit) {
+        return ended(UNABLE, format_args!("bounding the memory of the compiling process: {error}"));
     }
     let mut wasm = Vec::new();
     if let Err(error) = std::io::stdin().lock().read_to_end(&mut wasm) {
-        eprintln!("reading the component: {error}");
-        return std::process::ExitCode::from(2);
+        return ended(UNABLE, format_args!("reading the component: {error}"));
     }
     let compiled = match compiling_engine() {
         Ok(engine) => engine.precompile_component(&wasm),
         Err(error) => {
-            eprintln!("{error:#}");
-            return std::process::ExitCode::from(2);
+            return ended(UNABLE, format_args!("{error:#}"));
         }
     };
     match compiled {
         Ok(compiled) => match std::io::stdout().lock().write_all(&compiled) {
             Ok(()) => std::process::ExitCode::SUCCESS,
-            Err(_) => std::process::ExitCode::from(2),
+            Err(error) => ended(UNABLE, format_args!("writing compiled code: {error}")),
         },
-        Err(error) => {
-            eprintln!("{error:#}");
-            std::process::ExitCode::from(1)
-        }
+        Err(error) => ended(UNFIT, format_args!("{error:#}")),
     }
+}
+
+fn ended(code: i32, reason: std::fmt::Arguments<'_>) -> std::process::ExitCode {
+    eprintln!("{reason}");
+    std::process::ExitCode::from(code as u8)
 }

@@ -134,7 +134,7 @@ impl Plugins for WasmPlugins {
         let hash: String = Sha256::digest(&wasm).iter().map(|byte| format!("{byte:02x}")).collect();
         let component = self.compiler.component(&self.engine, &hash, &wasm).await.map_err(|error| match error {
             CompileError::Unfit(reason) => unfit(format!("it does not compile: {reason}")),
-            CompileError::TooSlow => unfit(error),
+            CompileError::TooSlow(_) => unfit(error),
             CompileError::Unavailable(reason) => Refusal::Unavailable(reason),
         })?;
         let checked = self.check(component, hash.clone(), size).await;

@@ -23,7 +23,7 @@ mod source;
 mod state;
 mod tls;
 
-pub use compile::{CompileError, Compiler, compile_stdin_to_stdout};
+pub use compile::{CompileBounds, CompileError, Compiler, compile_stdin_to_stdout};
 pub use component::WasmPlugins;
 pub use engine::Engine;
 pub use tls::Authorities;

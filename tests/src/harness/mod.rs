@@ -14,7 +14,7 @@ use std::sync::Arc;
 use weir_core::model::{Config, Grants, Limits};
 use weir_core::observe::GuestMeter;
 use weir_core::port::{Component, Context, Plugins};
-use weir_wasm::{Authorities, Compiler, WasmPlugins};
+use weir_wasm::{Authorities, CompileBounds, Compiler, WasmPlugins};
 
 /// The bytes that a source is asked for at a time.
 pub const BATCH: usize = 1 << 20;
@@ -39,7 +39,12 @@ pub fn guest(name: &str) -> Vec<u8> {
 /// Plugins, compiled by the built weir into a directory that all tests share, as workers do.
 pub fn plugins(limits: Limits) -> WasmPlugins {
     let cache = std::env::temp_dir().join(format!("weir-tests-compiled-{}", rustix::process::geteuid().as_raw()));
-    let compiler = Compiler::new(weir(), cache).expect("the directory for compiled code can be made");
+    compiled_in(cache, CompileBounds::default(), limits)
+}
+
+/// Plugins, compiled by the built weir within bounds into a directory of the test's own.
+pub fn compiled_in(cache: PathBuf, bounds: CompileBounds, limits: Limits) -> WasmPlugins {
+    let compiler = Compiler::new(weir(), cache, bounds).expect("the directory for compiled code can be made");
     WasmPlugins::new(compiler, limits, 64 << 20, Authorities::of_the_web()).expect("an engine")
 }
 

@@ -4,13 +4,10 @@
 use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
-use weir_core::model::Config;
-use weir_core::port::{Broker, NewTopic};
-use weir_kafka::KafkaBroker;
 use weir_tests::harness::difference::{Meant, differences};
-use weir_tests::harness::kafka;
 use weir_tests::harness::scenario::{Answered, Scenario, Stage};
 use weir_tests::harness::worker::Worker;
+use weir_tests::harness::{kafka, make_topic};
 
 fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("scenarios")
@@ -21,21 +18,13 @@ fn golden(scenario: &Scenario) -> PathBuf {
     folder().join("apache-4.3.1").join(format!("{}.json", scenario.name))
 }
 
-fn make_topic(name: &str) {
-    let config = Config::from([("bootstrap.servers".to_owned(), kafka::shared().bootstrap())]);
-    let broker = KafkaBroker::new(&config).expect("a client");
-    let topic = NewTopic { name: name.into(), partitions: 1, replication_factor: 1, config: Default::default() };
-    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
-    runtime.block_on(broker.create_topic(&topic)).expect("a topic");
-}
-
 /// Plays a scenario against a worker that was started for it.
 fn play(scenario: &Scenario, start: impl Fn(&Path, &str) -> (Worker, String)) -> Vec<Answered> {
     let made = tempfile::tempdir().expect("a folder");
     let folder = made.path();
     scenario.lay_out(folder);
     let topic = format!("topic-of-{}", scenario.name);
-    make_topic(&topic);
+    make_topic(&topic, 1);
     let properties = format!(
         "bootstrap.servers={}\n\
          key.converter=org.apache.kafka.connect.storage.StringConverter\n\

@@ -13,7 +13,8 @@ use std::sync::Arc;
 
 use weir_core::model::{Config, Grants, Limits};
 use weir_core::observe::GuestMeter;
-use weir_core::port::{Component, Context, Plugins};
+use weir_core::port::{Broker, Component, Context, NewTopic, Plugins};
+use weir_kafka::KafkaBroker;
 use weir_wasm::{Authorities, CompileBounds, Compiler, WasmPlugins};
 
 /// The bytes that a source is asked for at a time.
@@ -46,6 +47,14 @@ pub fn plugins(limits: Limits) -> WasmPlugins {
 pub fn compiled_in(cache: PathBuf, bounds: CompileBounds, limits: Limits) -> WasmPlugins {
     let compiler = Compiler::new(weir(), cache, bounds).expect("the directory for compiled code can be made");
     WasmPlugins::new(compiler, limits, 64 << 20, Authorities::of_the_web()).expect("an engine")
+}
+
+/// Makes a topic on the broker that all tests of a process share.
+pub fn make_topic(name: &str, partitions: i32) {
+    let broker = KafkaBroker::new(&config(&[("bootstrap.servers", &kafka::shared().bootstrap())])).expect("a client");
+    let topic = NewTopic { name: name.into(), partitions, replication_factor: 1, config: Default::default() };
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+    runtime.block_on(broker.create_topic(&topic)).expect("a topic");
 }
 
 /// A guest, loaded.

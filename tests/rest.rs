@@ -1,8 +1,10 @@
 //! Connect's REST against the binary, on the embedded store and on Kafka: the walk of a connector's life, uploads, what
-//! is refused, and disks without room.
+//! is refused, disks without room, and metrics.
 
 #[path = "rest/full_disk.rs"]
 mod full_disk;
+#[path = "rest/metrics.rs"]
+mod metrics;
 #[path = "rest/refusals.rs"]
 mod refusals;
 #[path = "rest/uploads.rs"]

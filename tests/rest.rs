@@ -3,6 +3,8 @@
 
 #[path = "rest/full_disk.rs"]
 mod full_disk;
+#[path = "rest/gone_senders.rs"]
+mod gone_senders;
 #[path = "rest/metrics.rs"]
 mod metrics;
 #[path = "rest/refusals.rs"]

@@ -16,7 +16,7 @@ pub fn upload(url: &str, wasm: &[u8]) -> Answer {
 }
 
 /// An upload that has sent nothing yet.
-fn begin(url: &str, wasm: &[u8]) -> Wire {
+pub fn begin(url: &str, wasm: &[u8]) -> Wire {
     let length = wasm.len().to_string();
     let headers = [("content-type", "application/wasm"), ("content-length", &*length)];
     Wire::begin(url, "POST", "/connector-plugins", &headers)
@@ -28,7 +28,7 @@ fn other_bytes(mut wasm: Vec<u8>) -> Vec<u8> {
     wasm
 }
 
-fn hash(wasm: &[u8]) -> String {
+pub fn hash(wasm: &[u8]) -> String {
     Sha256::digest(wasm).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
@@ -94,7 +94,7 @@ fn an_upload_is_answered_with_what_the_plugin_is_and_may_ask_for() {
 }
 
 /// Everything that uploads leave behind: files, compiled code, classes.
-fn left(folder: &Path, url: &str) -> (Vec<String>, Vec<String>, Value) {
+pub fn left(folder: &Path, url: &str) -> (Vec<String>, Vec<String>, Value) {
     let files = |folder: &str, path: &Path| {
         let entries = std::fs::read_dir(path.join(folder)).unwrap();
         let mut names: Vec<String> = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();

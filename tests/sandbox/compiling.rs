@@ -2,24 +2,20 @@
 
 use std::path::{Path, PathBuf};
 
+use weir_tests::harness::worker::children;
 use weir_tests::harness::{built, compiled_in};
 use weir_wasm::CompileBounds;
 
 use super::*;
 
-/// Command lines and process ids of the children that this process has now.
-fn children() -> Vec<(String, PathBuf)> {
-    let own = format!("\nPPid:\t{}\n", std::process::id());
-    let processes = std::fs::read_dir("/proc").unwrap().flatten().map(|entry| entry.path());
-    let ours = processes
-        .filter(|process| std::fs::read_to_string(process.join("status")).is_ok_and(|status| status.contains(&own)));
-    ours.map(|process| (std::fs::read_to_string(process.join("cmdline")).unwrap_or_default(), process)).collect()
-}
-
 /// The compiling processes of a bound that only one test has.
 fn compiling(memory_bytes: u64) -> Vec<PathBuf> {
     let arguments = format!("\0compile\0{memory_bytes}\0");
-    children().into_iter().filter(|(line, _)| line.ends_with(&arguments)).map(|(_, process)| process).collect()
+    children(std::process::id())
+        .into_iter()
+        .filter(|(line, _)| line.ends_with(&arguments))
+        .map(|(_, process)| process)
+        .collect()
 }
 
 fn bounded(cache: &Path, time: Duration, memory_bytes: u64) -> WasmPlugins {

@@ -40,6 +40,11 @@ impl Worker {
         Worker::run(command, folder, properties, &[])
     }
 
+    /// The worker's process id.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Has files of the worker grow to so many bytes and no further; none takes the bound away.
     pub fn bound_files(&self, bytes: Option<u64>) {
         let pid = Some(rustix::process::Pid::from_child(&self.child));
@@ -144,6 +149,15 @@ impl Worker {
             std::thread::sleep(Duration::from_millis(10));
         }
     }
+}
+
+/// The command lines of the children that a process has now, and where the system tells of them.
+pub fn children(of: u32) -> Vec<(String, PathBuf)> {
+    let parent = format!("\nPPid:\t{of}\n");
+    let processes = std::fs::read_dir("/proc").expect("a system that tells").flatten().map(|entry| entry.path());
+    let ours = processes
+        .filter(|process| std::fs::read_to_string(process.join("status")).is_ok_and(|status| status.contains(&parent)));
+    ours.map(|process| (std::fs::read_to_string(process.join("cmdline")).unwrap_or_default(), process)).collect()
 }
 
 impl Drop for Worker {

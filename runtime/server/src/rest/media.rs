@@ -1,14 +1,14 @@
 //! What requests say in their headers: the media types they bring and take, and how they address the worker.
 
-use axum::body::Bytes;
 use axum::extract::{FromRequest, FromRequestParts, Request};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
+use futures::StreamExt;
 
-use super::JSON_BYTES_MAX;
 use super::error::Error;
+use super::{JSON_BYTES_MAX, SILENCE};
 
 /// What Connect's resources speak.
 const JSON: &str = "application/json";
@@ -52,16 +52,26 @@ pub struct JsonBody(pub Vec<u8>);
 impl<S: Send + Sync> FromRequest<S> for JsonBody {
     type Rejection = Error;
 
-    async fn from_request(request: Request, state: &S) -> Result<JsonBody, Error> {
+    async fn from_request(request: Request, _: &S) -> Result<JsonBody, Error> {
         let typed = has_type(request.headers(), JSON);
-        match Bytes::from_request(request, state).await {
-            // Who sends nothing need not say what it is.
-            Ok(bytes) if typed || bytes.is_empty() => Ok(JsonBody(bytes.into())),
-            Ok(_) => Err(Error::plain(StatusCode::UNSUPPORTED_MEDIA_TYPE)),
-            Err(rejection) if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE => {
-                Err(Error::new(rejection.status(), format!("The body has more than {JSON_BYTES_MAX} bytes")))
+        let (mut body, mut bytes) = (request.into_body().into_data_stream(), Vec::new());
+        let silent = |_| {
+            let message = format!("The body stood still for {} s: send it again", SILENCE.as_secs());
+            Error::new(StatusCode::REQUEST_TIMEOUT, message)
+        };
+        while let Some(piece) = tokio::time::timeout(SILENCE, body.next()).await.map_err(silent)? {
+            let piece = piece.map_err(|_| Error::bad_request("The body broke off before its end: send it again"))?;
+            if bytes.len() + piece.len() > JSON_BYTES_MAX {
+                let message = format!("The body has more than {JSON_BYTES_MAX} bytes");
+                return Err(Error::new(StatusCode::PAYLOAD_TOO_LARGE, message));
             }
-            Err(_) => Err(Error::bad_request("The body broke off before its end: send it again")),
+            bytes.extend_from_slice(&piece);
+        }
+        // Who sends nothing need not say what it is.
+        if typed || bytes.is_empty() {
+            Ok(JsonBody(bytes))
+        } else {
+            Err(Error::plain(StatusCode::UNSUPPORTED_MEDIA_TYPE))
         }
     }
 }
@@ -81,6 +91,27 @@ impl<S: Send + Sync> FromRequestParts<S> for Base {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    use axum::body::{Body, Bytes};
+    use futures::stream;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_body_that_stands_still_is_given_up_and_a_slow_one_is_not() {
+        let sent = |pieces: stream::BoxStream<'static, Result<Bytes, std::io::Error>>| {
+            let request = Request::builder().header("content-type", JSON).body(Body::from_stream(pieces));
+            JsonBody::from_request(request.unwrap(), &())
+        };
+        let piece = || Ok(Bytes::from_static(b"{}"));
+        let Err(refused) = sent(stream::iter([piece()]).chain(stream::pending()).boxed()).await else {
+            panic!("it was taken")
+        };
+        assert_eq!(refused.into_response().status(), StatusCode::REQUEST_TIMEOUT);
+        let paces = stream::iter([SILENCE / 2; 3]).then(move |pause| async move {
+            tokio::time::sleep(pause).await;
+            piece()
+        });
+        assert!(sent(paces.boxed()).await.is_ok_and(|JsonBody(bytes)| bytes == b"{}{}{}"));
+    }
 
     #[test]
     fn json_is_taken_by_its_name_and_by_ranges_around_it() {

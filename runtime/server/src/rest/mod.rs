@@ -19,7 +19,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use axum::Router;
-use axum::extract::{DefaultBodyLimit, Request, State};
+use axum::extract::{Request, State};
 use axum::http::{Method, StatusCode};
 use axum::middleware::{Next, from_fn, from_fn_with_state, map_request};
 use axum::response::{IntoResponse, Response};
@@ -39,6 +39,8 @@ const TIMEOUT: Duration = Duration::from_secs(90);
 /// The same for uploads, which come at their sender's pace and are compiled: that may take 120 s, and another may be
 /// before it.
 const UPLOAD_TIMEOUT: Duration = Duration::from_secs(600);
+/// How long a sender may send nothing of a body of JSON (Jetty's idle timeout).
+const SILENCE: Duration = Duration::from_secs(30);
 /// Bytes that a body of JSON may have.
 const JSON_BYTES_MAX: usize = 8 << 20;
 
@@ -108,7 +110,6 @@ fn router(app: AppSlot) -> Router {
         // These are not Connect's, and speak other media types.
         .resource("/connector-plugins", post(plugins::upload))
         .resource("/metrics", get(metrics::metrics))
-        .layer(DefaultBodyLimit::max(JSON_BYTES_MAX))
         .method_not_allowed_fallback(|| async { Error::plain(StatusCode::METHOD_NOT_ALLOWED) })
         .fallback(|| async { Error::plain(StatusCode::NOT_FOUND) });
     let routes = routes.layer(from_fn_with_state(app.clone(), once_started)).with_state(app);

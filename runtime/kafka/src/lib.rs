@@ -1,4 +1,4 @@
-//! Core's broker ports over Kafka: topics, producers, consumers in groups, compacted logs.
+//! Core's ports over Kafka: topics, producers, consumers in groups, compacted logs, coordinators of worker groups.
 #![deny(unsafe_code)]
 
 mod broker;
@@ -12,5 +12,7 @@ mod pattern;
 mod producer;
 pub mod properties;
 mod subscription;
+mod wire;
 
 pub use broker::KafkaBroker;
+pub use wire::KafkaCoordinator;

@@ -91,9 +91,14 @@ pub async fn two_members_agree_and_each_gets_its_own(make: impl Fn() -> Shared) 
     assert_eq!(said, [b"compatible:a".to_vec(), b"compatible:b".to_vec()]);
     let decided = [(lead.member.clone(), b"one".to_vec()), (follow.member.clone(), b"two".to_vec())];
     let (leads, (lead_id, follow_id)) = (decided, (id(&lead), id(&follow)));
-    let (own, theirs) = tokio::join!(leader.sync(&lead_id, &leads), follower.sync(&follow_id, &[]));
+    let (theirs, own) = tokio::join!(follower.sync(&follow_id, &[]), async {
+        // A beat does not stand behind the sync that waits for the leader.
+        let beaten = tokio::time::timeout(SESSION, follower.heartbeat(&follow_id)).await;
+        assert_eq!(beaten, Ok(Ok(())));
+        leader.sync(&lead_id, &leads).await
+    });
     assert_eq!((own, theirs), (Ok(b"one".to_vec()), Ok(b"two".to_vec())));
-    assert_eq!(follower.heartbeat(&id(&follow)).await, Ok(()));
+    assert_eq!(follower.heartbeat(&follow_id).await, Ok(()));
 }
 
 /// A member that leaves, and one that says nothing for its session time-out, are missed by the others, and nobody who is

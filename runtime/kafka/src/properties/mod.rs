@@ -102,7 +102,7 @@ fn apply(rule: Rule, key: &str, value: &str, mapped: &mut Mapped, problems: &mut
 }
 
 /// A problem with a setting; values that may be secrets are left out.
-fn problem(key: &str, value: &str, remedy: &str) -> Problem {
+pub(crate) fn problem(key: &str, value: &str, remedy: &str) -> Problem {
     let secret = ["password", "jaas", "secret", "keystore.key", "token"].iter().any(|part| key.contains(part));
     let message = if secret { remedy.to_string() } else { format!("{key}={value}: {remedy}") };
     Problem { key: key.into(), message }

@@ -20,6 +20,8 @@ const KEEP: &str = "keep";
 pub struct Kafka {
     dir: tempfile::TempDir,
     port: u16,
+    /// Security protocols of more listeners, with their ports.
+    more_ports: Vec<(&'static str, u16)>,
     jvm: &'static str,
     shell: Option<Child>,
 }
@@ -58,35 +60,52 @@ pub fn connect_standalone(jvm: &[&str]) -> Command {
 
 /// Two ports that nobody listened on.
 pub fn free_ports() -> (u16, u16) {
-    // Both are held until both are known.
-    let listener = || TcpListener::bind(("127.0.0.1", 0)).expect("a free port");
-    let (first, second) = (listener(), listener());
-    let port = |listener: &TcpListener| listener.local_addr().expect("a bound port").port();
-    (port(&first), port(&second))
+    let ports = ports(2);
+    (ports[0], ports[1])
+}
+
+fn ports(count: usize) -> Vec<u16> {
+    // All are held until all are known.
+    let listener = |_| TcpListener::bind(("127.0.0.1", 0)).expect("a free port");
+    let held: Vec<TcpListener> = (0..count).map(listener).collect();
+    held.iter().map(|listener| listener.local_addr().expect("a bound port").port()).collect()
 }
 
 impl Kafka {
     /// Formats and starts a broker, with more lines for its server.properties; returns when it serves.
     pub fn start(more: &[&str]) -> Kafka {
-        Kafka::start_in(JVM_FOR_TESTS, more)
+        Kafka::start_in(JVM_FOR_TESTS, &[], &[], more)
+    }
+
+    /// The same with a listener for each of these security protocols beside the plain one, and with users for SCRAM as
+    /// StorageTool takes them.
+    pub fn start_secured(protocols: &[&'static str], scram_users: &[&str], more: &[&str]) -> Kafka {
+        Kafka::start_in(JVM_FOR_TESTS, protocols, scram_users, more)
     }
 
     /// The same for benchmarks: slower to start, faster when it is warm.
     pub fn start_for_benchmarks() -> Kafka {
-        Kafka::start_in(JVM_FOR_BENCHMARKS, &[])
+        Kafka::start_in(JVM_FOR_BENCHMARKS, &[], &[], &[])
     }
 
-    fn start_in(jvm: &'static str, more: &[&str]) -> Kafka {
+    fn start_in(jvm: &'static str, protocols: &[&'static str], scram_users: &[&str], more: &[&str]) -> Kafka {
         let dir = tempfile::tempdir().expect("a directory for Kafka");
-        let (port, controller) = free_ports();
+        let ports = ports(2 + protocols.len());
+        let (port, controller) = (ports[0], ports[1]);
+        let more_ports: Vec<(&str, u16)> = protocols.iter().copied().zip(ports[2..].iter().copied()).collect();
+        let each = |say: fn(&str, u16) -> String| {
+            more_ports.iter().map(|(protocol, port)| say(protocol, *port)).collect::<String>()
+        };
+        let listeners = each(|protocol, port| format!(",{protocol}://127.0.0.1:{port}"));
+        let protocol_map = each(|protocol, _| format!(",{protocol}:{protocol}"));
         let properties = format!(
             "process.roles=broker,controller\n\
              node.id=1\n\
              controller.quorum.bootstrap.servers=127.0.0.1:{controller}\n\
-             listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller}\n\
-             advertised.listeners=PLAINTEXT://127.0.0.1:{port}\n\
+             listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller}{listeners}\n\
+             advertised.listeners=PLAINTEXT://127.0.0.1:{port}{listeners}\n\
              controller.listener.names=CONTROLLER\n\
-             listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT\n\
+             listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT{protocol_map}\n\
              inter.broker.listener.name=PLAINTEXT\n\
              log.dirs={}\n\
              num.partitions=1\n\
@@ -106,11 +125,12 @@ impl Kafka {
             more.join("\n"),
         );
         std::fs::write(dir.path().join("server.properties"), properties).expect("server.properties can be written");
-        let mut kafka = Kafka { dir, port, jvm, shell: None };
+        let mut kafka = Kafka { dir, port, more_ports, jvm, shell: None };
         let format =
             "kafka.tools.StorageTool format --standalone --cluster-id weirTestCluster0000000 -c server.properties";
-        let formatted =
-            kafka.java(&format!("exec {}", java(JVM_FOR_TESTS, format)), Stdio::null()).wait().expect("java ran");
+        let users: String = scram_users.iter().map(|user| format!(" --add-scram '{user}'")).collect();
+        let format = format!("exec {}{users}", java(JVM_FOR_TESTS, format));
+        let formatted = kafka.java(&format, Stdio::null()).wait().expect("java ran");
         assert!(formatted.success(), "Kafka's storage was not formatted:\n{}", kafka.log());
         kafka.restart();
         kafka
@@ -157,6 +177,12 @@ impl Kafka {
     /// `bootstrap.servers`.
     pub fn bootstrap(&self) -> String {
         format!("127.0.0.1:{}", self.port)
+    }
+
+    /// The port of the listener for one of the security protocols that it was started with.
+    pub fn port_for(&self, protocol: &str) -> u16 {
+        let found = self.more_ports.iter().find(|(name, _)| *name == protocol);
+        found.expect("a protocol that it was started with").1
     }
 
     /// A directory that goes with the broker.

@@ -9,8 +9,8 @@ use std::time::{Duration, Instant};
 use weir_core::port::{ClientSettings, Coordinator, MemberId, Refused};
 use weir_kafka::KafkaCoordinator;
 
-/// What a member does within a second it does soon.
-const SET_UP: &str = "1000";
+/// How long a member waits for a server.
+const WAITS_MS: &str = "1000";
 
 /// A server that hears one request of each connection, says the same to all, and holds on until the other side hangs up.
 fn server(says: impl Fn(&[u8]) -> Vec<u8> + Send + 'static) -> String {
@@ -50,8 +50,12 @@ fn framed(request: &[u8], body: &[u8]) -> Vec<u8> {
 }
 
 fn member(servers: &str) -> KafkaCoordinator {
-    let settings =
-        [("bootstrap.servers", servers), ("group.id", "workers"), ("socket.connection.setup.timeout.ms", SET_UP)];
+    let settings = [
+        ("bootstrap.servers", servers),
+        ("group.id", "workers"),
+        ("socket.connection.setup.timeout.ms", WAITS_MS),
+        ("request.timeout.ms", WAITS_MS),
+    ];
     let settings: ClientSettings = settings.map(|(key, value)| (key.to_owned(), value.to_owned())).into();
     KafkaCoordinator::new(&settings).unwrap()
 }
@@ -121,13 +125,15 @@ async fn a_member_that_found_nobody_is_answered_so() {
     member.leave("m").await;
 }
 
-/// A coordinator that hangs up after the second answer on each connection, and says when it did.
+/// A coordinator that hangs up after the second answer on each connection, and says when it did. Of what it knows, a
+/// sync is too much for it: it stops half-way.
 fn curt_coordinator() -> (String, mpsc::Receiver<()>) {
     let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
     let address = listener.local_addr().unwrap();
     let (hangs_up, hung_up) = mpsc::channel();
-    // FindCoordinator and Heartbeat, 10 and 12, in version 1.
-    let versions: Vec<u8> = [&[0, 0, 0, 0, 0, 2][..], &[0, 10, 0, 1, 0, 1], &[0, 12, 0, 1, 0, 1]].concat();
+    // FindCoordinator, Heartbeat and SyncGroup in version 1.
+    let known = [[0, 10, 0, 1, 0, 1], [0, 12, 0, 1, 0, 1], [0, 14, 0, 1, 0, 1]];
+    let versions: Vec<u8> = [&[0, 0, 0, 0, 0, 3][..], &known.concat()].concat();
     // Neither throttled nor an error, no message, node 1.
     let head = [0, 0, 0, 0, 0, 0, 0xff, 0xff, 0, 0, 0, 1];
     let itself = [&head[..], &[0, 9], b"127.0.0.1", &u32::from(address.port()).to_be_bytes()].concat();
@@ -137,6 +143,10 @@ fn curt_coordinator() -> (String, mpsc::Receiver<()>) {
             let body: &[u8] = match request[1] {
                 18 => &versions,
                 10 => &itself,
+                14 => {
+                    stream.write_all(&framed(&request, &[0; 10])[..9])?;
+                    return stream.read_to_end(&mut Vec::new()).map(drop);
+                }
                 _ => &[0; 6],
             };
             stream.write_all(&framed(&request, body))?;
@@ -172,4 +182,18 @@ async fn a_connection_that_was_closed_while_nobody_used_it_is_replaced() {
         let seen = move || (0..count).all(|_| hung_up.lock().unwrap().recv_timeout(Duration::from_secs(10)).is_ok());
         assert!(tokio::task::spawn_blocking(seen).await.unwrap());
     }
+}
+
+#[tokio::test]
+async fn a_coordinator_that_stops_amid_an_answer_is_given_up_in_time_and_found_again() {
+    let (server, _hung_up) = curt_coordinator();
+    let member = member(&server);
+    assert_eq!(member.find().await, Ok(()));
+    let id = MemberId { member: "m".into(), generation: 1 };
+    let since = Instant::now();
+    assert_eq!(member.sync(&id, &[]).await, Err(Refused::NoCoordinator));
+    assert!(since.elapsed() < Duration::from_secs(5), "{:?}", since.elapsed());
+    assert_eq!(member.heartbeat(&id).await, Err(Refused::NoCoordinator));
+    assert_eq!(member.find().await, Ok(()));
+    assert_eq!(member.heartbeat(&id).await, Ok(()));
 }

@@ -191,8 +191,9 @@ impl Kafka {
     }
 
     fn serves(&self) -> bool {
-        // The port opens when requests are answered.
-        TcpStream::connect(("127.0.0.1", self.port)).is_ok()
+        // A port opens when requests are answered, and each listener has its own moment.
+        let mut ports = self.more_ports.iter().map(|(_, port)| *port).chain([self.port]);
+        ports.all(|port| TcpStream::connect(("127.0.0.1", port)).is_ok())
     }
 
     fn log(&self) -> String {

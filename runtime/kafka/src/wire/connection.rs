@@ -155,12 +155,13 @@ impl Connection {
 
     async fn exchange(&mut self, frame: &[u8]) -> Result<Vec<u8>, Trouble> {
         let mut head = [0; 4];
-        let sent = async {
-            self.stream.write_all(frame).await?;
-            self.stream.flush().await?;
-            self.stream.read_exact(&mut head).await
+        let sent = match self.stream.write_all(frame).await {
+            Ok(()) => self.stream.flush().await,
+            failed => failed,
         };
-        sent.await.map_err(|e| broken(&self.peer, &e))?;
+        // Whoever hangs up while we write may have said why before.
+        let heard = self.stream.read_exact(&mut head).await;
+        heard.and(sent).map_err(|e| broken(&self.peer, &e))?;
         let length = i32::from_be_bytes(head);
         if !(4..=ANSWER_MAX).contains(&length) {
             return Err(Trouble::NotKafka(format!("{} {}", self.peer, no_frame(head))));

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use weir_tests::harness::worker::children;
-use weir_tests::harness::{built, compiled_in};
+use weir_tests::harness::{built, compiled_in, weir};
 use weir_wasm::CompileBounds;
 
 use super::*;
@@ -84,7 +84,7 @@ async fn the_compiling_process_has_an_empty_environment_and_its_bound_on_memory(
 #[test]
 fn a_worker_that_may_have_less_memory_than_the_bound_compiles_all_the_same() {
     let mut command = std::process::Command::new("sh");
-    command.args(["-c", "ulimit -v 2000000 && exec \"$0\" compile 4294967296"]).arg(built("weir"));
+    command.args(["-c", "ulimit -v 2000000 && exec \"$0\" compile 4294967296"]).arg(weir());
     command.stdin(std::fs::File::open(built("guests/counter_source.wasm")).unwrap());
     let output = command.output().unwrap();
     assert!(output.status.success() && !output.stdout.is_empty(), "{}", String::from_utf8_lossy(&output.stderr));

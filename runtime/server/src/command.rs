@@ -19,6 +19,11 @@ pub enum Command {
         /// Connectors to start: properties or JSON files.
         connectors: Vec<PathBuf>,
     },
+    /// Run a worker of a group that meets in Kafka, with the argument of connect-distributed.sh.
+    Distributed {
+        /// The worker's properties.
+        worker: PathBuf,
+    },
     /// Work with the topics of an embedded store, while a worker runs on it or not.
     Topic(crate::topic::TopicCommand),
     /// Look at plugins without a worker.
@@ -48,7 +53,12 @@ impl Command {
         match self {
             Command::Standalone { worker, connectors } => {
                 log_to_stderr();
-                let run = compile_cache().and_then(|cache| crate::standalone::run(&worker, &connectors, cache));
+                let run = compile_cache().and_then(|cache| crate::worker::standalone(&worker, &connectors, cache));
+                report(run.map(|()| String::new()))
+            }
+            Command::Distributed { worker } => {
+                log_to_stderr();
+                let run = compile_cache().and_then(|cache| crate::worker::distributed(&worker, cache));
                 report(run.map(|()| String::new()))
             }
             Command::Topic(command) => report(run_once(crate::topic::run(command))),

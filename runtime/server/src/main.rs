@@ -4,13 +4,14 @@ mod command;
 mod connector_file;
 mod converters;
 mod offset_file;
+mod peers;
 mod plugins;
 mod rest;
-mod standalone;
 mod topic;
 mod upload_body;
 mod upload_dir;
 mod uploads;
+mod worker;
 
 use std::process::ExitCode;
 

@@ -53,11 +53,23 @@ impl Worker {
         rustix::process::prlimit(pid, size, bounds).expect("the worker's bounds can be set");
     }
 
+    /// Starts a worker of a group with these properties in a folder.
+    pub fn distributed(folder: &Path, properties: &str) -> Worker {
+        let mut command = Command::new(weir());
+        command.stdin(Stdio::null()).stdout(Stdio::null()).arg("distributed");
+        Worker::spawn(command, folder, properties, &[])
+    }
+
     fn run(mut command: Command, folder: &Path, properties: &str, connectors: &[(&str, &str)]) -> Worker {
+        command.arg("standalone");
+        Worker::spawn(command, folder, properties, connectors)
+    }
+
+    fn spawn(mut command: Command, folder: &Path, properties: &str, connectors: &[(&str, &str)]) -> Worker {
         let listeners = if properties.contains("listeners=") { "" } else { "listeners=http://127.0.0.1:0\n" };
         let properties = format!("{listeners}{properties}");
         std::fs::write(folder.join("worker.properties"), properties).expect("the test's folder can be written to");
-        command.arg("standalone").arg(folder.join("worker.properties"));
+        command.arg(folder.join("worker.properties"));
         for (name, text) in connectors {
             std::fs::write(folder.join(name), text).expect("the test's folder can be written to");
             command.arg(folder.join(name));

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use tokio::sync::Notify;
 use tokio::time::Instant;
 
 /// Why a coordinator did not do what it was asked, by the member's next move.
@@ -78,11 +79,12 @@ pub struct Session {
     start: Instant,
     /// Milliseconds from `start` at which the session ends, if the coordinator does not answer until then; 0 for none.
     until: AtomicU64,
+    extended: Notify,
 }
 
 impl Default for Session {
     fn default() -> Session {
-        Session { start: Instant::now(), until: AtomicU64::new(0) }
+        Session { start: Instant::now(), until: AtomicU64::new(0), extended: Notify::new() }
     }
 }
 
@@ -90,6 +92,18 @@ impl Session {
     /// Whether the coordinator answered within the session time-out, so that nobody else was told to do the work.
     pub fn holds(&self) -> bool {
         self.start.elapsed() < Duration::from_millis(self.until.load(Ordering::Acquire))
+    }
+
+    /// Returns once it holds.
+    pub async fn begun(&self) {
+        loop {
+            let mut extended = std::pin::pin!(self.extended.notified());
+            extended.as_mut().enable();
+            if self.holds() {
+                return;
+            }
+            extended.await;
+        }
     }
 
     /// Returns once it does not hold.
@@ -104,5 +118,6 @@ impl Session {
     pub fn extend_to(&self, until: Option<Instant>) {
         let millis = until.map_or(0, |until| until.saturating_duration_since(self.start).as_millis() as u64);
         self.until.store(millis, Ordering::Release);
+        self.extended.notify_waiters();
     }
 }

@@ -2,6 +2,7 @@
 
 mod connector;
 mod definition;
+mod distributed;
 pub mod framework;
 mod limits;
 mod properties;
@@ -10,6 +11,7 @@ mod worker;
 
 pub use connector::{ConnectorSettings, ConverterSettings, StepSettings};
 pub use definition::{Checked, check, check_null, entries};
+pub use distributed::{DistributedSettings, InternalTopic, MAC_ALGORITHMS};
 pub use properties::parse_properties;
 pub use reader::Reader;
 pub use worker::{Bootstrap, PLUGIN_BYTES_MAX, WorkerSettings};

@@ -6,6 +6,7 @@ use std::time::Duration;
 use crate::model::{Ceilings, Config, ConverterRole, Limits, Problem};
 
 use super::connector::ConverterSettings;
+use super::distributed::DistributedSettings;
 use super::limits::{limits, positive_millis};
 use super::reader::Reader;
 
@@ -68,6 +69,8 @@ pub struct WorkerSettings {
     pub producer: Config,
     /// Settings below `consumer.`.
     pub consumer: Config,
+    /// What makes it one of a group; none in standalone.
+    pub distributed: Option<DistributedSettings>,
     /// Everything, for the clients that find their own keys in it.
     pub config: Config,
 }
@@ -98,8 +101,17 @@ fn listeners(reader: &mut Reader) -> Vec<(String, u16)> {
 }
 
 impl WorkerSettings {
-    /// Reads a worker's settings, or says everything that is wrong with them.
+    /// Reads a standalone worker's settings, or says everything that is wrong with them.
     pub fn parse(config: &Config) -> Result<WorkerSettings, Vec<Problem>> {
+        WorkerSettings::parse_as(config, false)
+    }
+
+    /// Reads a distributed worker's settings, or says everything that is wrong with them.
+    pub fn parse_distributed(config: &Config) -> Result<WorkerSettings, Vec<Problem>> {
+        WorkerSettings::parse_as(config, true)
+    }
+
+    fn parse_as(config: &Config, distributed: bool) -> Result<WorkerSettings, Vec<Problem>> {
         let mut reader = Reader::new(config);
         let bootstrap = match reader.get("bootstrap.servers").unwrap_or("localhost:9092") {
             "local:memory" => Bootstrap::LocalMemory,
@@ -143,12 +155,24 @@ impl WorkerSettings {
             text("status.storage.topic", "connect-status"),
         );
         let offset_file = match reader.get("offset.storage.file.filename").filter(|file| !file.is_empty()) {
+            _ if distributed => None,
             None if matches!(bootstrap, Bootstrap::Kafka(_)) => {
                 reader.required("offset.storage.file.filename");
                 None
             }
             file => file.map(PathBuf::from),
         };
+        let distributed = distributed.then(|| {
+            if !matches!(bootstrap, Bootstrap::Kafka(_)) {
+                let message = "Invalid value for configuration bootstrap.servers: distributed workers meet in Kafka, so \
+                               name its servers; a worker on local: is started by weir standalone";
+                reader.problem("bootstrap.servers", message);
+            }
+            for key in ["config.storage.topic", "offset.storage.topic", "status.storage.topic"] {
+                reader.required(key);
+            }
+            DistributedSettings::read(&mut reader)
+        });
         let endpoints = match reader.get("sandbox.endpoint.ceiling") {
             None => vec!["*:*".to_owned()],
             Some(_) => reader.list("sandbox.endpoint.ceiling"),
@@ -182,6 +206,7 @@ impl WorkerSettings {
             limits: limits(&mut reader),
             producer: reader.below("producer."),
             consumer: reader.below("consumer."),
+            distributed,
             config: config.clone(),
         };
         reader.finish().map(|()| settings)

@@ -6,6 +6,8 @@ use serde_json::json;
 
 use weir_core::herder::HerderError;
 
+use super::forward::Elsewhere;
+
 /// An answer that says what went wrong.
 #[derive(Debug)]
 pub struct Error {
@@ -13,12 +15,14 @@ pub struct Error {
     pub status: StatusCode,
     /// What went wrong.
     pub message: String,
+    /// Where the worker answers REST that has to be asked instead.
+    pub elsewhere: Option<String>,
 }
 
 impl Error {
     /// An error.
     pub fn new(status: StatusCode, message: impl Into<String>) -> Error {
-        Error { status, message: message.into() }
+        Error { status, message: message.into(), elsewhere: None }
     }
 
     /// The request is wrong.
@@ -46,13 +50,24 @@ impl From<HerderError> for Error {
             HerderError::Failed(_) => StatusCode::INTERNAL_SERVER_ERROR,
             HerderError::Stopping => StatusCode::SERVICE_UNAVAILABLE,
         };
-        Error::new(status, error.to_string())
+        match error {
+            HerderError::Elsewhere(Some(url)) => {
+                // What is said when it may not be sent on.
+                let message = "Cannot complete request because of a conflicting operation (e.g. worker rebalance)";
+                Error { elsewhere: Some(url), ..Error::new(status, message) }
+            }
+            error => Error::new(status, error.to_string()),
+        }
     }
 }
 
 impl IntoResponse for Error {
     fn into_response(self) -> Response {
         let body = json!({"error_code": self.status.as_u16(), "message": self.message});
-        (self.status, axum::Json(body)).into_response()
+        let mut response = (self.status, axum::Json(body)).into_response();
+        if let Some(url) = self.elsewhere {
+            response.extensions_mut().insert(Elsewhere(url));
+        }
+        response
     }
 }

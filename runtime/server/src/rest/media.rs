@@ -1,5 +1,6 @@
 //! What requests say in their headers: the media types they bring and take, and how they address the worker.
 
+use axum::body::Body;
 use axum::extract::{FromRequest, FromRequestParts, Request};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode, header};
@@ -46,6 +47,24 @@ pub async fn json_only(request: Request, next: Next) -> Response {
     next.run(request).await
 }
 
+/// The bytes of a body, within their bounds and at its sender's pace.
+pub async fn read_body(body: Body) -> Result<Vec<u8>, Error> {
+    let (mut body, mut bytes) = (body.into_data_stream(), Vec::new());
+    let silent = |_| {
+        let message = format!("The body stood still for {} s: send it again", SILENCE.as_secs());
+        Error::new(StatusCode::REQUEST_TIMEOUT, message)
+    };
+    while let Some(piece) = tokio::time::timeout(SILENCE, body.next()).await.map_err(silent)? {
+        let piece = piece.map_err(|_| Error::bad_request("The body broke off before its end: send it again"))?;
+        if bytes.len() + piece.len() > JSON_BYTES_MAX {
+            let message = format!("The body has more than {JSON_BYTES_MAX} bytes");
+            return Err(Error::new(StatusCode::PAYLOAD_TOO_LARGE, message));
+        }
+        bytes.extend_from_slice(&piece);
+    }
+    Ok(bytes)
+}
+
 /// A body in JSON, or the refusal of another type.
 pub struct JsonBody(pub Vec<u8>);
 
@@ -54,19 +73,7 @@ impl<S: Send + Sync> FromRequest<S> for JsonBody {
 
     async fn from_request(request: Request, _: &S) -> Result<JsonBody, Error> {
         let typed = has_type(request.headers(), JSON);
-        let (mut body, mut bytes) = (request.into_body().into_data_stream(), Vec::new());
-        let silent = |_| {
-            let message = format!("The body stood still for {} s: send it again", SILENCE.as_secs());
-            Error::new(StatusCode::REQUEST_TIMEOUT, message)
-        };
-        while let Some(piece) = tokio::time::timeout(SILENCE, body.next()).await.map_err(silent)? {
-            let piece = piece.map_err(|_| Error::bad_request("The body broke off before its end: send it again"))?;
-            if bytes.len() + piece.len() > JSON_BYTES_MAX {
-                let message = format!("The body has more than {JSON_BYTES_MAX} bytes");
-                return Err(Error::new(StatusCode::PAYLOAD_TOO_LARGE, message));
-            }
-            bytes.extend_from_slice(&piece);
-        }
+        let bytes = read_body(request.into_body()).await?;
         // Who sends nothing need not say what it is.
         if typed || bytes.is_empty() {
             Ok(JsonBody(bytes))
@@ -92,7 +99,7 @@ impl<S: Send + Sync> FromRequestParts<S> for Base {
 mod tests {
     use super::*;
 
-    use axum::body::{Body, Bytes};
+    use axum::body::Bytes;
     use futures::stream;
 
     #[tokio::test(start_paused = true)]

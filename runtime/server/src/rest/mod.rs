@@ -3,6 +3,8 @@
 mod body;
 mod connectors;
 mod error;
+mod forward;
+mod internal;
 mod media;
 mod metrics;
 mod options;
@@ -33,6 +35,7 @@ use weir_core::herder::Herder;
 use crate::uploads::Uploads;
 use error::Error;
 use media::{Base, JsonBody, has_type};
+pub use text::path_segment;
 
 /// The time after which a request is answered whatever came of it (RestServer.DEFAULT_REST_REQUEST_TIMEOUT_MS).
 const TIMEOUT: Duration = Duration::from_secs(90);
@@ -50,9 +53,11 @@ pub struct App {
     pub herder: Herder,
     /// Uploads of plugins.
     pub uploads: Arc<Uploads>,
+    /// What requests are sent on with that another worker of the group has to carry out; none in standalone.
+    pub client: Option<reqwest::Client>,
     /// The cluster's id.
     pub cluster_id: String,
-    /// Whether the connectors of the command line were made.
+    /// Whether the connectors of the command line were made, and the group was joined.
     pub ready: AtomicBool,
 }
 
@@ -96,7 +101,7 @@ fn router(app: AppSlot) -> Router {
         .resource("/connectors/{name}", get(connectors::info).delete(connectors::delete))
         .resource("/connectors/{name}/config", get(connectors::config).put(connectors::configure))
         .resource("/connectors/{name}/status", get(connectors::status))
-        .resource("/connectors/{name}/tasks", get(connectors::tasks))
+        .resource("/connectors/{name}/tasks", get(connectors::tasks).post(internal::tasks))
         .resource("/connectors/{name}/tasks/{task}/status", get(connectors::task_status))
         .resource("/connectors/{name}/tasks/{task}/restart", post(connectors::restart_task))
         .resource("/connectors/{name}/restart", post(connectors::restart))
@@ -106,6 +111,7 @@ fn router(app: AppSlot) -> Router {
         .resource("/connector-plugins", get(plugins::list))
         .resource("/connector-plugins/{class}/config", get(plugins::definition))
         .resource("/connector-plugins/{class}/config/validate", put(plugins::validate))
+        .route_layer(from_fn_with_state(app.clone(), forward::forwarded))
         .route_layer(from_fn(media::json_only))
         // These are not Connect's, and speak other media types.
         .resource("/connector-plugins", post(plugins::upload))

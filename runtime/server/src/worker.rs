@@ -1,4 +1,5 @@
-//! `weir standalone worker.properties [connector files]`: wires a standalone worker and runs it until it is told to stop.
+//! `weir standalone worker.properties [connector files]` and `weir distributed worker.properties`: wires a worker and runs
+//! it until it is told to stop.
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, RwLock};
@@ -7,18 +8,23 @@ use std::time::Duration;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use weir_core::herder::{Builder, Herder, HerderError, Put, Request, Standalone, View};
+use weir_core::herder::member::Timings;
+use weir_core::herder::{
+    Builder, Distributed, GroupSettings, Herder, HerderError, Membership, Put, Request, Standalone, View, membership,
+};
 use weir_core::model::{Ceilings, Config, Problem};
-use weir_core::port::{Broker, CompactedLog, NewTopic, PluginStore};
-use weir_core::settings::{Bootstrap, WorkerSettings, parse_properties};
-use weir_core::store::{ConfigStore, OffsetStore, StatusStore};
-use weir_kafka::KafkaBroker;
+use weir_core::port::{Broker, BrokerError, CompactedLog, NewTopic, PluginStore, Session};
+use weir_core::settings::{Bootstrap, DistributedSettings, InternalTopic, WorkerSettings, parse_properties};
+use weir_core::store::{ConfigStore, OffsetStore, SessionLog, StatusStore};
+use weir_kafka::{KafkaBroker, KafkaCoordinator};
 use weir_local::Local;
 use weir_wasm::{Authorities, CompileBounds, Compiler, WasmPlugins};
 
 use crate::offset_file::OffsetFile;
+use crate::peers::{self, HttpPeers};
 use crate::rest::{self, App, AppSlot};
 use crate::upload_dir::{UploadDir, UploadMemory};
 use crate::uploads::Uploads;
@@ -26,6 +32,11 @@ use crate::{connector_file, converters::StockConverters, plugins};
 
 /// Requests that may wait for the herder.
 const REQUESTS: usize = 64;
+/// How long an internal topic may take to be there (Connect's default.api.timeout.ms of 60 s), and the wait in between.
+const TOPIC: Duration = Duration::from_secs(60);
+const TOPIC_AGAIN: Duration = Duration::from_millis(200);
+/// How long leaving the group may take at the end.
+const LEAVE: Duration = Duration::from_secs(4);
 
 fn read(file: &Path) -> Result<String, String> {
     std::fs::read_to_string(file).map_err(|error| format!("{}: {error}", file.display()))
@@ -36,12 +47,22 @@ fn lines(problems: &[Problem]) -> String {
     lines.join("\n")
 }
 
-/// Runs a worker until a signal or a failure ends it.
-pub fn run(worker_file: &Path, connector_files: &[PathBuf], cache: PathBuf) -> Result<(), String> {
+type Parse = fn(&Config) -> Result<WorkerSettings, Vec<Problem>>;
+
+fn settings(worker_file: &Path, parse: Parse) -> Result<WorkerSettings, String> {
     let text = read(worker_file)?;
     let config = parse_properties(&text).map_err(|error| format!("{}: {error}", worker_file.display()))?;
-    let settings = WorkerSettings::parse(&config)
-        .map_err(|problems| format!("{} is not usable:\n{}", worker_file.display(), lines(&problems)))?;
+    parse(&config).map_err(|problems| format!("{} is not usable:\n{}", worker_file.display(), lines(&problems)))
+}
+
+/// Runs a worker of a group until a signal or a failure ends it.
+pub fn distributed(worker_file: &Path, cache: PathBuf) -> Result<(), String> {
+    run(settings(worker_file, WorkerSettings::parse_distributed)?, Vec::new(), cache)
+}
+
+/// Runs a worker of its own until a signal or a failure ends it.
+pub fn standalone(worker_file: &Path, connector_files: &[PathBuf], cache: PathBuf) -> Result<(), String> {
+    let settings = settings(worker_file, WorkerSettings::parse)?;
     let connectors: Vec<(PathBuf, Config)> = connector_files
         .iter()
         .map(|file| {
@@ -51,6 +72,10 @@ pub fn run(worker_file: &Path, connector_files: &[PathBuf], cache: PathBuf) -> R
             Ok((file.clone(), config))
         })
         .collect::<Result<_, String>>()?;
+    run(settings, connectors, cache)
+}
+
+fn run(settings: WorkerSettings, connectors: Vec<(PathBuf, Config)>, cache: PathBuf) -> Result<(), String> {
     // Guests run apart from everything that must never wait for them.
     let cores = std::thread::available_parallelism().map_or(2, std::num::NonZero::get);
     let data = runtime("weir-data", cores.max(2))?;
@@ -79,14 +104,54 @@ struct Ground {
     statuses: Arc<dyn CompactedLog>,
 }
 
-async fn log(broker: &dyn Broker, name: &str, partitions: i32) -> Result<Arc<dyn CompactedLog>, String> {
+async fn log(
+    broker: &dyn Broker,
+    name: &str,
+    (partitions, replication_factor): (i32, i16),
+) -> Result<Arc<dyn CompactedLog>, String> {
     let topic = NewTopic {
         name: name.to_owned(),
         partitions,
-        replication_factor: -1,
+        replication_factor,
         config: [("cleanup.policy".to_owned(), "compact".to_owned())].into(),
     };
-    broker.compacted_log(&topic).await.map_err(|error| format!("topic {name}: {error}"))
+    // Other workers may be making it at this moment, and a broker that was asked first may not know of it yet.
+    let until = Instant::now() + TOPIC;
+    loop {
+        match broker.compacted_log(&topic).await {
+            Err(BrokerError::Unavailable(reason)) if Instant::now() < until => {
+                tracing::debug!(topic = name, reason, "asked again");
+                tokio::time::sleep(TOPIC_AGAIN).await;
+            }
+            answer => return answer.map_err(|error| format!("topic {name}: {error}")),
+        }
+    }
+}
+
+fn kafka(settings: &WorkerSettings) -> Result<KafkaBroker, String> {
+    KafkaBroker::new(&settings.config)
+        .map_err(|problems| format!("the worker's Kafka settings are not usable:\n{}", lines(&problems)))
+}
+
+/// The ground of a worker in a group: all in Kafka.
+async fn shared_ground(settings: &WorkerSettings, group: &DistributedSettings) -> Result<Ground, String> {
+    let broker = kafka(settings)?;
+    let [configs, offsets, statuses] = &group.topics;
+    let made = |topic: &InternalTopic| (topic.partitions, topic.replication_factor);
+    let described = broker.describe_topics(&[&settings.config_topic]).await.map_err(|error| error.to_string())?;
+    if let Some(topic) = described.into_iter().flatten().next().filter(|topic| topic.partitions != 1) {
+        return Err(format!(
+            "Topic '{}' supplied via the 'config.storage.topic' property is required to have a single partition in \
+             order to guarantee consistency of connector configurations, but found {} partitions.",
+            topic.name, topic.partitions
+        ));
+    }
+    Ok(Ground {
+        configs: log(&broker, &settings.config_topic, made(configs)).await?,
+        offsets: log(&broker, &settings.offset_topic, made(offsets)).await?,
+        statuses: log(&broker, &settings.status_topic, made(statuses)).await?,
+        broker: Arc::new(broker),
+    })
 }
 
 async fn ground(settings: &WorkerSettings, cancel: &CancellationToken) -> Result<Ground, String> {
@@ -101,16 +166,15 @@ async fn ground(settings: &WorkerSettings, cancel: &CancellationToken) -> Result
         // On Kafka, too, a standalone worker keeps configurations and statuses in memory, as Connect does.
         Bootstrap::LocalMemory | Bootstrap::Kafka(_) => Local::memory(options()).map_err(|error| error.to_string())?,
     };
-    let configs = log(&*local, &settings.config_topic, 1).await?;
-    let statuses = log(&*local, &settings.status_topic, 5).await?;
+    let configs = log(&*local, &settings.config_topic, (1, -1)).await?;
+    let statuses = log(&*local, &settings.status_topic, (5, -1)).await?;
     let (offsets, broker): (Arc<dyn CompactedLog>, Arc<dyn Broker>) = match (&settings.bootstrap, &settings.offset_file)
     {
         (Bootstrap::Kafka(_), Some(file)) => {
-            let broker = KafkaBroker::new(&settings.config)
-                .map_err(|problems| format!("the worker's Kafka settings are not usable:\n{}", lines(&problems)))?;
+            let broker = kafka(settings)?;
             (Arc::new(OffsetFile::open(file).map_err(|error| error.to_string())?), Arc::new(broker))
         }
-        _ => (log(&*local, &settings.offset_topic, 25).await?, local), // settings.parse asks for the file on Kafka
+        _ => (log(&*local, &settings.offset_topic, (25, -1)).await?, local), // settings.parse asks for the file on Kafka
     };
     Ok(Ground { broker, configs, offsets, statuses })
 }
@@ -163,17 +227,21 @@ async fn serve(
         () = signals.received() => return Ok(()),
         started = start(settings, &connectors, cache, data, &worker_id, &cancel) => started?,
     };
-    let Started { app: application, herder, written } = started;
+    let Started { app: application, mut herder, written, group } = started;
     let _ = app.set(application.clone()); // it is set once
     let outcome = tokio::select! {
         biased;
         () = signals.received() => Ok(()),
-        made = make(&application.herder, connectors) => match made {
+        ended = &mut herder => return early(ended),
+        made = ready(&application.herder, connectors, group.as_ref()) => match made {
             Ok(()) => {
                 application.ready.store(true, std::sync::atomic::Ordering::Relaxed);
                 tracing::info!(worker = worker_id, "ready");
-                signals.received().await;
-                Ok(())
+                tokio::select! {
+                    biased;
+                    () = signals.received() => Ok(()),
+                    ended = &mut herder => return early(ended),
+                }
             }
             Err(reason) => Err(reason),
         },
@@ -181,14 +249,28 @@ async fn serve(
     tracing::info!("stopping");
     cancel.cancel();
     let panicked = |error| format!("a part of the worker panicked, which is a bug in weir: {error}");
-    herder.await.map_err(panicked)?;
+    let ended = herder.await.map_err(panicked)?;
     written.cancel.cancel();
     written.done.await.map_err(panicked)?;
     // Requests that are under way get their answer, but nobody waits for them for ever.
     for server in servers {
         let _ = tokio::time::timeout(Duration::from_secs(1), server).await;
     }
-    outcome
+    if let Some(group) = group {
+        // It leaves the group, so that others need not wait for its session to end.
+        group.leave.cancel();
+        let _ = tokio::time::timeout(LEAVE, group.left).await;
+    }
+    outcome.and(ended)
+}
+
+/// A herder that ended by itself.
+fn early(ended: Result<Result<(), String>, tokio::task::JoinError>) -> Result<(), String> {
+    match ended {
+        Ok(Ok(())) => Err("the herder has ended, which is a bug in weir".to_owned()),
+        Ok(Err(why)) => Err(format!("the group does not take this worker: {why}")),
+        Err(error) => Err(format!("a part of the worker panicked, which is a bug in weir: {error}")),
+    }
 }
 
 /// The background writer of statuses: it ends after the herder, whose last words it writes.
@@ -199,8 +281,33 @@ struct Written {
 
 struct Started {
     app: Arc<App>,
-    herder: JoinHandle<()>,
+    herder: JoinHandle<Result<(), String>>,
     written: Written,
+    group: Option<Grouped>,
+}
+
+/// A worker's place in its group, as main sees it.
+struct Grouped {
+    session: Arc<Session>,
+    leave: CancellationToken,
+    left: JoinHandle<()>,
+}
+
+/// Begins to join a group.
+fn join(
+    settings: &WorkerSettings,
+    group: &DistributedSettings,
+    worker_id: &str,
+) -> Result<(Membership, Grouped), String> {
+    let mut config = settings.config.clone();
+    config.entry("client.id".into()).or_insert_with(|| format!("connect-{worker_id}"));
+    let coordinator = KafkaCoordinator::new(&config)
+        .map_err(|problems| format!("the worker's Kafka settings are not usable:\n{}", lines(&problems)))?;
+    let timings = Timings { session: group.session, heartbeat: group.heartbeat, retry: group.retry };
+    let leave = CancellationToken::new();
+    let (member, running) = membership(Arc::new(coordinator), timings, leave.clone());
+    let session = member.session.clone();
+    Ok((member, Grouped { session, leave, left: tokio::spawn(running) }))
 }
 
 /// What the operator gave on the command line may open what it names, standard input and output too.
@@ -237,11 +344,25 @@ async fn start(
     if let Some(store) = &uploaded {
         plugins::load_uploads(&host, &**store, &mut registry).await?;
     }
-    let ground = ground(&settings, cancel).await?;
+    let group = settings.distributed.clone();
+    let mut ground = match &group {
+        Some(group) => shared_ground(&settings, group).await?,
+        None => ground(&settings, cancel).await?,
+    };
+    let joining = match &group {
+        Some(group) => Some(join(&settings, group, worker_id)?),
+        None => None,
+    };
+    if let Some((_, grouped)) = &joining {
+        // What a worker writes that lost its place in the group, others would take for true.
+        for log in [&mut ground.configs, &mut ground.offsets, &mut ground.statuses] {
+            *log = Arc::new(SessionLog::new(log.clone(), grouped.session.clone()));
+        }
+    }
     let unusable = |what: &'static str| move |error| format!("{what} cannot be used: {error}");
     let configs = ConfigStore::open(ground.configs).await.map_err(unusable("config.storage.topic"))?;
     let offsets = OffsetStore::open(ground.offsets).await.map_err(unusable("offset.storage.topic"))?;
-    let (statuses, _) =
+    let (statuses, follower) =
         StatusStore::open(&*ground.statuses, worker_id).await.map_err(unusable("status.storage.topic"))?;
     let statuses = Arc::new(statuses);
     let cluster_id = ground.broker.cluster_id().await.map_err(|error| format!("the cluster's id: {error}"))?;
@@ -266,20 +387,52 @@ async fn start(
     let (requests, queue) = mpsc::channel(REQUESTS);
     let ceilings =
         connectors.iter().filter_map(|(_, config)| Some((config.get("name")?.clone(), operators_ceilings())));
-    let herder = Standalone::new(builder.clone(), view.clone(), configs, ceilings.collect(), queue, cancel.clone());
+    let client = group.is_some().then(peers::client).transpose()?;
+    let (herder, grouped) = match (group, joining, &client) {
+        (Some(group), Some((member, grouped)), Some(client)) => {
+            let peers = Arc::new(HttpPeers::new(client.clone(), group.clone()));
+            let settings = GroupSettings {
+                url: format!("http://{worker_id}/"),
+                protocol: group.protocol,
+                max_delay: group.max_delay,
+                sync_timeout: group.sync_timeout,
+            };
+            let (builder, view, cancel) = (builder.clone(), view.clone(), cancel.clone());
+            let herder = Distributed::new(builder, view, configs, (member, peers), settings, queue, cancel);
+            tokio::spawn(statuses.clone().follow(follower));
+            (tokio::spawn(herder.run()), Some(grouped))
+        }
+        _ => {
+            let (builder, view, cancel) = (builder.clone(), view.clone(), cancel.clone());
+            let herder = Standalone::new(builder, view, configs, ceilings.collect(), queue, cancel);
+            let run = async move {
+                herder.run().await;
+                Ok(())
+            };
+            (tokio::spawn(run), None)
+        }
+    };
     let writing = CancellationToken::new();
     let written = tokio::spawn(statuses.write_to(ground.statuses, writing.clone()));
     let app = App {
         herder: Herder::new(requests, view, builder),
         uploads: Arc::new(Uploads::new(Arc::new(host), plugins, uploaded, bodies, bytes_max, data)),
+        client,
         cluster_id,
         ready: false.into(),
     };
-    Ok(Started {
-        app: Arc::new(app),
-        herder: tokio::spawn(herder.run()),
-        written: Written { cancel: writing, done: written },
-    })
+    Ok(Started { app: Arc::new(app), herder, written: Written { cancel: writing, done: written }, group: grouped })
+}
+
+/// Makes the connectors of the command line, or waits until the group was joined.
+async fn ready(herder: &Herder, connectors: Vec<(PathBuf, Config)>, group: Option<&Grouped>) -> Result<(), String> {
+    match group {
+        Some(group) => {
+            group.session.begun().await;
+            Ok(())
+        }
+        None => make(herder, connectors).await,
+    }
 }
 
 /// Makes the connectors of the command line. One that cannot be started ends the worker, as in Connect.

@@ -1,0 +1,186 @@
+//! Every sequence of events that a member may meet.
+
+use std::collections::HashMap;
+
+use super::*;
+
+const MS: Duration = Duration::from_millis(1);
+
+fn timings() -> Timings {
+    Timings { session: 10_000 * MS, heartbeat: 3_000 * MS, retry: 100 * MS }
+}
+
+fn m1(generation: i32) -> MemberId {
+    MemberId { member: "m1".into(), generation }
+}
+
+fn joined(generation: i32, leader: &str) -> Event {
+    Event::Joined(Ok(Joined {
+        member: "m1".into(),
+        generation,
+        protocol: "sessioned".into(),
+        leader: leader.into(),
+        members: vec![("m1".into(), vec![1])],
+    }))
+}
+
+fn stable() -> Member {
+    let (mut member, _) = Member::new(timings(), Duration::ZERO);
+    member.on(Duration::ZERO, Event::Found(Ok(())));
+    member.on(Duration::ZERO, Event::Prepared);
+    member.on(Duration::ZERO, joined(1, "m2"));
+    member.on(Duration::ZERO, Event::Synced(Ok(vec![7])));
+    assert!(member.is_stable());
+    member
+}
+
+#[test]
+fn a_follower_finds_prepares_joins_and_syncs() {
+    let (mut member, first) = Member::new(timings(), Duration::ZERO);
+    assert_eq!(first, [Effect::Find]);
+    assert_eq!(member.on(MS, Event::Found(Ok(()))), [Effect::Prepare]);
+    assert_eq!(member.on(MS, Event::Prepared), [Effect::Join(String::new())]);
+    let again = member.on(MS, Event::Joined(Err(Refused::IdRequired("m1".into()))));
+    assert_eq!(again, [Effect::Join("m1".into())]);
+    let sync = Effect::Sync { id: m1(4), assignments: vec![] };
+    assert_eq!(member.on(MS, joined(4, "m2")), [sync]);
+    let assigned = Effect::Assigned { id: m1(4), protocol: "sessioned".into(), assignment: vec![9] };
+    assert_eq!(member.on(MS, Event::Synced(Ok(vec![9]))), [assigned]);
+}
+
+#[test]
+fn a_leader_decides_before_it_syncs_and_beats_meanwhile() {
+    let (mut member, _) = Member::new(timings(), Duration::ZERO);
+    member.on(MS, Event::Found(Ok(())));
+    member.on(MS, Event::Prepared);
+    let decide = member.on(MS, joined(2, "m1"));
+    assert!(matches!(&decide[..], [Effect::Decide { id, .. }] if *id == m1(2)), "{decide:?}");
+    assert_eq!(member.wake_at(), Some(3_001 * MS));
+    let beat = Effect::Beat(m1(2));
+    assert_eq!(member.on(3_001 * MS, Event::Tick), [beat]);
+    let assignments = vec![("m1".to_owned(), vec![1])];
+    let sync = Effect::Sync { id: m1(2), assignments: assignments.clone() };
+    let decided = |generation| Event::Decided { generation, assignments: assignments.clone() };
+    assert_eq!(member.on(3_002 * MS, decided(1)), [], "of a round that is over");
+    assert_eq!(member.on(3_002 * MS, decided(2)), [sync]);
+}
+
+#[test]
+fn a_rebalance_keeps_what_runs_and_an_expulsion_does_not() {
+    let mut member = stable();
+    member.on(3_000 * MS, Event::Tick);
+    assert_eq!(member.on(3_001 * MS, Event::Beaten(Err(Refused::Rebalancing))), [Effect::Prepare]);
+    let mut member = stable();
+    member.on(3_000 * MS, Event::Tick);
+    let effects = member.on(3_001 * MS, Event::Beaten(Err(Refused::Expelled)));
+    assert_eq!(effects, [Effect::GiveUp, Effect::Prepare]);
+    assert_eq!(member.on(3_002 * MS, Event::Prepared), [Effect::Join(String::new())]);
+    let effects = member.on(3_003 * MS, Event::Joined(Err(Refused::Expelled)));
+    assert_eq!((effects, member.wake_at()), (vec![], Some(3_103 * MS)));
+    assert_eq!(member.on(3_103 * MS, Event::Tick), [Effect::Prepare], "it asks anew what it runs");
+}
+
+#[test]
+fn a_member_put_out_while_it_prepares_prepares_again() {
+    let mut member = stable();
+    assert_eq!(member.on(MS, Event::Rejoin), [Effect::Prepare]);
+    member.on(3_000 * MS, Event::Tick);
+    let effects = member.on(3_001 * MS, Event::Beaten(Err(Refused::Expelled)));
+    assert_eq!(effects, [Effect::GiveUp, Effect::Prepare]);
+}
+
+#[test]
+fn a_coordinator_that_is_away_for_a_heartbeat_costs_what_runs_and_one_that_is_back_sooner_does_not() {
+    let lose = |member: &mut Member| {
+        member.on(3_000 * MS, Event::Tick);
+        assert_eq!(member.on(4_000 * MS, Event::Beaten(Err(Refused::NoCoordinator))), [Effect::Find]);
+        member.on(4_001 * MS, Event::Found(Err(Refused::NoCoordinator)));
+    };
+    let mut member = stable();
+    lose(&mut member);
+    assert_eq!(member.on(4_101 * MS, Event::Tick), [Effect::Find]);
+    assert_eq!(member.on(4_102 * MS, Event::Found(Ok(()))), []);
+    assert_eq!(member.session_until(), Some(10_000 * MS), "nobody has said that it is a member");
+    assert_eq!(member.wake_at(), Some(4_102 * MS));
+    assert!(member.on(4_102 * MS, Event::Tick).contains(&Effect::Beat(m1(1))));
+    member.on(4_103 * MS, Event::Beaten(Ok(())));
+    assert_eq!(member.session_until(), Some(14_103 * MS));
+
+    let mut member = stable();
+    lose(&mut member);
+    assert_eq!(member.on(7_000 * MS, Event::Tick), [Effect::GiveUp, Effect::Find]);
+    assert_eq!(member.on(7_001 * MS, Event::Found(Ok(()))), [Effect::Prepare], "it says that it runs nothing");
+}
+
+#[test]
+fn a_session_without_an_answer_costs_what_runs_at_once() {
+    let mut member = stable();
+    member.on(3_000 * MS, Event::Tick);
+    assert_eq!(member.session_until(), Some(10_000 * MS));
+    assert_eq!(member.on(10_000 * MS, Event::Tick), [Effect::Find, Effect::GiveUp]);
+    assert_eq!(member.on(10_001 * MS, Event::Found(Ok(()))), [Effect::Prepare]);
+}
+
+/// Every sequence of seven events out of 21, from a fresh member and from a stable one: a member never hangs without a
+/// wake-up or an answer outstanding, never beats or syncs outside a generation, never holds on to what it ran once it
+/// was expelled.
+#[test]
+fn no_sequence_of_events_leaves_a_member_stuck_or_talking_out_of_turn() {
+    let refusals = [Refused::Loading, Refused::NoCoordinator, Refused::Expelled, Refused::Rebalancing];
+    let mut events = vec![Event::Tick, Event::Found(Ok(())), Event::Prepared, joined(5, "m1"), joined(6, "m2")];
+    events.extend([
+        Event::Decided { generation: 5, assignments: vec![] },
+        Event::Synced(Ok(vec![])),
+        Event::Beaten(Ok(())),
+        Event::Rejoin,
+    ]);
+    events.push(Event::Found(Err(Refused::NoCoordinator)));
+    events.push(Event::Joined(Err(Refused::IdRequired("m1".into()))));
+    events.extend(refusals.iter().map(|refused| Event::Joined(Err(refused.clone()))));
+    events.extend(refusals.iter().map(|refused| Event::Synced(Err(refused.clone()))));
+    events.extend(refusals.iter().map(|refused| Event::Beaten(Err(refused.clone()))));
+    let mut layer = HashMap::new();
+    for start in [Member::new(timings(), Duration::ZERO).0, stable()] {
+        layer.insert(format!("{start:?}"), start);
+    }
+    for depth in 1..=7 {
+        let mut next = HashMap::new();
+        for member in layer.values() {
+            for event in &events {
+                let mut after = member.clone();
+                let now = member.wake_at().unwrap_or(Duration::from_secs(depth));
+                let effects = after.on(now, event.clone());
+                check(&after, member.generation, &effects, event);
+                next.insert(format!("{after:?}"), after);
+            }
+        }
+        layer = next;
+    }
+    assert!(layer.len() > 100, "{} states", layer.len());
+}
+
+fn check(member: &Member, generation: i32, effects: &[Effect], event: &Event) {
+    for effect in effects {
+        match effect {
+            Effect::Beat(id) | Effect::Sync { id, .. } => assert!(id.generation >= 0),
+            Effect::GiveUp => assert!(!member.holds),
+            _ => {}
+        }
+    }
+    if generation >= 0 && member.generation < 0 {
+        assert!(!member.holds, "expelled by {event:?}, it still holds");
+    }
+    let waits_for_an_answer = matches!(
+        member.phase,
+        Phase::Seeking { asking: true, .. }
+            | Phase::Joining
+            | Phase::Preparing
+            | Phase::Deciding { .. }
+            | Phase::Syncing { .. }
+    );
+    let waits_for_nothing = member.phase == Phase::Gone;
+    assert!(
+        waits_for_an_answer || waits_for_nothing || member.wake_at().is_some(),
+        "stuck in {member:?} after {event:?}"
+    );
+}

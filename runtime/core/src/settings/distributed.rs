@@ -1,0 +1,159 @@
+//! Pure. What only a distributed worker is configured with.
+
+use std::time::Duration;
+
+use crate::model::GroupProtocol;
+
+use super::limits::positive_millis;
+use super::reader::Reader;
+
+/// One of the three internal topics.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct InternalTopic {
+    /// How many partitions it is made with; -1 for the broker's default.
+    pub partitions: i32,
+    /// How many replicas it is made with; -1 for the broker's default.
+    pub replication_factor: i16,
+}
+
+/// The settings of a worker in a group.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DistributedSettings {
+    /// `group.id`
+    pub group: String,
+    /// `session.timeout.ms`
+    pub session: Duration,
+    /// `heartbeat.interval.ms`
+    pub heartbeat: Duration,
+    /// `retry.backoff.ms`
+    pub retry: Duration,
+    /// `connect.protocol`
+    pub protocol: GroupProtocol,
+    /// `scheduled.rebalance.max.delay.ms`
+    pub max_delay: Duration,
+    /// `worker.sync.timeout.ms`
+    pub sync_timeout: Duration,
+    /// `inter.worker.key.generation.algorithm`, and that of signatures.
+    pub key_algorithm: String,
+    /// `inter.worker.key.size` in bits; none for the algorithm's own.
+    pub key_bits: Option<usize>,
+    /// `inter.worker.key.ttl.ms`; zero for no rotation.
+    pub key_ttl: Duration,
+    /// The topics of configurations, offsets and statuses, as they are made.
+    pub topics: [InternalTopic; 3],
+}
+
+/// MACs for requests between workers, by Java's names, and the bits of their keys (KeyGenerator's defaults).
+pub const MAC_ALGORITHMS: [(&str, usize); 3] = [("HmacSHA256", 256), ("HmacSHA384", 384), ("HmacSHA512", 512)];
+
+fn one_of<'a>(reader: &mut Reader, key: &str, default: &'a str, allowed: &[&'a str]) -> &'a str {
+    let Some(text) = reader.get(key) else { return default };
+    allowed.iter().copied().find(|name| *name == text).unwrap_or_else(|| {
+        let allowed = allowed.join(", ");
+        reader.problem(key, format!("Invalid value {text} for configuration {key}: String must be one of: {allowed}"));
+        default
+    })
+}
+
+impl DistributedSettings {
+    pub(super) fn read(reader: &mut Reader) -> DistributedSettings {
+        let millis = Duration::from_millis;
+        let algorithms = MAC_ALGORITHMS.map(|(name, _)| name);
+        let protocol = one_of(reader, "connect.protocol", "sessioned", &["eager", "compatible", "sessioned"]);
+        let key_algorithm = one_of(reader, "inter.worker.key.generation.algorithm", "HmacSHA256", &algorithms);
+        let signature = one_of(reader, "inter.worker.signature.algorithm", "HmacSHA256", &algorithms);
+        if key_algorithm != signature {
+            let message = format!(
+                "Invalid value {signature} for configuration inter.worker.signature.algorithm: weir signs with what \
+                 keys are made for, {key_algorithm}; say the same in both"
+            );
+            reader.problem("inter.worker.signature.algorithm", message);
+        }
+        let verified = reader.list("inter.worker.verification.algorithms");
+        if reader.get("inter.worker.verification.algorithms").is_some() && !verified.iter().any(|v| v == signature) {
+            let message = format!(
+                "Invalid value for configuration inter.worker.verification.algorithms: {signature} is not among it"
+            );
+            reader.problem("inter.worker.verification.algorithms", message);
+        }
+        let mut topic = |name: &str, partitions: i32| InternalTopic {
+            partitions: match reader.number(&format!("{name}.storage.partitions"), partitions) {
+                _ if name == "config" => 1,
+                partitions => partitions,
+            },
+            replication_factor: reader.number(&format!("{name}.storage.replication.factor"), 3),
+        };
+        let topics = [topic("config", 1), topic("offset", 25), topic("status", 5)];
+        let settings = DistributedSettings {
+            group: reader.required("group.id"),
+            session: positive_millis(reader, "session.timeout.ms", millis(10_000)),
+            heartbeat: positive_millis(reader, "heartbeat.interval.ms", millis(3_000)),
+            retry: reader.millis("retry.backoff.ms", millis(100)),
+            protocol: match protocol {
+                "eager" => GroupProtocol::Eager,
+                "compatible" => GroupProtocol::Compatible,
+                _ => GroupProtocol::Sessioned,
+            },
+            max_delay: reader.millis("scheduled.rebalance.max.delay.ms", millis(300_000)),
+            sync_timeout: reader.millis("worker.sync.timeout.ms", millis(3_000)),
+            key_algorithm: key_algorithm.to_owned(),
+            key_bits: reader
+                .get("inter.worker.key.size")
+                .is_some()
+                .then(|| reader.number("inter.worker.key.size", 256)),
+            key_ttl: reader.millis("inter.worker.key.ttl.ms", millis(3_600_000)),
+            topics,
+        };
+        if settings.heartbeat >= settings.session {
+            let message = format!(
+                "Invalid value {} for configuration heartbeat.interval.ms: it has to be below session.timeout.ms, {} ms",
+                settings.heartbeat.as_millis(),
+                settings.session.as_millis()
+            );
+            reader.problem("heartbeat.interval.ms", message);
+        }
+        settings
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::Config;
+
+    fn read(entries: &[(&str, &str)]) -> Result<DistributedSettings, Vec<String>> {
+        let config: Config = entries.iter().map(|(key, value)| (key.to_string(), value.to_string())).collect();
+        let mut reader = Reader::new(&config);
+        let settings = DistributedSettings::read(&mut reader);
+        reader.finish().map(|()| settings).map_err(|problems| problems.into_iter().map(|problem| problem.key).collect())
+    }
+
+    #[test]
+    fn connects_defaults_hold() {
+        let settings = read(&[("group.id", "g"), ("config.storage.partitions", "7")]).unwrap();
+        assert_eq!((settings.session.as_millis(), settings.max_delay.as_secs()), (10_000, 300));
+        assert_eq!(settings.protocol, GroupProtocol::Sessioned);
+        assert_eq!(
+            settings.topics.map(|topic| (topic.partitions, topic.replication_factor)),
+            [(1, 3), (25, 3), (5, 3)]
+        );
+    }
+
+    #[test]
+    fn every_problem_is_said_at_once() {
+        let wrong = read(&[
+            ("connect.protocol", "lazy"),
+            ("inter.worker.signature.algorithm", "HmacSHA512"),
+            ("heartbeat.interval.ms", "10000"),
+            ("offset.storage.partitions", "many"),
+        ]);
+        let keys = [
+            "connect.protocol",
+            "inter.worker.signature.algorithm",
+            "offset.storage.partitions",
+            "group.id",
+            "heartbeat.interval.ms",
+        ];
+        assert_eq!(wrong.unwrap_err(), keys);
+    }
+}

@@ -1,0 +1,82 @@
+//! Requests that another worker has to carry out: sent on to it, at most twice (Connect's HerderRequestHandler).
+
+use axum::body::Body;
+use axum::extract::{Request, State};
+use axum::http::{HeaderMap, Method, StatusCode, header};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+
+use super::AppSlot;
+use super::error::Error;
+use super::media::read_body;
+use super::query::without_forward;
+
+/// An answer's note that another worker has to be asked: where that one answers REST.
+#[derive(Clone)]
+pub struct Elsewhere(pub String);
+
+/// What the worker that was asked next is told about going on, by what this one was told; none when it ends here.
+fn next_hop(forward: Option<&str>) -> Option<bool> {
+    match forward {
+        None => Some(true),
+        Some(told) if told.eq_ignore_ascii_case("true") => Some(false),
+        Some(_) => None,
+    }
+}
+
+/// Sends a request on whose answer is that somebody else has to be asked.
+pub async fn forwarded(State(app): State<AppSlot>, request: Request, next: Next) -> Response {
+    let client = app.get().and_then(|app| app.client.clone());
+    let (Some(client), true) = (client, request.method() != Method::GET) else { return next.run(request).await };
+    let (parts, body) = request.into_parts();
+    let bytes = match read_body(body).await {
+        Ok(bytes) => bytes,
+        Err(error) => return error.into_response(),
+    };
+    let (method, uri, headers) = (parts.method.clone(), parts.uri.clone(), parts.headers.clone());
+    let answer = next.run(Request::from_parts(parts, Body::from(bytes.clone()))).await;
+    let Some(Elsewhere(url)) = answer.extensions().get::<Elsewhere>().cloned() else { return answer };
+    let (kept, forward) = without_forward(uri.query().unwrap_or_default());
+    let Some(again) = next_hop(forward) else { return answer };
+    let url = format!("{}{}?{kept}forward={again}", url.trim_end_matches('/'), uri.path());
+    tracing::debug!(%method, url, "a request is sent on");
+    sent_on(&client, method, &url, &headers, bytes).await.unwrap_or_else(|error| {
+        let message = format!("IO Error trying to forward REST request: {error}");
+        Error::new(StatusCode::INTERNAL_SERVER_ERROR, message).into_response()
+    })
+}
+
+async fn sent_on(
+    client: &reqwest::Client,
+    method: Method,
+    url: &str,
+    headers: &HeaderMap,
+    body: Vec<u8>,
+) -> Result<Response, reqwest::Error> {
+    let mut request = client.request(method, url).body(body);
+    for name in [header::CONTENT_TYPE, header::ACCEPT, header::AUTHORIZATION] {
+        if let Some(value) = headers.get(&name) {
+            request = request.header(name, value);
+        }
+    }
+    let answer = request.send().await?;
+    let mut response = Response::new(Body::empty());
+    *response.status_mut() = answer.status();
+    for name in [header::CONTENT_TYPE, header::LOCATION] {
+        if let Some(value) = answer.headers().get(&name) {
+            response.headers_mut().insert(name, value.clone());
+        }
+    }
+    *response.body_mut() = Body::from(answer.bytes().await?);
+    Ok(response)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_request_takes_two_hops_at_most() {
+        assert_eq!([None, Some("true"), Some("false"), Some("x")].map(next_hop), [Some(true), Some(false), None, None]);
+    }
+}

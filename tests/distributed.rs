@@ -1,5 +1,8 @@
 //! Workers of a group on a real Kafka: who comes, goes, is killed or frozen, and what becomes of connectors and records.
 
+#[path = "distributed/takeover.rs"]
+mod takeover;
+
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};

@@ -46,7 +46,7 @@ fn weir(folder: &Path, properties: &str) -> (Worker, String) {
 
 /// Writes Apache's answers; answers the steps whose awaited answer did not come.
 fn write(scenario: &Scenario) -> Vec<String> {
-    let played = play(scenario, Worker::apache);
+    let played = play(scenario, |folder, properties| Worker::apache("Standalone", folder, properties));
     let late = played.iter().filter(|played| !played.came).map(|played| format!("{}: {}", scenario.name, played.step));
     let late = late.collect();
     let with_step = |played: Answered| json!({"step": played.step, "answer": played.answer});

@@ -66,7 +66,7 @@ impl Contender {
         );
         let file = here.join("worker.properties");
         let mut command = match kind {
-            Kind::Apache => kafka::connect_standalone(JVM),
+            Kind::Apache => kafka::connect("Standalone", JVM),
             Kind::Weir => {
                 properties += &format!("sandbox.path.ceiling={}\n", folder.display());
                 let mut command = Command::new(weir());

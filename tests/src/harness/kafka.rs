@@ -48,13 +48,14 @@ fn home() -> PathBuf {
     home
 }
 
-/// Apache's ConnectStandalone in a JVM with these options; its worker file comes as the next argument.
-pub fn connect_standalone(jvm: &[&str]) -> Command {
+/// Apache's ConnectStandalone or ConnectDistributed in a JVM with these options; its worker file comes as the next
+/// argument.
+pub fn connect(kind: &str, jvm: &[&str]) -> Command {
     let home = home();
     let mut command = Command::new("java");
     command.env("CLASSPATH", home.join("libs").join("*")).args(jvm);
     command.arg(format!("-Dlog4j2.configurationFile={}", home.join("log4j2.properties").display()));
-    command.arg("org.apache.kafka.connect.cli.ConnectStandalone");
+    command.arg(format!("org.apache.kafka.connect.cli.Connect{kind}"));
     command
 }
 

@@ -80,12 +80,13 @@ impl Worker {
         Worker { child, log }
     }
 
-    /// Starts Apache Kafka Connect with these properties in a folder; answers when it is ready, and where.
-    pub fn apache(folder: &Path, properties: &str) -> (Worker, String) {
+    /// Starts Apache Kafka Connect, `Standalone` or `Distributed`, with these properties in a folder; answers when it is
+    /// ready, and where.
+    pub fn apache(kind: &str, folder: &Path, properties: &str) -> (Worker, String) {
         let (port, _) = super::kafka::free_ports();
         let properties = format!("listeners=http://127.0.0.1:{port}\n{properties}");
         std::fs::write(folder.join("worker.properties"), properties).expect("the test's folder can be written to");
-        let mut command = super::kafka::connect_standalone(&["-Xmx512m", "-XX:+UseSerialGC"]);
+        let mut command = super::kafka::connect(kind, &["-Xmx512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"]);
         command.arg(folder.join("worker.properties"));
         let log = folder.join("apache.log");
         let out = std::fs::File::create(&log).expect("a log");

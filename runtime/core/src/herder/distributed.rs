@@ -29,6 +29,8 @@ const FLUSH: Duration = Duration::from_secs(3);
 const PATIENCE: Duration = Duration::from_secs(10);
 /// Requests that may wait for the end of a round.
 const WAITING: usize = 64;
+/// How often a leader looks for states of what is gone.
+const FORGET: Duration = Duration::from_secs(1);
 /// How often a leader looks whether the key for requests between workers is due.
 const LOOK_AT_KEY: Duration = Duration::from_secs(60);
 
@@ -82,6 +84,7 @@ pub struct Distributed {
     unstored: BTreeMap<String, Vec<Config>>,
     store_at: Instant,
     key_at: Instant,
+    forget_at: Instant,
     began: Instant,
     cancel: CancellationToken,
 }
@@ -118,6 +121,7 @@ impl Distributed {
             unstored: BTreeMap::new(),
             store_at: now,
             key_at: now,
+            forget_at: now,
             began: now,
             cancel,
         }
@@ -161,6 +165,7 @@ impl Distributed {
                 () = sleep_until(self.store_at), if !self.unstored.is_empty() => self.store_again().await,
                 () = sleep_until(self.read_at), if self.behind.is_some() => self.read().await,
                 () = sleep_until(self.key_at), if self.place.leads() => self.renew_key().await,
+                () = sleep_until(self.forget_at), if self.place.leads() && !self.regrouping => self.forget_what_is_gone(),
                 () = sleep_until(patience.unwrap_or(self.began)), if patience.is_some() => self.lose_patience(),
                 () = changed(&mut self.herd.configs) => self.read().await,
                 request = self.requests.recv() => match request {
@@ -280,8 +285,10 @@ impl Distributed {
         }
     }
 
-    /// States of what is configured no more are the leader's to forget (DistributedHerder.updateDeletedConnectorStatus).
-    fn forget_what_is_gone(&self) {
+    /// States of what is configured no more are the leader's to forget (DistributedHerder.updateDeletedConnectorStatus). A
+    /// last word of who ran it may come after the round, so it looks again and again.
+    fn forget_what_is_gone(&mut self) {
+        self.forget_at = Instant::now() + FORGET;
         let (state, statuses) = (self.herd.view.state(), &self.herd.view.statuses);
         statuses.retain(|name| state.get(name).is_some());
         for (name, connector) in state.connectors() {

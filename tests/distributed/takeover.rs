@@ -1,0 +1,126 @@
+//! One cluster, weir's and Apache's workers: after each other on the same topics, and side by side in one group.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Value, json};
+use weir_tests::harness::worker::Worker;
+
+use super::{Group, answered, append, status};
+
+/// How often each line arrived in the sink's file.
+fn arrived(group: &Group) -> BTreeMap<String, usize> {
+    let text = std::fs::read_to_string(group.file("out.txt")).unwrap_or_default();
+    let mut arrived = BTreeMap::new();
+    for line in text.lines() {
+        *arrived.entry(line.to_owned()).or_insert(0) += 1;
+    }
+    arrived
+}
+
+fn sink(group: &Group) -> Value {
+    json!({
+        "connector.class": "FileStreamSink",
+        "file": group.file("out.txt").display().to_string(),
+        "topics": format!("{}-lines", group.name),
+    })
+}
+
+fn apache(group: &Group) -> (Worker, String) {
+    let folder = group.dir.path().join("apache");
+    std::fs::create_dir_all(&folder).unwrap();
+    let properties = format!("rest.advertised.host.name=127.0.0.1\nplugin.discovery=only_scan\n{}", group.properties());
+    Worker::apache("Distributed", &folder, &properties)
+}
+
+/// Lines through the cluster: each of them arrives, and once.
+fn lines_flow(group: &Group, worker: &mut Worker, round: &str) {
+    let lines: Vec<String> = (0..10).map(|line| format!("{round} {line}")).collect();
+    append(&group.file("in-0.txt"), &lines);
+    worker.until("every line", || {
+        let arrived = arrived(group);
+        lines.iter().all(|line| arrived.contains_key(line))
+    });
+}
+
+/// `source` and `sink` run with a task each, `resting` is paused, as a worker sees it.
+fn is_as_it_was(url: &str) -> bool {
+    let state = |name: &str, state: &str| {
+        let status = status(url, name);
+        status["connector"]["state"] == state && status["tasks"][0]["state"] == state
+    };
+    state("source", "RUNNING") && state("sink", "RUNNING") && state("resting", "PAUSED")
+}
+
+fn settle(worker: &mut Worker, url: &str) {
+    worker.until("connectors as they were", || is_as_it_was(url));
+}
+
+#[test]
+fn apache_takes_over_where_weir_stopped_and_weir_where_apache_did() {
+    let mut group = Group::of(1, "takeover");
+    assert_eq!(group.put(0, "source", &group.source(0)).status, 201);
+    assert_eq!(group.put(0, "sink", &sink(&group)).status, 201);
+    assert_eq!(group.put(0, "resting", &group.source(1)).status, 201);
+    let url = group.urls()[0].clone();
+    group.until("tasks", |urls| status(&urls[0], "resting")["tasks"][0]["state"] == "RUNNING");
+    assert_eq!(answered("PUT", &format!("{url}/connectors/resting/pause"), None).status, 202);
+    let mut weir = group.workers[0].take().unwrap().worker;
+    settle(&mut weir, &url);
+    lines_flow(&group, &mut weir, "weir");
+    assert!(weir.stop());
+
+    let (mut java, url) = apache(&group);
+    settle(&mut java, &url);
+    lines_flow(&group, &mut java, "apache");
+    let late = group.source(2);
+    assert_eq!(answered("PUT", &format!("{url}/connectors/late/config"), Some(&late)).status, 201);
+    java.until("a connector of Apache's", || status(&url, "late")["tasks"][0]["state"] == "RUNNING");
+    assert!(java.stop(), "it ends well");
+
+    group.start(0);
+    let super::Member { worker: mut weir, url } = group.workers[0].take().unwrap();
+    settle(&mut weir, &url);
+    weir.until("a connector of Apache's", || status(&url, "late")["tasks"][0]["state"] == "RUNNING");
+    lines_flow(&group, &mut weir, "weir again");
+    assert!(weir.stop());
+    assert!(arrived(&group).values().all(|times| *times == 1), "offsets are taken over: {:?}", arrived(&group));
+}
+
+#[test]
+fn weir_and_apache_share_one_group() {
+    let mut group = Group::of(0, "mixed");
+    let (mut java, theirs) = apache(&group);
+    group.workers.push(None);
+    group.start(0);
+    let ours = group.urls()[0].clone();
+    // Each is asked; one of the two leads, and the other sends on.
+    for (number, url) in [(0, &ours), (1, &theirs), (2, &ours), (3, &theirs)] {
+        let source = group.source(number);
+        let url = format!("{url}/connectors/source-{number}/config");
+        java.until("a connector", || matches!(answered("PUT", &url, Some(&source)).status, 200 | 201));
+    }
+    let parts = |url: &str| -> Vec<Value> {
+        let statuses = (0..4).map(|number| status(url, &format!("source-{number}")));
+        statuses.flat_map(|status| [status["connector"].clone(), status["tasks"][0].clone()]).collect()
+    };
+    java.until("a share for each", || {
+        [&ours, &theirs].iter().all(|url| {
+            let parts = parts(url);
+            let on = |owner: &str| parts.iter().filter(|part| owner.ends_with(part["worker_id"].as_str().unwrap_or("?"))).count();
+            parts.iter().all(|part| part["state"] == "RUNNING") && on(&ours) == 4 && on(&theirs) == 4
+        })
+    });
+    for (number, url) in [(0, &theirs), (1, &ours), (2, &theirs), (3, &ours)] {
+        for path in [format!("source-{number}/restart"), format!("source-{number}/tasks/0/restart")] {
+            let url = format!("{url}/connectors/{path}");
+            java.until("a restart", || answered("POST", &url, None).status == 204);
+        }
+    }
+    java.kill();
+    group.until("all on weir", |urls| {
+        let parts = parts(&urls[0]);
+        parts.iter().all(|part| {
+            part["state"] == "RUNNING" && ours.ends_with(part["worker_id"].as_str().unwrap_or("?"))
+        })
+    });
+}

@@ -106,7 +106,9 @@ fn weir_and_apache_share_one_group() {
     java.until("a share for each", || {
         [&ours, &theirs].iter().all(|url| {
             let parts = parts(url);
-            let on = |owner: &str| parts.iter().filter(|part| owner.ends_with(part["worker_id"].as_str().unwrap_or("?"))).count();
+            let on = |owner: &str| {
+                parts.iter().filter(|part| owner.ends_with(part["worker_id"].as_str().unwrap_or("?"))).count()
+            };
             parts.iter().all(|part| part["state"] == "RUNNING") && on(&ours) == 4 && on(&theirs) == 4
         })
     });
@@ -119,8 +121,6 @@ fn weir_and_apache_share_one_group() {
     java.kill();
     group.until("all on weir", |urls| {
         let parts = parts(&urls[0]);
-        parts.iter().all(|part| {
-            part["state"] == "RUNNING" && ours.ends_with(part["worker_id"].as_str().unwrap_or("?"))
-        })
+        parts.iter().all(|part| part["state"] == "RUNNING" && ours.ends_with(part["worker_id"].as_str().unwrap_or("?")))
     });
 }

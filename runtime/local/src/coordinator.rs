@@ -238,9 +238,11 @@ impl Group {
     fn next(&self) -> Option<Instant> {
         let until = match self.phase {
             Phase::Joining { until } => Some(until),
-            _ => None,
+            Phase::Empty | Phase::Deciding | Phase::Stable => None,
         };
-        self.members.values().map(|member| member.expires).chain(until).min()
+        // Whoever has joined the round is waited for by nobody.
+        let awaited = self.members.values().filter(|member| until.is_none() || !member.joined);
+        awaited.map(|member| member.expires).chain(until).min()
     }
 }
 

@@ -35,6 +35,8 @@ const REQUESTS: usize = 64;
 /// How long an internal topic may take to be there (Connect's default.api.timeout.ms of 60 s), and the wait in between.
 const TOPIC: Duration = Duration::from_secs(60);
 const TOPIC_AGAIN: Duration = Duration::from_millis(200);
+/// How long the last statuses may take to be written.
+const LAST_WORDS: Duration = Duration::from_secs(5);
 /// How long leaving the group may take at the end.
 const LEAVE: Duration = Duration::from_secs(4);
 
@@ -200,6 +202,7 @@ async fn listen(
         (None, false) => host,
         (None, true) => own_address(),
     };
+    let host = if host.contains(':') && !host.starts_with('[') { format!("[{host}]") } else { host };
     Ok((servers, format!("{host}:{}", advertised_port.unwrap_or(port))))
 }
 
@@ -251,7 +254,10 @@ async fn serve(
     let panicked = |error| format!("a part of the worker panicked, which is a bug in weir: {error}");
     let ended = herder.await.map_err(panicked)?;
     written.cancel.cancel();
-    written.done.await.map_err(panicked)?;
+    // A broker that does not answer must not keep it from ending.
+    if tokio::time::timeout(LAST_WORDS, written.done).await.is_err() {
+        tracing::warn!("the last statuses could not be written in time");
+    }
     // Requests that are under way get their answer, but nobody waits for them for ever.
     for server in servers {
         let _ = tokio::time::timeout(Duration::from_secs(1), server).await;
@@ -373,7 +379,8 @@ async fn start(
         "weir runs"
     );
     let plugins = Arc::new(RwLock::new(registry));
-    let view = View { state: Arc::default(), statuses: statuses.clone(), plugins: plugins.clone() };
+    let view =
+        View { state: Arc::default(), statuses: statuses.clone(), plugins: plugins.clone(), signs: Arc::default() };
     let builder = Arc::new(Builder {
         settings: Arc::new(settings),
         plugins: plugins.clone(),

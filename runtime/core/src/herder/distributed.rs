@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use tokio::sync::mpsc;
@@ -75,6 +76,8 @@ pub struct Distributed {
     rejoin_at: Option<Instant>,
     /// The position in the config topic that it has to reach before it starts anything.
     behind: Option<i64>,
+    /// Whether reading failed, so that it is tried again.
+    unread: bool,
     read_at: Instant,
     /// Task sets on their way to the leader.
     submitted: JoinSet<Submitted>,
@@ -115,6 +118,7 @@ impl Distributed {
             revoking: false,
             rejoin_at: None,
             behind: None,
+            unread: false,
             read_at: now,
             submitted: JoinSet::new(),
             submitting: BTreeSet::new(),
@@ -130,11 +134,20 @@ impl Distributed {
     /// Takes requests until it is cancelled, then stops everything and leaves the group. An error is what the group
     /// turned this worker away with.
     pub async fn run(mut self) -> Result<(), String> {
-        self.read().await;
+        // A worker that knows of no connectors must not lead.
+        while !self.read().await {
+            tokio::select! {
+                biased;
+                () = self.cancel.cancelled() => return Ok(()),
+                () = sleep_until(self.read_at) => {}
+            }
+        }
         self.herd.regroup = false;
         let ended = loop {
             // Beyond its session a worker starts nothing: it is about to be told to stop everything.
-            if self.behind.is_none() && (self.membership.session.holds() || self.place.mine.is_empty()) {
+            let session = self.membership.session.clone();
+            let lapsed = !session.holds() && !self.place.mine.is_empty();
+            if self.behind.is_none() && !lapsed {
                 self.herd.carry_out(Some(&self.place.mine));
             }
             self.herd.answer_waiters();
@@ -163,11 +176,13 @@ impl Distributed {
                 }
                 Some(done) = self.submitted.join_next() => self.was_submitted(done),
                 () = sleep_until(self.store_at), if !self.unstored.is_empty() => self.store_again().await,
-                () = sleep_until(self.read_at), if self.behind.is_some() => self.read().await,
+                () = sleep_until(self.read_at), if self.behind.is_some() || self.unread => drop(self.read().await),
+                // What was put off is carried out.
+                () = session.begun(), if lapsed => {}
                 () = sleep_until(self.key_at), if self.place.leads() => self.renew_key().await,
                 () = sleep_until(self.forget_at), if self.place.leads() && !self.regrouping => self.forget_what_is_gone(),
                 () = sleep_until(patience.unwrap_or(self.began)), if patience.is_some() => self.lose_patience(),
-                () = changed(&mut self.herd.configs) => self.read().await,
+                () = changed(&mut self.herd.configs), if !self.unread => drop(self.read().await),
                 request = self.requests.recv() => match request {
                     Some(request) => self.request(request).await,
                     None => break Ok(()),
@@ -180,18 +195,20 @@ impl Distributed {
         ended
     }
 
-    /// Reads the config topic to its end, within the time that a worker may take to catch up.
-    async fn read(&mut self) {
+    /// Reads the config topic to its end, within the time that a worker may take to catch up. Answers whether it could.
+    async fn read(&mut self) -> bool {
         let failed = match timeout(self.settings.sync_timeout, self.herd.read()).await {
             Ok(Ok(())) => None,
             Ok(Err(error)) => Some(error.to_string()),
             Err(_) => Some("worker.sync.timeout.ms has passed".to_owned()),
         };
+        self.unread = failed.is_some();
         if let Some(error) = failed {
             tracing::warn!(error, "the config topic cannot be read, which is tried again");
         }
         self.behind = self.behind.filter(|offset| self.herd.configs.offset() < *offset);
         self.read_at = Instant::now() + AGAIN;
+        !self.unread
     }
 
     /// Wishes for a round where who runs what has to be decided anew.
@@ -317,6 +334,7 @@ impl Distributed {
         self.rejoin_at = (!assignment.delay.is_zero()).then(|| Instant::now() + assignment.delay);
         let (offset, mismatch) = (assignment.offset, assignment.mismatch);
         self.place.assigned(id, protocol, assignment);
+        self.herd.view.signs.store(self.place.signs(), Ordering::Relaxed);
         let read = self.herd.configs.offset();
         if read < offset {
             self.behind = Some(offset);
@@ -351,8 +369,11 @@ impl Distributed {
 
     /// Has a connector's task set stored, by the leader.
     async fn retask(&mut self, name: String, configs: Vec<Config>) {
-        self.unstored.insert(name.clone(), configs);
-        self.store(name).await;
+        self.unstored.remove(&name);
+        if self.herd.is_news(&name, &configs) {
+            self.unstored.insert(name.clone(), configs);
+            self.store(name).await;
+        }
     }
 
     /// Stores a task set, or sends it to the leader. A set that takes its place meanwhile goes after it.
@@ -401,8 +422,8 @@ impl Distributed {
     /// Tries again to have the task sets stored that could not be.
     async fn store_again(&mut self) {
         self.store_at = Instant::now() + AGAIN;
-        let mine = &self.place.mine.connectors;
-        self.unstored.retain(|name, _| mine.contains(name));
+        let (mine, herd) = (&self.place.mine.connectors, &self.herd);
+        self.unstored.retain(|name, configs| mine.contains(name) && herd.is_news(name, configs));
         for name in self.unstored.keys().cloned().collect::<Vec<_>>() {
             self.store(name).await;
         }
@@ -411,8 +432,8 @@ impl Distributed {
     /// Carries a request out, sends it elsewhere, or lets it wait until it is known whose it is.
     async fn request(&mut self, request: Request) {
         match self.place.whose(&request) {
-            Whose::Ours if !self.regrouping || request.is_anybodys() => self.herd.handle(request).await,
-            _ if self.regrouping && self.waiting.len() < WAITING => {
+            Whose::Ours if self.may_do(&request) => self.herd.handle(request).await,
+            _ if !self.is_settled() && self.waiting.len() < WAITING => {
                 self.waiting.push((Instant::now() + PATIENCE, request));
             }
             Whose::Ours => request.refuse(HerderError::Rebalancing),
@@ -421,6 +442,19 @@ impl Distributed {
                 Some(error) => request.refuse(error),
                 None => request.refuse(HerderError::Elsewhere(url)),
             },
+        }
+    }
+
+    /// Whether it has its assignment and may write.
+    fn is_settled(&self) -> bool {
+        !self.regrouping && self.membership.session.holds()
+    }
+
+    fn may_do(&self, request: &Request) -> bool {
+        match request {
+            Request::Ping { .. } => true,
+            request if request.is_anybodys() => self.membership.session.holds(),
+            _ => self.is_settled(),
         }
     }
 

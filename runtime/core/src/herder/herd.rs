@@ -135,17 +135,21 @@ impl Herd {
         }
     }
 
-    /// Takes in what arrived; answers the tasks that a connector wants, if they are others than it has.
+    /// Takes in what arrived; answers the tasks that a connector wants.
     pub fn arrived(&mut self, arrival: Arrival, mine: Option<&Work>) -> Option<(String, Vec<Config>)> {
         let state = self.view.state.clone();
         let state = state.read().unwrap_or_else(PoisonError::into_inner);
-        let wanted = self.running.take(arrival, &state, mine);
-        wanted.filter(|(name, configs)| {
-            state.get(name).is_some_and(|connector| {
-                connector.inconsistent
+        self.running.take(arrival, &state, mine)
+    }
+
+    /// Whether a task set is to be stored: its connector is there and not stopped, and has another one
+    /// (Herder.taskConfigsChanged).
+    pub fn is_news(&self, name: &str, configs: &[Config]) -> bool {
+        self.view.state().get(name).is_some_and(|connector| {
+            connector.target != TargetState::Stopped
+                && (connector.inconsistent
                     || connector.tasks != *configs
-                    || connector.applied.as_ref() != Some(&connector.config)
-            })
+                    || connector.applied.as_ref() != Some(&connector.config))
         })
     }
 

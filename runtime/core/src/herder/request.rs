@@ -1,5 +1,6 @@
 //! What a herder can be asked, what it answers, and the handle with which others ask and look.
 
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 
 use tokio::sync::{mpsc, oneshot};
@@ -137,6 +138,8 @@ pub struct View {
     pub statuses: Arc<StatusStore>,
     /// The plugins.
     pub plugins: Arc<RwLock<Registry>>,
+    /// Whether the workers of the group sign what they ask of each other.
+    pub signs: Arc<AtomicBool>,
 }
 
 impl View {

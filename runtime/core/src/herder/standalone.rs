@@ -76,6 +76,9 @@ impl Standalone {
 
     async fn retask(&mut self, name: String, configs: Vec<Config>) {
         self.unstored.remove(&name);
+        if !self.herd.is_news(&name, &configs) {
+            return;
+        }
         if let Err(error) = self.herd.store_tasks(&name, &configs).await {
             tracing::warn!(connector = name, %error, "its tasks cannot be stored, which is tried again");
             self.unstored.insert(name, configs);

@@ -104,6 +104,10 @@ impl DistributedSettings {
             key_ttl: reader.millis("inter.worker.key.ttl.ms", millis(3_600_000)),
             topics,
         };
+        if let Some(bits) = settings.key_bits.filter(|bits| !(128..=4096).contains(bits)) {
+            let message = format!("Invalid value {bits} for configuration inter.worker.key.size: say 128 to 4096 bits");
+            reader.problem("inter.worker.key.size", message);
+        }
         if settings.heartbeat >= settings.session {
             let message = format!(
                 "Invalid value {} for configuration heartbeat.interval.ms: it has to be below session.timeout.ms, {} ms",
@@ -145,6 +149,7 @@ mod tests {
             ("connect.protocol", "lazy"),
             ("inter.worker.signature.algorithm", "HmacSHA512"),
             ("heartbeat.interval.ms", "10000"),
+            ("inter.worker.key.size", "0"),
             ("offset.storage.partitions", "many"),
         ]);
         let keys = [
@@ -152,6 +157,7 @@ mod tests {
             "inter.worker.signature.algorithm",
             "offset.storage.partitions",
             "group.id",
+            "inter.worker.key.size",
             "heartbeat.interval.ms",
         ];
         assert_eq!(wrong.unwrap_err(), keys);

@@ -123,7 +123,8 @@ impl World {
         let plugins = Arc::new(RwLock::new(registry));
         let (store, reader) = StatusStore::open(&*statuses, &worker_id).await.unwrap();
         let store = Arc::new(store);
-        let view = View { state: Arc::default(), statuses: store.clone(), plugins: plugins.clone() };
+        let view =
+            View { state: Arc::default(), statuses: store.clone(), plugins: plugins.clone(), signs: Arc::default() };
         let builder = Arc::new(Builder {
             settings: Arc::new(WorkerSettings::parse(&settings()).unwrap()),
             plugins,
@@ -209,6 +210,9 @@ impl World {
             let Some((_, herder)) = &asked else { break };
             let answer = tokio::time::timeout(Duration::from_secs(30), herder.ask(&request)).await;
             let Ok(Err(HerderError::Elsewhere(Some(url)))) = answer else {
+                if answer.is_err() && self.handle(|life| life.number == number).is_some() {
+                    locked(&self.floor).violations.push(format!("{what} by worker {number}: no answer in time"));
+                }
                 let answer = answer.unwrap_or(Err(HerderError::Failed("no answer in time".into())));
                 let said = answer.as_ref().map(|_| "done").map_err(ToString::to_string);
                 self.note(format!("{what} by worker {number}: {said:?}"));

@@ -74,6 +74,16 @@ async fn a_trap_tells_where_it_happened_and_what_the_guest_said_last() {
     assert!(fault.contains("poll trapped"), "{fault}");
     assert!(fault.contains("misbehave"), "a backtrace with names: {fault}");
     assert!(fault.contains("I was told to panic"), "{fault}");
+    assert!(!fault.contains("Stack backtrace"), "the host's own backtrace: {fault}");
+}
+
+#[test]
+fn a_trap_tells_nothing_of_the_host_when_it_keeps_backtraces() {
+    let traps = "a_trap_tells_where_it_happened_and_what_the_guest_said_last";
+    let mut again = std::process::Command::new(std::env::current_exe().unwrap());
+    let ran = again.args(["--exact", traps]).env("RUST_BACKTRACE", "1").output().unwrap();
+    let said = String::from_utf8_lossy(&ran.stdout);
+    assert!(ran.status.success() && said.contains("1 passed"), "{said}");
 }
 
 #[tokio::test]

@@ -136,7 +136,14 @@ fn trapped(call: &'static str, error: &wasmtime::Error, state: &mut GuestState) 
     }
     let last = state.log.last();
     let said = if last.is_empty() { String::new() } else { format!("\nlast log lines:\n{}", last.join("\n")) };
-    Fault::Trapped(format!("{call} trapped: {error:?}{said}"))
+    Fault::Trapped(format!("{call} trapped: {}{said}", chain(error)))
+}
+
+/// An error and what caused it, a line each, with the guest's backtrace where it has one. The host's own, which
+/// `{:?}` prints too, is nobody's business who reads a status.
+fn chain(error: &wasmtime::Error) -> String {
+    let causes: Vec<String> = error.chain().map(|cause| cause.to_string().trim_end().to_owned()).collect();
+    causes.join("\ncaused by: ")
 }
 
 /// The limits that wasmtime keeps by itself, as its errors tell of them.

@@ -5,6 +5,8 @@
 mod compiling;
 #[path = "sandbox/limits.rs"]
 mod limits;
+#[path = "sandbox/unfit.rs"]
+mod unfit;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};

@@ -6,6 +6,7 @@ use std::path::Path;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use weir_tests::harness::http::{Answer, Wire, request};
+use weir_tests::harness::unfit::swapped;
 use weir_tests::harness::worker::Worker;
 use weir_tests::harness::{built, guest};
 
@@ -128,6 +129,7 @@ fn what_is_no_plugin_is_refused_and_leaves_nothing_behind() {
         ("a core module", b"\0asm\x01\0\0\0".to_vec(), 400, "core WebAssembly module"),
         ("a component that imports the unknown", unknown.to_vec(), 400, "foo:bar/baz"),
         ("a component for another world", b"\0asm\x0d\0\x01\0".to_vec(), 400, "another world"),
+        ("exports of other types", swapped(guest("counter_source"), "start", "watch"), 400, "source-connector@0.1.0"),
         ("half a component", cut, 400, "does not compile"),
         ("too much", vec![0; 2_000_001], 413, "plugin.upload.max.bytes"),
         ("a stock plugin", stock.clone(), 409, "weir.file.S"),

@@ -2,7 +2,8 @@
 
 use std::process::{Command, Output};
 
-use weir_tests::harness::{built, weir};
+use weir_tests::harness::unfit::swapped;
+use weir_tests::harness::{built, guest, weir};
 
 fn check(file: &std::path::Path) -> (bool, String) {
     let Output { status, stdout, stderr } = Command::new(weir()).args(["plugin", "check"]).arg(file).output().unwrap();
@@ -18,6 +19,10 @@ fn a_plugin_is_described_and_what_is_none_is_refused_with_its_reason() {
     std::fs::write(&module, b"\0asm\x01\0\0\0").unwrap();
     let (fits, said) = check(&module);
     assert!(!fits && said.contains("core WebAssembly module, not a component"), "{said}");
+    let other_types = folder.path().join("other_types.wasm");
+    std::fs::write(&other_types, swapped(guest("counter_source"), "start", "watch")).unwrap();
+    let (fits, said) = check(&other_types);
+    assert!(!fits && said.contains("source-connector@0.1.0 has other types"), "{said}");
     let (fits, said) = check(&folder.path().join("missing.wasm"));
     assert!(!fits && said.contains("missing.wasm"), "{said}");
 }

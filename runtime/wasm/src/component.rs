@@ -5,6 +5,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use bytes::Bytes;
 use sha2::{Digest, Sha256};
+use wasmtime::Store;
 use wasmtime::component::{InstancePre, Linker};
 use weir_core::model::{Class, ClassKind, Fault, Grants, Limits, Refusal};
 use weir_core::observe::GuestMeter;
@@ -85,28 +86,75 @@ fn check_preamble(wasm: &[u8]) -> Result<(), Refusal> {
     }
 }
 
+/// The name that a component exports an interface of the contract by.
+fn full_name(interface: &str) -> String {
+    format!("weir:connect/{interface}@0.1.0")
+}
+
+/// The indices of one interface, which are none when it is not exported.
+fn find<I>(
+    pre: &InstancePre<GuestState>,
+    interface: &str,
+    indices: fn(&InstancePre<GuestState>) -> wasmtime::Result<I>,
+) -> Result<Option<I>, Refusal> {
+    let name = full_name(interface);
+    if pre.component().get_export_index(None, &name).is_none() {
+        return Ok(None);
+    }
+    indices(pre).map(Some).map_err(|error| unfit(format!("its {name} is not the contract's: {error:#}")))
+}
+
+/// The indices of a connector's two interfaces, of which a component has both or none.
+fn both<C, T>(kind: &str, connector: Option<C>, task: Option<T>) -> Result<Option<(C, T)>, Refusal> {
+    let half = |half: &str, whole: &str| {
+        unfit(format!("it exports {kind}-{half} without {kind}-{whole}: a connector needs both"))
+    };
+    match (connector, task) {
+        (Some(connector), Some(task)) => Ok(Some((connector, task))),
+        (None, None) => Ok(None),
+        (Some(_), None) => Err(half("connector", "task")),
+        (None, Some(_)) => Err(half("task", "connector")),
+    }
+}
+
 fn exported(pre: &InstancePre<GuestState>) -> Result<Indices, Refusal> {
-    let plugin = exports::plugin::GuestIndices::new(pre).map_err(|error| {
-        unfit(format!("it is a component for another world: it does not export weir:connect/plugin ({error:#})"))
+    let plugin = find(pre, "plugin", exports::plugin::GuestIndices::new)?.ok_or_else(|| {
+        unfit(format!("it is a component for another world: it does not export {}", full_name("plugin")))
     })?;
-    let source_connector = exports::source_connector::GuestIndices::new(pre).ok();
-    let source_task = exports::source_task::GuestIndices::new(pre).ok();
-    let sink_connector = exports::sink_connector::GuestIndices::new(pre).ok();
-    let sink_task = exports::sink_task::GuestIndices::new(pre).ok();
-    let half = |half: &str, whole: &str| unfit(format!("it exports {half} without {whole}: a connector needs both"));
-    let source = match (source_connector, source_task) {
-        (Some(connector), Some(task)) => Some((connector, task)),
-        (None, None) => None,
-        (Some(_), None) => return Err(half("source-connector", "source-task")),
-        (None, Some(_)) => return Err(half("source-task", "source-connector")),
-    };
-    let sink = match (sink_connector, sink_task) {
-        (Some(connector), Some(task)) => Some((connector, task)),
-        (None, None) => None,
-        (Some(_), None) => return Err(half("sink-connector", "sink-task")),
-        (None, Some(_)) => return Err(half("sink-task", "sink-connector")),
-    };
-    Ok(Indices { plugin, source, sink, transformations: exports::transformations::GuestIndices::new(pre).ok() })
+    let source_connector = find(pre, "source-connector", exports::source_connector::GuestIndices::new)?;
+    let source_task = find(pre, "source-task", exports::source_task::GuestIndices::new)?;
+    let sink_connector = find(pre, "sink-connector", exports::sink_connector::GuestIndices::new)?;
+    let sink_task = find(pre, "sink-task", exports::sink_task::GuestIndices::new)?;
+    let transformations = find(pre, "transformations", exports::transformations::GuestIndices::new)?;
+    let source = both("source", source_connector, source_task)?;
+    let sink = both("sink", sink_connector, sink_task)?;
+    Ok(Indices { plugin, source, sink, transformations })
+}
+
+impl Indices {
+    /// Finds the plugin interface in an instance, and checks the types of every interface there is: indices know names
+    /// only.
+    fn load(
+        &self,
+        store: &mut Store<GuestState>,
+        instance: &wasmtime::component::Instance,
+    ) -> Result<exports::plugin::Guest, Refusal> {
+        let differs = |interface: &'static str| {
+            move |error| unfit(format!("its {} has other types than the contract's: {error:#}", full_name(interface)))
+        };
+        if let Some((connector, task)) = &self.source {
+            connector.load(&mut *store, instance).map_err(differs("source-connector"))?;
+            task.load(&mut *store, instance).map_err(differs("source-task"))?;
+        }
+        if let Some((connector, task)) = &self.sink {
+            connector.load(&mut *store, instance).map_err(differs("sink-connector"))?;
+            task.load(&mut *store, instance).map_err(differs("sink-task"))?;
+        }
+        if let Some(transformations) = &self.transformations {
+            transformations.load(&mut *store, instance).map_err(differs("transformations"))?;
+        }
+        self.plugin.load(store, instance).map_err(differs("plugin"))
+    }
 }
 
 fn check_kinds(classes: &[Class], indices: &Indices) -> Result<(), Refusal> {
@@ -188,9 +236,10 @@ impl WasmPlugins {
         };
         let broken = |fault: Fault| unfit(format!("it cannot say what it is: {fault}"));
         let (mut guest, plugin) =
-            instantiate(&self.engine, pre, context, |store, instance| indices.plugin.load(store, instance))
+            instantiate(&self.engine, pre, context, |store, instance| Ok(indices.load(store, instance)))
                 .await
                 .map_err(broken)?;
+        let plugin = plugin?;
         let deadline = Deadline { key: "task.call.timeout.ms", limit: self.limits.other };
         let described = guest
             .call("describe", deadline, |mut store| async move {
@@ -231,12 +280,12 @@ impl Component for WasmComponent {
         match kind {
             ConnectorKind::Source => {
                 let (indices, _) = self.indices.source.as_ref().ok_or_else(|| self.missing("source-connector"))?;
-                let load = |store: &mut wasmtime::Store<GuestState>, i: &_| indices.load(store, i);
+                let load = |store: &mut Store<GuestState>, i: &_| indices.load(store, i);
                 Ok(Box::new(SourceConnector(Live::new(&self.engine, &self.pre, context, load).await?)))
             }
             ConnectorKind::Sink => {
                 let (indices, _) = self.indices.sink.as_ref().ok_or_else(|| self.missing("sink-connector"))?;
-                let load = |store: &mut wasmtime::Store<GuestState>, i: &_| indices.load(store, i);
+                let load = |store: &mut Store<GuestState>, i: &_| indices.load(store, i);
                 Ok(Box::new(SinkConnector(Live::new(&self.engine, &self.pre, context, load).await?)))
             }
         }
@@ -244,19 +293,19 @@ impl Component for WasmComponent {
 
     async fn source_task(&self, context: Context) -> Result<Box<dyn SourceTask>, Fault> {
         let (_, indices) = self.indices.source.as_ref().ok_or_else(|| self.missing("source-task"))?;
-        let load = |store: &mut wasmtime::Store<GuestState>, i: &_| indices.load(store, i);
+        let load = |store: &mut Store<GuestState>, i: &_| indices.load(store, i);
         Ok(Box::new(crate::source::Task(Live::new(&self.engine, &self.pre, context, load).await?)))
     }
 
     async fn sink_task(&self, context: Context) -> Result<Box<dyn SinkTask>, Fault> {
         let (_, indices) = self.indices.sink.as_ref().ok_or_else(|| self.missing("sink-task"))?;
-        let load = |store: &mut wasmtime::Store<GuestState>, i: &_| indices.load(store, i);
+        let load = |store: &mut Store<GuestState>, i: &_| indices.load(store, i);
         Ok(Box::new(crate::sink::Task(Live::new(&self.engine, &self.pre, context, load).await?)))
     }
 
     async fn transformations(&self, context: Context) -> Result<Box<dyn Transformations>, Fault> {
         let indices = self.indices.transformations.as_ref().ok_or_else(|| self.missing("transformations"))?;
-        let load = |store: &mut wasmtime::Store<GuestState>, i: &_| indices.load(store, i);
+        let load = |store: &mut Store<GuestState>, i: &_| indices.load(store, i);
         Ok(Box::new(crate::chain::Chain::new(Live::new(&self.engine, &self.pre, context, load).await?)))
     }
 }

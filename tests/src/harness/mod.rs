@@ -6,6 +6,7 @@ pub mod http;
 pub mod kafka;
 pub mod scenario;
 pub mod server;
+pub mod unfit;
 pub mod worker;
 
 use std::path::PathBuf;

@@ -1,8 +1,10 @@
-//! The binary, standalone: connector files, restarts, kill -9, brokers that go away, sinks that share a group, topics on the command line, and what
-//! a user is told.
+//! The binary, standalone: connector files, restarts, kill -9, brokers that go away, chains, sinks that share a group,
+//! topics on the command line, and what a user is told.
 
 #[path = "standalone/broker_restart.rs"]
 mod broker_restart;
+#[path = "standalone/chain.rs"]
+mod chain;
 #[path = "standalone/groups.rs"]
 mod groups;
 #[path = "standalone/plugin_check.rs"]

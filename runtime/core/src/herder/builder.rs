@@ -64,7 +64,7 @@ fn complete(
     mut configs: Vec<Config>,
     kind: ConnectorKind,
     settings: &ConnectorSettings,
-    class: &str,
+    task_class: &str,
 ) -> Result<Vec<Config>, TaskFailure> {
     if configs.len() > settings.tasks_max as usize {
         let trace = format!(
@@ -77,7 +77,7 @@ fn complete(
         return Err(TaskFailure { trace });
     }
     for config in &mut configs {
-        config.insert("task.class".into(), class.to_owned());
+        config.insert("task.class".into(), task_class.to_owned());
         for key in ["topics", "topics.regex"] {
             if let (ConnectorKind::Sink, Some(value)) = (kind, settings.config.get(key)) {
                 config.insert(key.into(), value.clone());
@@ -177,14 +177,14 @@ impl Builder {
         context.wishes = Some(wish);
         let instance = found.component.connector(kind, context).await;
         let failed = |fault| Failure::Guest { class: class.clone(), call: "instantiate", fault };
-        let (of_kind, settings, of_class) = (kind, settings.clone(), class.clone());
+        let (of_kind, settings, task_class) = (kind, settings.clone(), found.class.task_class());
         Ok(ConnectorParts {
             instance: instance.map_err(failed)?,
             class,
             watch: found.class.wants.watch,
             tasks_max: settings.tasks_max,
             wishes,
-            complete: Box::new(move |configs| complete(configs, of_kind, &settings, &of_class)),
+            complete: Box::new(move |configs| complete(configs, of_kind, &settings, &task_class)),
         })
     }
 

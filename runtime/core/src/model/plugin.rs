@@ -54,6 +54,14 @@ pub struct Class {
 }
 
 impl Class {
+    /// The name of its tasks' class in stored task configurations. A class that stands for one of Apache's connectors
+    /// names Apache's task, by its convention, so that Apache's workers can run what weir's made.
+    pub fn task_class(&self) -> String {
+        let apaches = self.aliases.iter().filter(|alias| alias.starts_with("org.apache.kafka."));
+        let stem = apaches.filter_map(|alias| alias.strip_suffix("Connector")).next();
+        stem.map_or_else(|| self.name.clone(), |stem| format!("{stem}Task"))
+    }
+
     /// The names under which it is listed: its own, and the long ones of what it replaces.
     pub fn listed_names(&self) -> impl Iterator<Item = &str> {
         std::iter::once(self.name.as_str())

@@ -75,7 +75,7 @@ fn apache_takes_over_where_weir_stopped_and_weir_where_apache_did() {
     let late = group.source(2);
     assert_eq!(answered("PUT", &format!("{url}/connectors/late/config"), Some(&late)).status, 201);
     java.until("a connector of Apache's", || status(&url, "late")["tasks"][0]["state"] == "RUNNING");
-    assert!(java.stop(), "it ends well");
+    java.stop(); // a JVM that was told to stop does not call that success
 
     group.start(0);
     let super::Member { worker: mut weir, url } = group.workers[0].take().unwrap();

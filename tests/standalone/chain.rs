@@ -4,8 +4,8 @@
 use std::path::Path;
 
 use serde_json::{Value, json};
-use weir_tests::harness::kafka;
 use weir_tests::harness::worker::Worker;
+use weir_tests::harness::{kafka, make_topic};
 
 use super::{lines, on, properties};
 
@@ -95,6 +95,8 @@ fn days_of_rain_go_through_a_chain_on_kafka() {
         let folder = tempfile::tempdir().unwrap();
         let offsets = format!("offset.storage.file.filename={}\n", folder.path().join("offsets").display());
         let properties = on(&kafka::shared().bootstrap()) + &offsets;
+        // A consumer looks for a topic that is missing every five minutes.
+        ["rainy", "elsewhere"].iter().for_each(|topic| make_topic(&format!("{prefix}-{topic}"), 1));
         assert_eq!(rainy_days(folder.path(), &properties, prefix, schemas), expected);
     }
 }

@@ -65,6 +65,13 @@ for file in "$WEIR_GUESTS_DIR"/*.wasm; do
     esac
 done
 
+# What GET / and weir --version call this build, as Apache's do. A clone inside of another's folder is not that other one.
+WEIR_COMMIT=unknown
+if [ "$(git rev-parse --show-toplevel 2>/dev/null)" = "$(pwd -P)" ] && commit=$(git rev-parse --verify HEAD 2>/dev/null); then
+    WEIR_COMMIT=$(echo "$commit" | cut -c 1-16)
+fi
+export WEIR_COMMIT
+
 case $what in
     guests) ;;
     dev)

@@ -13,10 +13,12 @@ mod refusals;
 mod uploads;
 
 use std::path::Path;
+use std::process::Command;
 
 use serde_json::{Value, json};
 use weir_tests::harness::http::{Answer, request};
 use weir_tests::harness::kafka;
+use weir_tests::harness::weir;
 use weir_tests::harness::worker::Worker;
 
 fn properties(folder: &Path, bootstrap: &str) -> String {
@@ -88,6 +90,26 @@ fn walk(folder: &Path, bootstrap: &str, topic: &str) {
     assert_eq!((delete(), delete()), (204, 404));
     assert_eq!(request("GET", &format!("{url}/connectors/src/status"), None).status, 404);
     assert_eq!(lines(folder), ["a", "b", "c"], "each once");
+    assert!(worker.stop());
+}
+
+#[test]
+fn a_build_in_a_clone_names_its_commit_over_rest_and_on_the_command_line() {
+    let run = |command: &mut Command| String::from_utf8(command.output().unwrap().stdout).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let mut worker = Worker::standalone(folder.path(), &properties(folder.path(), "local:memory"), &[]);
+    let commit = get(&worker.url())["commit"].as_str().unwrap().to_owned();
+    let said = run(Command::new(weir()).arg("--version"));
+    assert!(said.starts_with("weir ") && said.ends_with(&format!(" ({commit})\n")), "{said} {commit}");
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..").canonicalize().unwrap();
+    if run(Command::new("git").args(["rev-parse", "--show-toplevel"]).current_dir(&root)).trim()
+        == root.to_str().unwrap()
+    {
+        // Not HEAD itself: the binary may be of an earlier commit.
+        assert!(commit.len() == 16 && commit.bytes().all(|byte| byte.is_ascii_hexdigit()), "{commit}");
+    } else {
+        assert_eq!(commit, "unknown");
+    }
     assert!(worker.stop());
 }
 

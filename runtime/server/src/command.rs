@@ -4,14 +4,28 @@ use std::io::IsTerminal;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use clap::{CommandFactory, FromArgMatches};
 use weir_core::model::Limits;
 use weir_core::port::Plugins;
 use weir_wasm::{Authorities, CompileBounds, Compiler, WasmPlugins};
 
+use crate::worker::Binary;
+
+/// Does what the command line asks of the binary of this commit.
+pub fn main(commit: &'static str) -> ExitCode {
+    // clap keeps what it says of itself for as long as the program runs.
+    let version: &'static str = format!("{} ({commit})", env!("CARGO_PKG_VERSION")).leak();
+    let given = Command::command().version(version).get_matches();
+    match Command::from_arg_matches(&given) {
+        Ok(command) => command.run(commit),
+        Err(error) => error.exit(),
+    }
+}
+
 /// A connector runtime: Kafka Connect's control plane, every plugin a WebAssembly component in a sandbox of its own.
 #[derive(clap::Parser)]
-#[command(name = "weir", version)]
-pub enum Command {
+#[command(name = "weir")]
+enum Command {
     /// Run a worker of its own, with the arguments of connect-standalone.sh.
     Standalone {
         /// The worker's properties.
@@ -39,7 +53,7 @@ pub enum Command {
 
 /// What can be asked about plugins.
 #[derive(clap::Subcommand)]
-pub enum PluginCommand {
+enum PluginCommand {
     /// Say what an upload of FILE would say.
     Check {
         /// A WebAssembly component.
@@ -48,17 +62,17 @@ pub enum PluginCommand {
 }
 
 impl Command {
-    /// Does what was asked.
-    pub fn run(self) -> ExitCode {
+    fn run(self, commit: &'static str) -> ExitCode {
+        let binary = || Ok(Binary { commit, compile_cache: compile_cache()? });
         match self {
             Command::Standalone { worker, connectors } => {
                 log_to_stderr();
-                let run = compile_cache().and_then(|cache| crate::worker::standalone(&worker, &connectors, cache));
+                let run = binary().and_then(|binary| crate::worker::standalone(&worker, &connectors, binary));
                 report(run.map(|()| String::new()))
             }
             Command::Distributed { worker } => {
                 log_to_stderr();
-                let run = compile_cache().and_then(|cache| crate::worker::distributed(&worker, cache));
+                let run = binary().and_then(|binary| crate::worker::distributed(&worker, binary));
                 report(run.map(|()| String::new()))
             }
             Command::Topic(command) => report(run_once(crate::topic::run(command))),

@@ -1,22 +1,7 @@
-//! The weir binary: the command line.
-
-mod command;
-mod connector_file;
-mod converters;
-mod offset_file;
-mod peers;
-mod plugins;
-mod rest;
-mod topic;
-mod upload_body;
-mod upload_dir;
-mod uploads;
-mod worker;
+//! The weir binary: knows which commit it is of, and nothing else, so that a new commit compiles this file alone.
 
 use std::process::ExitCode;
 
-use clap::Parser;
-
 fn main() -> ExitCode {
-    command::Command::parse().run()
+    weir_server::main(option_env!("WEIR_COMMIT").unwrap_or("unknown"))
 }

@@ -40,6 +40,14 @@ const LAST_WORDS: Duration = Duration::from_secs(5);
 /// How long leaving the group may take at the end.
 const LEAVE: Duration = Duration::from_secs(4);
 
+/// What the binary brings along.
+pub struct Binary {
+    /// The commit that it was built from.
+    pub commit: &'static str,
+    /// Where compiled code is kept.
+    pub compile_cache: PathBuf,
+}
+
 fn read(file: &Path) -> Result<String, String> {
     std::fs::read_to_string(file).map_err(|error| format!("{}: {error}", file.display()))
 }
@@ -58,12 +66,12 @@ fn settings(worker_file: &Path, parse: Parse) -> Result<WorkerSettings, String> 
 }
 
 /// Runs a worker of a group until a signal or a failure ends it.
-pub fn distributed(worker_file: &Path, cache: PathBuf) -> Result<(), String> {
-    run(settings(worker_file, WorkerSettings::parse_distributed)?, Vec::new(), cache)
+pub fn distributed(worker_file: &Path, binary: Binary) -> Result<(), String> {
+    run(settings(worker_file, WorkerSettings::parse_distributed)?, Vec::new(), binary)
 }
 
 /// Runs a worker of its own until a signal or a failure ends it.
-pub fn standalone(worker_file: &Path, connector_files: &[PathBuf], cache: PathBuf) -> Result<(), String> {
+pub fn standalone(worker_file: &Path, connector_files: &[PathBuf], binary: Binary) -> Result<(), String> {
     let settings = settings(worker_file, WorkerSettings::parse)?;
     let connectors: Vec<(PathBuf, Config)> = connector_files
         .iter()
@@ -74,15 +82,15 @@ pub fn standalone(worker_file: &Path, connector_files: &[PathBuf], cache: PathBu
             Ok((file.clone(), config))
         })
         .collect::<Result<_, String>>()?;
-    run(settings, connectors, cache)
+    run(settings, connectors, binary)
 }
 
-fn run(settings: WorkerSettings, connectors: Vec<(PathBuf, Config)>, cache: PathBuf) -> Result<(), String> {
+fn run(settings: WorkerSettings, connectors: Vec<(PathBuf, Config)>, binary: Binary) -> Result<(), String> {
     // Guests run apart from everything that must never wait for them.
     let cores = std::thread::available_parallelism().map_or(2, std::num::NonZero::get);
     let data = runtime("weir-data", cores.max(2))?;
     let control = runtime("weir-control", 1)?;
-    let outcome = control.block_on(serve(settings, connectors, cache, data.handle().clone()));
+    let outcome = control.block_on(serve(settings, connectors, binary, data.handle().clone()));
     // Neither waits for a guest in its computation, nor for a broker that does not answer.
     data.shutdown_timeout(Duration::from_secs(2));
     control.shutdown_timeout(Duration::from_secs(2));
@@ -217,7 +225,7 @@ fn own_address() -> String {
 async fn serve(
     settings: WorkerSettings,
     connectors: Vec<(PathBuf, Config)>,
-    cache: PathBuf,
+    binary: Binary,
     data: tokio::runtime::Handle,
 ) -> Result<(), String> {
     let cancel = CancellationToken::new();
@@ -228,7 +236,7 @@ async fn serve(
     let started = tokio::select! {
         biased;
         () = signals.received() => return Ok(()),
-        started = start(settings, &connectors, cache, data, &worker_id, &cancel) => started?,
+        started = start(settings, &connectors, binary, data, &worker_id, &cancel) => started?,
     };
     let Started { app: application, mut herder, written, group } = started;
     let _ = app.set(application.clone()); // it is set once
@@ -324,13 +332,14 @@ fn operators_ceilings() -> Ceilings {
 async fn start(
     settings: WorkerSettings,
     connectors: &[(PathBuf, Config)],
-    cache: PathBuf,
+    binary: Binary,
     data: tokio::runtime::Handle,
     worker_id: &str,
     cancel: &CancellationToken,
 ) -> Result<Started, String> {
     let own = std::env::current_exe().map_err(|error| format!("where weir is: {error}"))?;
-    let compiler = Compiler::new(own, cache, CompileBounds::default()).map_err(|error| error.to_string())?;
+    let compiler =
+        Compiler::new(own, binary.compile_cache, CompileBounds::default()).map_err(|error| error.to_string())?;
     let bytes_max = settings.plugin_upload_max_bytes;
     let authorities = match &settings.tls_ca {
         Some(file) => Authorities::and_those_in(file).map_err(|error| {
@@ -374,6 +383,7 @@ async fn start(
     let cluster_id = ground.broker.cluster_id().await.map_err(|error| format!("the cluster's id: {error}"))?;
     tracing::info!(
         version = env!("CARGO_PKG_VERSION"),
+        commit = binary.commit,
         store = ?settings.bootstrap,
         classes = registry.classes().count(),
         "weir runs"
@@ -426,6 +436,7 @@ async fn start(
         uploads: Arc::new(Uploads::new(Arc::new(host), plugins, uploaded, bodies, bytes_max, data)),
         client,
         cluster_id,
+        commit: binary.commit,
         ready: false.into(),
     };
     Ok(Started { app: Arc::new(app), herder, written: Written { cancel: writing, done: written }, group: grouped })

@@ -57,6 +57,8 @@ pub struct App {
     pub client: Option<reqwest::Client>,
     /// The cluster's id.
     pub cluster_id: String,
+    /// The commit that the binary was built from.
+    pub commit: &'static str,
     /// Whether the connectors of the command line were made, and the group was joined.
     pub ready: AtomicBool,
 }

@@ -20,8 +20,8 @@ const TIMEOUT: Duration = Duration::from_secs(10);
 
 /// GET /
 pub async fn root(State(app): State<AppSlot>) -> Result<Response, Error> {
-    let commit = option_env!("WEIR_COMMIT").unwrap_or("unknown");
-    ok(json!({"version": CONNECT_VERSION, "commit": commit, "kafka_cluster_id": started(&app)?.cluster_id}))
+    let app = started(&app)?;
+    ok(json!({"version": CONNECT_VERSION, "commit": app.commit, "kafka_cluster_id": app.cluster_id}))
 }
 
 /// GET /health

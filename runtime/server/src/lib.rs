@@ -1,0 +1,16 @@
+//! All of weir but its commit: the command line, the wiring, REST.
+
+mod command;
+mod connector_file;
+mod converters;
+mod offset_file;
+mod peers;
+mod plugins;
+mod rest;
+mod topic;
+mod upload_body;
+mod upload_dir;
+mod uploads;
+mod worker;
+
+pub use command::main;

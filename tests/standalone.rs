@@ -9,6 +9,8 @@ mod chain;
 mod groups;
 #[path = "standalone/plugin_check.rs"]
 mod plugin_check;
+#[path = "standalone/settings.rs"]
+mod settings;
 #[path = "standalone/topics.rs"]
 mod topics;
 

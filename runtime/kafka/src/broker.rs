@@ -41,6 +41,8 @@ pub struct KafkaBroker {
     log_reader: Properties,
     /// librdkafka's own settings of the worker's file, for every client.
     native: Properties,
+    /// What the worker's file says of tasks' clients.
+    worker: ClientSettings,
     wait: Duration,
     admin: OnceCell<Arc<Client>>,
     warned: Mutex<BTreeSet<String>>,
@@ -49,8 +51,8 @@ pub struct KafkaBroker {
 impl KafkaBroker {
     /// A cluster, as a worker's file describes it: `bootstrap.servers`, `security.protocol`, `sasl.*`, `ssl.*` and the
     /// rest of what Java's clients know, also `librdkafka.*`. Other keys of the worker are passed over. Topics, groups
-    /// and compacted logs are reached with these settings; producers and consumers of tasks get their own, and of
-    /// these only `bootstrap.servers` and `librdkafka.*`.
+    /// and compacted logs are reached with these settings, topics and groups with those below `admin.` too; producers and
+    /// consumers of tasks get their own, and of these only `bootstrap.servers` and `librdkafka.*`.
     pub fn new(worker: &ClientSettings) -> Result<KafkaBroker, Vec<Problem>> {
         let mut problems = Vec::new();
         let bootstrap = worker.get("bootstrap.servers").map(|servers| servers.trim().to_string()).unwrap_or_default();
@@ -61,6 +63,9 @@ impl KafkaBroker {
         let mut mapped = |kind| {
             let mut known = properties::known(kind, worker);
             WORKERS_OWN.iter().for_each(|key| _ = known.remove(*key));
+            if kind == ClientKind::Admin {
+                known.extend(properties::of_tasks(kind, worker));
+            }
             match properties::map(kind, Origin::Worker, &known) {
                 Ok(mapped) => mapped.properties,
                 Err(found) => {
@@ -88,8 +93,12 @@ impl KafkaBroker {
         }
         let native = worker.iter().filter_map(|(key, value)| Some((key.strip_prefix(NATIVE_PREFIX)?, value)));
         let native = native.map(|(key, value)| (key.to_string(), value.trim().to_string())).collect();
+        let of_clients = [ClientKind::Producer, ClientKind::Consumer].map(ClientKind::prefix);
+        let of_clients = |key: &str| of_clients.iter().any(|prefix| key.starts_with(prefix));
+        let worker = worker.iter().filter(|(key, _)| of_clients(key));
+        let worker = worker.map(|(key, value)| (key.clone(), value.clone())).collect();
         let (admin, warned) = (OnceCell::new(), Mutex::default());
-        Ok(KafkaBroker { bootstrap, admin_properties, log_producer, log_reader, native, wait, admin, warned })
+        Ok(KafkaBroker { bootstrap, admin_properties, log_producer, log_reader, native, worker, wait, admin, warned })
     }
 
     async fn admin(&self) -> Result<Arc<Client>, BrokerError> {
@@ -111,10 +120,18 @@ impl KafkaBroker {
 
     /// Settings of a task's client as properties, without defaults.
     fn mapped(&self, kind: ClientKind, settings: &ClientSettings) -> Result<Properties, BrokerError> {
-        let mapped = properties::map(kind, Origin::Connector, settings);
+        // What the worker's file has, and clients do not know or do not heed, was named when the worker started.
+        let of_worker = |key: &str| {
+            let theirs = self.worker.get(&format!("{}{key}", kind.prefix()));
+            theirs.is_some_and(|value| settings.get(key) == Some(value))
+        };
+        let mut settings = settings.clone();
+        settings.retain(|key, _| !of_worker(key) || properties::is_known(kind, key));
+        let mapped = properties::map(kind, Origin::Connector, &settings);
         let mut mapped = mapped.map_err(|problems| BrokerError::Rejected(Problem::lines(&problems)))?;
-        for warning in mapped.warnings {
-            if self.warned.lock().unwrap_or_else(PoisonError::into_inner).insert(warning.clone()) {
+        for (key, why) in mapped.ignored {
+            let warning = format!("{}override.{key} has no effect here: {why}", kind.prefix());
+            if !of_worker(&key) && self.warned.lock().unwrap_or_else(PoisonError::into_inner).insert(warning.clone()) {
                 warn!("{warning}");
             }
         }
@@ -315,5 +332,32 @@ impl Broker for KafkaBroker {
         let properties: Vec<_> = self.log_producer.clone().into_iter().collect();
         let producer = joined(beside(move || Client::new(Kind::Producer, &properties))).await?;
         Ok(Arc::new(KafkaLog::start(settings, KafkaProducer::new(Arc::new(producer)))))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn settings(entries: &[(&str, &str)]) -> ClientSettings {
+        entries.iter().map(|(key, value)| (key.to_string(), value.to_string())).collect()
+    }
+
+    #[test]
+    fn what_only_the_workers_file_gives_clients_is_left_out_where_they_do_not_know_it() {
+        let given = [("bootstrap.servers", "a:1"), ("producer.bogus", "1"), ("producer.linger.ms", "7")];
+        let broker = KafkaBroker::new(&settings(&given)).unwrap();
+        let mapped = broker.mapped(ClientKind::Producer, &settings(&[("bogus", "1"), ("linger.ms", "7")])).unwrap();
+        assert_eq!((mapped["linger.ms"].as_str(), mapped.get("bogus")), ("7", None));
+        let own = broker.mapped(ClientKind::Producer, &settings(&[("bogus", "2")])).unwrap_err();
+        assert!(own.to_string().contains("bogus=2"), "{own}");
+    }
+
+    #[test]
+    fn the_admin_client_takes_what_is_below_its_prefix_over_the_rest() {
+        let given = [("bootstrap.servers", "a:1"), ("client.id", "all"), ("admin.client.id", "admin")];
+        let broker = KafkaBroker::new(&settings(&given)).unwrap();
+        assert_eq!(broker.admin_properties["client.id"], "admin");
+        assert_eq!(broker.log_producer["client.id"], "all");
     }
 }

@@ -17,7 +17,9 @@ use weir_core::herder::{
 };
 use weir_core::model::{Ceilings, Config, Problem};
 use weir_core::port::{Broker, BrokerError, CompactedLog, NewTopic, PluginStore, Session};
-use weir_core::settings::{Bootstrap, DistributedSettings, InternalTopic, WorkerSettings, parse_properties};
+use weir_core::settings::{
+    Bootstrap, DistributedSettings, InternalTopic, WorkerSettings, parse_properties, without_effect,
+};
 use weir_core::store::{ConfigStore, OffsetStore, SessionLog, StatusStore};
 use weir_kafka::{KafkaBroker, KafkaCoordinator};
 use weir_local::Local;
@@ -62,7 +64,12 @@ type Parse = fn(&Config) -> Result<WorkerSettings, Vec<Problem>>;
 fn settings(worker_file: &Path, parse: Parse) -> Result<WorkerSettings, String> {
     let text = read(worker_file)?;
     let config = parse_properties(&text).map_err(|error| format!("{}: {error}", worker_file.display()))?;
-    parse(&config).map_err(|problems| format!("{} is not usable:\n{}", worker_file.display(), lines(&problems)))
+    let unusable = |problems: Vec<Problem>| format!("{} is not usable:\n{}", worker_file.display(), lines(&problems));
+    let settings = parse(&config).map_err(unusable)?;
+    if let Some(said) = without_effect(&config, &settings.unread, weir_kafka::properties::has_effect) {
+        tracing::warn!(file = %worker_file.display(), "{said}");
+    }
+    Ok(settings)
 }
 
 /// Runs a worker of a group until a signal or a failure ends it.

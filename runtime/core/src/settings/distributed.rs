@@ -84,6 +84,8 @@ impl DistributedSettings {
             replication_factor: reader.number(&format!("{name}.storage.replication.factor"), 3),
         };
         let topics = [topic("config", 1), topic("offset", 25), topic("status", 5)];
+        // The member's connection reads it.
+        reader.get("rebalance.timeout.ms");
         let settings = DistributedSettings {
             group: reader.required("group.id"),
             session: positive_millis(reader, "session.timeout.ms", millis(10_000)),

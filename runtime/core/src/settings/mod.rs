@@ -7,6 +7,7 @@ pub mod framework;
 mod limits;
 mod properties;
 mod reader;
+mod without_effect;
 mod worker;
 
 pub use connector::{ConnectorSettings, ConverterSettings, StepSettings};
@@ -14,4 +15,5 @@ pub use definition::{Checked, check, check_null, entries};
 pub use distributed::{DistributedSettings, InternalTopic, MAC_ALGORITHMS};
 pub use properties::parse_properties;
 pub use reader::Reader;
+pub use without_effect::without_effect;
 pub use worker::{Bootstrap, PLUGIN_BYTES_MAX, WorkerSettings};

@@ -1,5 +1,7 @@
 //! Pure. Reads values of their types out of text, and collects what is wrong.
 
+use std::cell::RefCell;
+use std::collections::BTreeSet;
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -10,12 +12,14 @@ use crate::model::{Config, Problem};
 pub struct Reader<'a> {
     config: &'a Config,
     problems: Vec<Problem>,
+    /// The keys that were asked for.
+    asked: RefCell<BTreeSet<&'a str>>,
 }
 
 impl<'a> Reader<'a> {
     /// A reader of a configuration.
     pub fn new(config: &'a Config) -> Reader<'a> {
-        Reader { config, problems: Vec::new() }
+        Reader { config, problems: Vec::new(), asked: RefCell::default() }
     }
 
     /// What was wrong; nothing when all was right.
@@ -35,7 +39,9 @@ impl<'a> Reader<'a> {
 
     /// Text, when it is given.
     pub fn get(&self, key: &str) -> Option<&'a str> {
-        self.config.get(key).map(|text| text.trim())
+        let (key, text) = self.config.get_key_value(key)?;
+        self.asked.borrow_mut().insert(key);
+        Some(text.trim())
     }
 
     /// Text that must be given and not be blank.
@@ -92,8 +98,17 @@ impl<'a> Reader<'a> {
 
     /// The entries below a prefix, which is taken off.
     pub fn below(&self, prefix: &str) -> Config {
-        let entries =
-            self.config.iter().filter_map(|(key, value)| Some((key.strip_prefix(prefix)?.to_owned(), value.clone())));
-        entries.collect()
+        let below = |(key, value): (&'a String, &String)| {
+            let rest = key.strip_prefix(prefix)?.to_owned();
+            self.asked.borrow_mut().insert(key);
+            Some((rest, value.clone()))
+        };
+        self.config.iter().filter_map(below).collect()
+    }
+
+    /// The keys that nobody asked for so far.
+    pub fn unread(&self) -> Vec<String> {
+        let asked = self.asked.borrow();
+        self.config.keys().filter(|key| !asked.contains(key.as_str())).cloned().collect()
     }
 }

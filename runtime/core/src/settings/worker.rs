@@ -71,6 +71,8 @@ pub struct WorkerSettings {
     pub consumer: Config,
     /// What makes it one of a group; none in standalone.
     pub distributed: Option<DistributedSettings>,
+    /// Keys of which nothing was read here: those of clients among them.
+    pub unread: Vec<String>,
     /// Everything, for the clients that find their own keys in it.
     pub config: Config,
 }
@@ -154,14 +156,14 @@ impl WorkerSettings {
             text("offset.storage.topic", "connect-offsets"),
             text("status.storage.topic", "connect-status"),
         );
-        let offset_file = match reader.get("offset.storage.file.filename").filter(|file| !file.is_empty()) {
+        let offset_file = match &bootstrap {
             _ if distributed => None,
-            None if matches!(bootstrap, Bootstrap::Kafka(_)) => {
-                reader.required("offset.storage.file.filename");
-                None
+            Bootstrap::Kafka(_) => Some(reader.required("offset.storage.file.filename")),
+            Bootstrap::Local(_) | Bootstrap::LocalMemory => {
+                reader.get("offset.storage.file.filename").map(str::to_owned)
             }
-            file => file.map(PathBuf::from),
         };
+        let offset_file = offset_file.filter(|file| !file.is_empty()).map(PathBuf::from);
         let distributed = distributed.then(|| {
             if !matches!(bootstrap, Bootstrap::Kafka(_)) {
                 let message = "Invalid value for configuration bootstrap.servers: distributed workers meet in Kafka, so \
@@ -207,6 +209,7 @@ impl WorkerSettings {
             producer: reader.below("producer."),
             consumer: reader.below("consumer."),
             distributed,
+            unread: reader.unread(),
             config: config.clone(),
         };
         reader.finish().map(|()| settings)

@@ -24,6 +24,17 @@ pub enum ClientKind {
     Admin,
 }
 
+impl ClientKind {
+    /// What a worker's file writes in front of the keys that are for tasks' clients of this kind.
+    pub fn prefix(self) -> &'static str {
+        match self {
+            ClientKind::Producer => "producer.",
+            ClientKind::Consumer => "consumer.",
+            ClientKind::Admin => "admin.",
+        }
+    }
+}
+
 /// Who wrote settings.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Origin {
@@ -41,8 +52,8 @@ pub const NATIVE_PREFIX: &str = "librdkafka.";
 pub struct Mapped {
     /// librdkafka's properties.
     pub properties: BTreeMap<String, String>,
-    /// One line for each setting that has no effect here.
-    pub warnings: Vec<String>,
+    /// Settings that have no effect here, and why.
+    pub ignored: BTreeMap<String, &'static str>,
 }
 
 /// Maps settings, or says everything that is wrong with them.
@@ -86,6 +97,34 @@ pub fn known(kind: ClientKind, settings: &ClientSettings) -> ClientSettings {
     settings.iter().filter(|(key, _)| known(key)).map(|(key, value)| (key.clone(), value.clone())).collect()
 }
 
+/// Whether clients of this kind know a setting.
+pub fn is_known(kind: ClientKind, key: &str) -> bool {
+    tables::rule(kind, key).is_some()
+}
+
+/// The settings that a worker's file has for tasks' clients of this kind, and that they know.
+pub fn of_tasks(kind: ClientKind, worker: &ClientSettings) -> ClientSettings {
+    let of_kind = |(key, value): (&String, &String)| {
+        let key = key.strip_prefix(kind.prefix()).filter(|key| is_known(kind, key))?;
+        Some((key.to_owned(), value.clone()))
+    };
+    worker.iter().filter_map(of_kind).collect()
+}
+
+/// Whether a key of a worker's file has an effect on clients; none for one that no client knows. Keys with the prefix of
+/// a kind are that kind's only.
+pub fn has_effect(key: &str) -> Option<bool> {
+    if key.starts_with(NATIVE_PREFIX) {
+        return Some(true);
+    }
+    let all = [ClientKind::Producer, ClientKind::Consumer, ClientKind::Admin];
+    let rules = match all.iter().find_map(|kind| Some((*kind, key.strip_prefix(kind.prefix())?))) {
+        Some((kind, key)) => vec![tables::rule(kind, key)],
+        None => all.map(|kind| tables::rule(kind, key)).to_vec(),
+    };
+    rules.into_iter().flatten().map(|rule| !matches!(rule, Rule::Ignored(_))).reduce(|one, other| one || other)
+}
+
 fn apply(rule: Rule, key: &str, value: &str, mapped: &mut Mapped, problems: &mut Vec<Problem>) {
     match rule {
         Rule::Same => _ = mapped.properties.insert(key.into(), value.into()),
@@ -95,7 +134,7 @@ fn apply(rule: Rule, key: &str, value: &str, mapped: &mut Mapped, problems: &mut
             Err(remedy) => problems.push(problem(key, value, &remedy)),
         },
         Rule::Elsewhere => {}
-        Rule::Ignored(why) => mapped.warnings.push(format!("{key} has no effect here: {why}")),
+        Rule::Ignored(why) => _ = mapped.ignored.insert(key.into(), why),
         Rule::Refused(_) if value.is_empty() => {}
         Rule::Refused(remedy) => problems.push(problem(key, value, remedy)),
     }
@@ -180,13 +219,31 @@ mod tests {
             ("metrics.context.connect.group.id", "g"),
         ]);
         let mapped = map(ClientKind::Producer, Origin::Connector, &given).unwrap();
-        assert_eq!((mapped.properties.len(), mapped.warnings.len()), (0, 1), "{mapped:?}");
+        assert_eq!((mapped.properties.len(), mapped.ignored.len()), (0, 1), "{mapped:?}");
     }
 
     #[test]
     fn a_worker_file_holds_more_than_client_settings() {
         let worker = settings(&[("bootstrap.servers", "a:1"), ("key.converter", "x"), ("rest.port", "1")]);
         assert_eq!(known(ClientKind::Admin, &worker), settings(&[("bootstrap.servers", "a:1")]));
+    }
+
+    #[test]
+    fn a_workers_key_is_known_by_its_prefix() {
+        for (key, effect) in [
+            ("producer.linger.ms", Some(true)),
+            ("consumer.linger.ms", None),
+            ("linger.ms", Some(true)),
+            ("admin.retries", Some(false)),
+            ("retries", Some(true)),
+            ("metric.reporters", Some(false)),
+            ("producer.interceptor.classes", Some(false)),
+            ("librdkafka.debug", Some(true)),
+            ("producer.bogus", None),
+            ("bogus", None),
+        ] {
+            assert_eq!(has_effect(key), effect, "{key}");
+        }
     }
 
     #[test]

@@ -1,0 +1,26 @@
+//! What a worker's file has wrong is said when the worker starts, and names the keys.
+
+use super::*;
+
+#[test]
+fn keys_without_effect_are_named_once_in_one_line_whatever_the_topics_are_on() {
+    let bogus = "bogus=1\nmetric.reporters=R\nrest.extension.classes=E\nproducer.bogus=1\nproducer.linger.ms=5\n";
+    let unknown = "bogus, producer.bogus (unknown: correct their names, or take them out)";
+    let unsupported = "metric.reporters, rest.extension.classes (not supported here: take them out)";
+    let kafka = kafka::shared().bootstrap();
+    for bootstrap in ["local:memory", &kafka] {
+        let folder = tempfile::tempdir().unwrap();
+        let folder = folder.path();
+        append(folder, 0..3);
+        let offsets = folder.join("offsets");
+        let properties = format!("{}{bogus}offset.storage.file.filename={}\n", on(bootstrap), offsets.display());
+        let mut worker = start(folder, &properties, "without-effect");
+        worker.until("lines of a task whose client ignores what it does not know", || lines(folder).len() == 3);
+        let log = worker.log();
+        let said: Vec<&str> = log.lines().filter(|line| line.contains("bogus")).collect();
+        assert_eq!(said.len(), 1, "{log}");
+        assert!(said[0].contains(&format!("are not used: {unknown}; {unsupported}")), "{}", said[0]);
+        assert!(!log.contains("linger.ms"), "{log}");
+        assert!(worker.stop());
+    }
+}

@@ -2,6 +2,7 @@
 
 use serde_json::json;
 use weir_tests::harness::http::{Answer, Wire, request};
+use weir_tests::harness::kafka;
 use weir_tests::harness::worker::Worker;
 
 use super::{get, properties, send};
@@ -38,6 +39,31 @@ fn what_is_wrong_is_refused_in_connects_form() {
     let validate = format!("{url}/connector-plugins/FileStreamSink/config/validate");
     let checked = send("PUT", &validate, &json!({"connector.class": "FileStreamSink", "tasks.max": "0"})).json();
     assert_eq!(checked["error_count"], 5, "tasks.max, name, file, and both of topics: {checked}");
+    assert!(worker.stop());
+}
+
+#[test]
+fn overrides_that_clients_would_refuse_are_refused_with_their_keys() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let mut worker = Worker::standalone(folder, &properties(folder, &kafka::shared().bootstrap()), &[]);
+    let url = worker.url();
+    let file = folder.join("in.txt");
+    let source = |key: &str, value: &str| {
+        let config = json!({"connector.class": "FileStreamSource", "topic": "t", "file": file, key: value});
+        send("POST", &format!("{url}/connectors"), &json!({"name": "x", "config": config}))
+    };
+    let compression = source("producer.override.compression.type", "bogus");
+    let said = "configuration producer.override.compression.type: compression.type=bogus: expected none, gzip, snappy";
+    assert_refused(&compression, 400, said);
+    let linger = source("producer.override.linger.ms", "-5");
+    assert_refused(&linger, 400, "configuration producer.override.linger.ms: linger.ms=-5: ");
+    let (class, key) = ("FileStreamSink", "consumer.override.isolation.level");
+    let sink = json!({"name": "x", "connector.class": class, "topics": "t", "file": file, key: "some"});
+    let checked = send("PUT", &format!("{url}/connector-plugins/{class}/config/validate"), &sink).json();
+    assert_eq!(checked["error_count"], 1, "{checked}");
+    let wrong = checked["configs"].as_array().unwrap().iter().find(|entry| entry["value"]["name"] == key).unwrap();
+    assert!(wrong["value"]["errors"][0].as_str().unwrap().contains("expected read_committed or"), "{wrong}");
     assert!(worker.stop());
 }
 

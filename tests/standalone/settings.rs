@@ -24,3 +24,21 @@ fn keys_without_effect_are_named_once_in_one_line_whatever_the_topics_are_on() {
         assert!(worker.stop());
     }
 }
+
+#[test]
+fn values_that_clients_would_refuse_keep_the_worker_from_starting() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let wrong = "producer.compression.type=bogus\nconsumer.fetch.max.wait.ms=soon\nretry.backoff.ms=-1\n";
+    let offsets = folder.join("offsets");
+    let properties = format!("{}{wrong}offset.storage.file.filename={}\n", on("127.0.0.1:1"), offsets.display());
+    let (well, log) = Worker::standalone(folder, &properties, &[]).ended();
+    assert!(!well);
+    for said in [
+        "producer.compression.type: compression.type=bogus: expected none, gzip, snappy, lz4 or zstd",
+        "consumer.fetch.max.wait.ms: fetch.max.wait.ms=soon: ",
+        "retry.backoff.ms: retry.backoff.ms=-1: ",
+    ] {
+        assert!(log.contains(said), "{said}: {log}");
+    }
+}

@@ -14,6 +14,7 @@ use weir_core::port::{
     Broker, BrokerError, ClientSettings, CompactedLog, Consumer, Created, NewTopic, Producer, TopicDescription,
 };
 
+use crate::checked::checked;
 use crate::consumer::{KafkaConsumer, Manner};
 use crate::defaults::{self, Properties};
 use crate::errors::classified;
@@ -21,7 +22,7 @@ use crate::log::{KafkaLog, LogSettings};
 use crate::native::{Admin, Client, KafkaError, Kind, Place};
 use crate::pattern::Pattern;
 use crate::producer::KafkaProducer;
-use crate::properties::{self, ClientKind, NATIVE_PREFIX, Origin};
+use crate::properties::{self, ClientKind, Mapped, NATIVE_PREFIX, Origin};
 use crate::subscription::{Watch, Watcher};
 
 /// Java's default.api.timeout.ms.
@@ -66,7 +67,7 @@ impl KafkaBroker {
             if kind == ClientKind::Admin {
                 known.extend(properties::of_tasks(kind, worker));
             }
-            match properties::map(kind, Origin::Worker, &known) {
+            match checked(kind, Origin::Worker, &known) {
                 Ok(mapped) => mapped.properties,
                 Err(found) => {
                     problems
@@ -78,6 +79,11 @@ impl KafkaBroker {
         let admin_properties = defaults::admin(mapped(ClientKind::Admin));
         let log_producer = defaults::log_producer(mapped(ClientKind::Producer));
         let log_reader = defaults::log_reader(mapped(ClientKind::Consumer));
+        for kind in [ClientKind::Producer, ClientKind::Consumer] {
+            let wrong = checked(kind, Origin::Connector, &properties::of_tasks(kind, worker)).err();
+            let named = |problem: Problem| Problem { key: format!("{}{}", kind.prefix(), problem.key), ..problem };
+            problems.extend(wrong.into_iter().flatten().map(named));
+        }
         let wait = worker.get("default.api.timeout.ms").map(|wait| wait.trim().parse());
         let wait = match wait {
             None => WAIT,
@@ -118,20 +124,27 @@ impl KafkaBroker {
         joined(beside(move || ask(Admin { client: &client, wait }))).await
     }
 
-    /// Settings of a task's client as properties, without defaults.
-    fn mapped(&self, kind: ClientKind, settings: &ClientSettings) -> Result<Properties, BrokerError> {
-        // What the worker's file has, and clients do not know or do not heed, was named when the worker started.
+    /// Settings of a task's client, mapped. What the worker's file has, and clients do not know or do not heed, was named
+    /// when the worker started, and is left out.
+    fn checked(&self, kind: ClientKind, settings: &ClientSettings) -> Result<Mapped, Vec<Problem>> {
         let of_worker = |key: &str| {
             let theirs = self.worker.get(&format!("{}{key}", kind.prefix()));
             theirs.is_some_and(|value| settings.get(key) == Some(value))
         };
         let mut settings = settings.clone();
         settings.retain(|key, _| !of_worker(key) || properties::is_known(kind, key));
-        let mapped = properties::map(kind, Origin::Connector, &settings);
+        let mut mapped = checked(kind, Origin::Connector, &settings)?;
+        mapped.ignored.retain(|key, _| !of_worker(key));
+        Ok(mapped)
+    }
+
+    /// Settings of a task's client as properties, without defaults.
+    fn mapped(&self, kind: ClientKind, settings: &ClientSettings) -> Result<Properties, BrokerError> {
+        let mapped = self.checked(kind, settings);
         let mut mapped = mapped.map_err(|problems| BrokerError::Rejected(Problem::lines(&problems)))?;
         for (key, why) in mapped.ignored {
             let warning = format!("{}override.{key} has no effect here: {why}", kind.prefix());
-            if !of_worker(&key) && self.warned.lock().unwrap_or_else(PoisonError::into_inner).insert(warning.clone()) {
+            if self.warned.lock().unwrap_or_else(PoisonError::into_inner).insert(warning.clone()) {
                 warn!("{warning}");
             }
         }
@@ -230,6 +243,14 @@ impl Broker for KafkaBroker {
 
     fn check_pattern(&self, pattern: &str) -> Result<(), String> {
         Pattern::new(pattern).map(drop)
+    }
+
+    fn check_producer(&self, settings: &ClientSettings) -> Result<(), Vec<Problem>> {
+        self.checked(ClientKind::Producer, settings).map(drop)
+    }
+
+    fn check_consumer(&self, settings: &ClientSettings) -> Result<(), Vec<Problem>> {
+        self.checked(ClientKind::Consumer, settings).map(drop)
     }
 
     async fn producer(&self, settings: &ClientSettings) -> Result<Box<dyn Producer>, BrokerError> {

@@ -2,6 +2,7 @@
 #![deny(unsafe_code)]
 
 mod broker;
+mod checked;
 mod consumer;
 mod defaults;
 mod errors;

@@ -305,6 +305,25 @@ impl Builder {
         Ok(())
     }
 
+    /// Says what is wrong with the settings of the clients that a connector's tasks would have, as the connector names them.
+    pub fn check_clients(&self, kind: ClassKind, settings: &ConnectorSettings) -> Result<(), Vec<Problem>> {
+        let first = TaskId { connector: settings.name.clone(), index: 0 };
+        let (prefix, checked) = match connector_kind(kind) {
+            ConnectorKind::Source => {
+                ("producer.override.", self.broker.check_producer(&self.producer_settings(settings, &first)))
+            }
+            ConnectorKind::Sink => {
+                ("consumer.override.", self.broker.check_consumer(&self.consumer_settings(settings, &first)))
+            }
+        };
+        let named = |Problem { key, message }| {
+            let key = format!("{prefix}{key}");
+            let message = format!("Invalid value for configuration {key}: {message}");
+            Problem { key, message }
+        };
+        checked.map_err(|problems| problems.into_iter().map(named).collect())
+    }
+
     fn producer_settings(&self, settings: &ConnectorSettings, id: &TaskId) -> ClientSettings {
         let mut merged = ClientSettings::from([("client.id".to_owned(), format!("connector-producer-{id}"))]);
         merged.extend(self.settings.producer.clone());

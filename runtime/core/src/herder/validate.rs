@@ -126,7 +126,11 @@ impl Builder {
             self.check_topics(config, &mut validation);
         }
         match ConnectorSettings::parse(config) {
-            Ok(settings) => self.check_converters(&settings, &mut validation),
+            Ok(settings) => {
+                self.check_converters(&settings, &mut validation);
+                let wrong = self.check_clients(found.class.kind, &settings).err();
+                wrong.into_iter().flatten().for_each(|problem| validation.add(problem));
+            }
             Err(problems) => problems.into_iter().for_each(|problem| validation.add(problem)),
         }
         if let Err(problems) = grants(&found.class, config, ceilings) {

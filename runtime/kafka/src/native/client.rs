@@ -1,6 +1,6 @@
 //! A client of librdkafka: made from properties, woken by its queue, taken down beside whoever drops it.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::ffi::{c_char, c_int, c_void};
 use std::ptr;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -14,6 +14,38 @@ use weir_core::model::TopicPartition;
 use super::partitions::entries;
 use super::{KafkaError, c_string, text};
 use crate::log_lines;
+
+/// Sets a property, or says why it is refused.
+///
+/// # Safety
+/// The configuration is there, and belongs to the caller.
+unsafe fn set(conf: *mut sys::rd_kafka_conf_t, key: &str, value: &str) -> Result<(), String> {
+    let (name, value) = (c_string(key), c_string(value));
+    let mut why = [0 as c_char; 512];
+    // SAFETY: strings live during the call; `conf` by this function's contract.
+    let set = unsafe { sys::rd_kafka_conf_set(conf, name.as_ptr(), value.as_ptr(), why.as_mut_ptr(), why.len()) };
+    if set == RDKafkaConfRes::RD_KAFKA_CONF_OK {
+        return Ok(());
+    }
+    if is_secret(key) {
+        // librdkafka repeats values that it refuses.
+        return Err(format!("{key}: the value is refused"));
+    }
+    // SAFETY: librdkafka ends what it says with a NUL, and writes no more than it was given room for.
+    Err(unsafe { text(why.as_ptr()) })
+}
+
+/// The properties that librdkafka refuses, and why, as far as it says before a client is made.
+pub(crate) fn refusals(properties: &BTreeMap<String, String>) -> Vec<(String, String)> {
+    // SAFETY: the configuration is made, used and destroyed here.
+    unsafe {
+        let conf = sys::rd_kafka_conf_new();
+        let refused = |(key, value): (&String, &String)| Some((key.clone(), set(conf, key, value).err()?));
+        let refused = properties.iter().filter_map(refused).collect();
+        sys::rd_kafka_conf_destroy(conf);
+        refused
+    }
+}
 
 /// What a client is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -71,19 +103,14 @@ impl Client {
     pub fn new(kind: Kind, properties: &[(String, String)]) -> Result<Client, KafkaError> {
         let hooks = Box::<Hooks>::default();
         let mut why = [0 as c_char; 512];
-        // SAFETY: strings live during the calls that take them; the configuration is given away by `rd_kafka_new`
-        // where it succeeds and destroyed where it does not; `hooks` outlives the client (see `take_down`).
+        // SAFETY: the configuration is given away by `rd_kafka_new` where it succeeds and destroyed where it does not;
+        // `hooks` outlives the client (see `take_down`).
         unsafe {
             let conf = sys::rd_kafka_conf_new();
             for (key, value) in properties {
-                let (name, value) = (c_string(key), c_string(value));
-                let set = sys::rd_kafka_conf_set(conf, name.as_ptr(), value.as_ptr(), why.as_mut_ptr(), why.len());
-                if set != RDKafkaConfRes::RD_KAFKA_CONF_OK {
+                if let Err(message) = set(conf, key, value) {
                     sys::rd_kafka_conf_destroy(conf);
-                    // librdkafka repeats values that it refuses, and some are secrets.
-                    let shown =
-                        if is_secret(key) { format!("{key}: the value is refused") } else { text(why.as_ptr()) };
-                    return Err(KafkaError { code: RDKafkaErrorCode::InvalidArgument, message: shown });
+                    return Err(KafkaError { code: RDKafkaErrorCode::InvalidArgument, message });
                 }
             }
             sys::rd_kafka_conf_set_opaque(conf, (&raw const *hooks).cast_mut().cast());

@@ -16,7 +16,7 @@ use rdkafka::bindings as sys;
 use rdkafka::types::{RDKafkaErrorCode, RDKafkaRespErr};
 
 pub(crate) use admin::{Admin, Place};
-pub(crate) use client::{Client, Kind, Rebalance};
+pub(crate) use client::{Client, Kind, Rebalance, refusals};
 pub(crate) use intake::Intake;
 pub(crate) use produce::{Delivery, Payload, Topics};
 

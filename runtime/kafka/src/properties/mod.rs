@@ -52,8 +52,17 @@ pub const NATIVE_PREFIX: &str = "librdkafka.";
 pub struct Mapped {
     /// librdkafka's properties.
     pub properties: BTreeMap<String, String>,
+    /// The settings that properties were read out of, by property; those that hold secrets are left out.
+    pub origins: BTreeMap<String, String>,
     /// Settings that have no effect here, and why.
     pub ignored: BTreeMap<String, &'static str>,
+}
+
+impl Mapped {
+    fn set(&mut self, key: &str, name: &str, value: String) {
+        self.properties.insert(name.into(), value);
+        self.origins.insert(name.into(), key.into());
+    }
 }
 
 /// Maps settings, or says everything that is wrong with them.
@@ -63,7 +72,7 @@ pub fn map(kind: ClientKind, origin: Origin, settings: &ClientSettings) -> Resul
         let value = value.trim();
         if let Some(native) = key.strip_prefix(NATIVE_PREFIX) {
             match origin {
-                Origin::Worker => _ = mapped.properties.insert(native.into(), value.into()),
+                Origin::Worker => mapped.set(key, native, value.into()),
                 Origin::Connector => {
                     let remedy = format!("keys of librdkafka are taken from the worker's file only; set {key} there");
                     problems.push(problem(key, value, &remedy));
@@ -127,10 +136,10 @@ pub fn has_effect(key: &str) -> Option<bool> {
 
 fn apply(rule: Rule, key: &str, value: &str, mapped: &mut Mapped, problems: &mut Vec<Problem>) {
     match rule {
-        Rule::Same => _ = mapped.properties.insert(key.into(), value.into()),
-        Rule::Named(name) => _ = mapped.properties.insert(name.into(), value.into()),
+        Rule::Same => mapped.set(key, key, value.into()),
+        Rule::Named(name) => mapped.set(key, name, value.into()),
         Rule::Read(read) => match read(value) {
-            Ok(found) => mapped.properties.extend(found.into_iter().map(|(name, value)| (name.into(), value))),
+            Ok(found) => found.into_iter().for_each(|(name, value)| mapped.set(key, name, value)),
             Err(remedy) => problems.push(problem(key, value, &remedy)),
         },
         Rule::Elsewhere => {}

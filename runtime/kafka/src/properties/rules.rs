@@ -96,6 +96,16 @@ pub(super) fn compression_type(value: &str) -> Result<Vec<Property>, String> {
     lower("compression.type", value, &known, "expected none, gzip, snappy, lz4 or zstd")
 }
 
+pub(super) fn dns_lookup(value: &str) -> Result<Vec<Property>, String> {
+    let known = ["use_all_dns_ips", "resolve_canonical_bootstrap_servers_only"];
+    let remedy = "expected use_all_dns_ips or resolve_canonical_bootstrap_servers_only";
+    lower("client.dns.lookup", value, &known, remedy)
+}
+
+pub(super) fn metadata_recovery(value: &str) -> Result<Vec<Property>, String> {
+    lower("metadata.recovery.strategy", value, &["none", "rebootstrap"], "expected none or rebootstrap")
+}
+
 pub(super) fn acks(value: &str) -> Result<Vec<Property>, String> {
     match value {
         "all" | "-1" => Ok(vec![("acks", "-1".into())]),

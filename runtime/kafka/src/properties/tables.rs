@@ -15,11 +15,11 @@ type Table = &'static [(&'static str, Rule)];
 const COMMON: Table = &[
     ("bootstrap.servers", Same),
     ("client.id", Same),
-    ("client.dns.lookup", Same),
+    ("client.dns.lookup", Read(rules::dns_lookup)),
     ("connections.max.idle.ms", Read(rules::connections_max_idle)),
     ("enable.metrics.push", Same),
     ("metadata.max.age.ms", Read(rules::metadata_max_age)),
-    ("metadata.recovery.strategy", Same),
+    ("metadata.recovery.strategy", Read(rules::metadata_recovery)),
     ("metadata.recovery.rebootstrap.trigger.ms", Same),
     ("reconnect.backoff.ms", Same),
     ("reconnect.backoff.max.ms", Same),

@@ -96,6 +96,27 @@ impl ConnectorSettings {
     }
 }
 
+/// Connect's settings for records that fail, and what says that they are off.
+const TOLERANCE: [(&str, &str); 7] = [
+    ("errors.deadletterqueue.context.headers.enable", "false"),
+    ("errors.deadletterqueue.topic.name", ""),
+    ("errors.log.enable", "false"),
+    ("errors.log.include.messages", "false"),
+    ("errors.retry.delay.max.ms", "60000"),
+    ("errors.retry.timeout", "0"),
+    ("errors.tolerance", "none"),
+];
+
+/// The settings of a connector's that would have records that fail treated in another way than by failing the task. They
+/// are taken, and have no effect yet.
+pub fn asks_for_tolerance(config: &Config) -> Vec<(&str, &str)> {
+    let given = |(key, off): &(&'static str, &str)| {
+        let value = config.get(*key)?.trim();
+        (!value.eq_ignore_ascii_case(off)).then_some((*key, value))
+    };
+    TOLERANCE.iter().filter_map(given).collect()
+}
+
 fn name(reader: &mut Reader) -> String {
     let Some(name) = reader.get("name").filter(|name| !name.is_empty()) else {
         match reader.get("name") {
@@ -198,6 +219,15 @@ mod tests {
         let a = StepSettings { alias: "a".into(), class: "A".into(), config: config(&[("field", "f")]), guard };
         let b = StepSettings { alias: "b".into(), class: "B".into(), config: config(&[]), guard: None };
         assert_eq!(settings.steps, [a, b]);
+    }
+
+    #[test]
+    fn what_asks_for_tolerance_is_found_and_what_switches_it_off_is_not() {
+        let off =
+            config(&[("errors.tolerance", "none"), ("errors.log.enable", "False"), ("errors.retry.timeout", " 0 ")]);
+        assert_eq!(asks_for_tolerance(&off), []);
+        let asked = [("errors.retry.timeout", "-1"), ("errors.tolerance", "all")];
+        assert_eq!(asks_for_tolerance(&config(&asked)), asked);
     }
 
     #[test]

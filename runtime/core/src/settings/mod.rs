@@ -10,7 +10,7 @@ mod reader;
 mod without_effect;
 mod worker;
 
-pub use connector::{ConnectorSettings, ConverterSettings, StepSettings};
+pub use connector::{ConnectorSettings, ConverterSettings, StepSettings, asks_for_tolerance};
 pub use definition::{Checked, check, check_null, entries};
 pub use distributed::{DistributedSettings, InternalTopic, MAC_ALGORITHMS};
 pub use properties::parse_properties;

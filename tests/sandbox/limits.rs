@@ -1,5 +1,7 @@
 //! Limits: each ends the one call that passes it, and the fault names its key, the limit and what was used.
 
+use weir_core::settings::MEMORY_BYTES_LEAST;
+
 use super::*;
 
 #[tokio::test]
@@ -17,6 +19,14 @@ async fn a_dawdler_ends_at_its_deadline_without_using_cpu() {
     assert_eq!((*key, *limit), ("task.poll.timeout.ms", Duration::from_secs(2)));
     assert!(used >= limit);
     assert!(fault.to_string().contains("task.poll.timeout.ms allows 2000 ms"), "{fault}");
+}
+
+#[tokio::test]
+async fn stock_plugins_are_content_with_the_least_memory_that_a_worker_may_be_given() {
+    let plugins = plugins(Limits { memory_bytes: MEMORY_BYTES_LEAST, ..Limits::default() });
+    for stock in ["weir_file", "weir_transforms"] {
+        assert!(!component(&plugins, stock).await.classes().is_empty());
+    }
 }
 
 #[tokio::test]

@@ -10,8 +10,11 @@ use crate::model::Limits;
 use super::reader::Reader;
 
 const STACK_BYTES: RangeInclusive<usize> = 64 << 10..=64 << 20;
-/// Less than a page runs nothing; more than all memories of 4 GiB together bounds nothing.
-const MEMORY_BYTES: RangeInclusive<u64> = 64 << 10..=16 << 30;
+/// Bytes that an instance has to be allowed: stock plugins need 1.25 MiB to say what they are, without which no worker starts,
+/// and twice that for ordinary batches.
+pub const MEMORY_BYTES_LEAST: u64 = 4 << 20;
+/// More than all memories of 4 GiB together bounds nothing.
+const MEMORY_BYTES: RangeInclusive<u64> = MEMORY_BYTES_LEAST..=16 << 30;
 const COUNT: RangeInclusive<usize> = 1..=10_000;
 
 /// A number within bounds, or its default.
@@ -67,7 +70,7 @@ mod tests {
     fn limits_that_would_run_nothing_or_bound_nothing_are_refused_with_their_bounds() {
         for (key, value, remedy) in [
             ("task.stack.max.bytes", "1000", "from 65536 to 67108864"),
-            ("task.memory.max.bytes", "0", "from 65536 to"),
+            ("task.memory.max.bytes", "1048576", "from 4194304 to"),
             ("task.tables.max", "0", "from 1 to 10000"),
             ("task.core.instances.max", "-1", "Not a number"),
             ("task.put.timeout.ms", "0", "at least 1"),

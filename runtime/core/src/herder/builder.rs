@@ -115,7 +115,7 @@ impl Builder {
 
     /// The connector class of a configuration.
     pub fn connector_class(&self, settings: &ConnectorSettings) -> Result<Found, Failure> {
-        self.find(&settings.class, &[ClassKind::Source, ClassKind::Sink], "Connector")
+        self.find(&settings.class, &[ClassKind::Sink, ClassKind::Source], "Connector")
     }
 
     fn context(

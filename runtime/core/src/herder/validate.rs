@@ -115,7 +115,7 @@ impl Builder {
         };
         let (found, mut validation) = {
             let plugins = self.plugins.read().unwrap_or_else(std::sync::PoisonError::into_inner);
-            let kinds = &[ClassKind::Source, ClassKind::Sink];
+            let kinds = &[ClassKind::Sink, ClassKind::Source];
             let found = plugins.find_kind(class, kinds, "Connector").map_err(HerderError::Invalid)?.clone();
             let validation = definitions(class, &found, config, &plugins);
             (found, validation)

@@ -113,13 +113,12 @@ impl Registry {
         self.classes.get(name).or_else(|| self.classes.get(self.aliases.get(name)?))
     }
 
-    /// The class of one of these kinds that a name means, or a text that says what there is.
+    /// The class of one of these kinds that a name means, or a text that says what there is, in the order of the kinds.
     pub fn find_kind(&self, name: &str, kinds: &[ClassKind], what: &str) -> Result<&Found, String> {
         match self.find(name) {
             Some(found) if kinds.contains(&found.class.kind) => Ok(found),
             _ => {
-                let there: Vec<&str> =
-                    self.classes.values().filter(|f| kinds.contains(&f.class.kind)).map(|f| &*f.class.name).collect();
+                let there: Vec<String> = kinds.iter().flat_map(|kind| self.listed(*kind)).collect();
                 Err(format!(
                     "Failed to find any class that implements {what} and which name matches {name}, available {}s are: \
                      {}",
@@ -203,17 +202,21 @@ mod tests {
         }
     }
 
-    fn component(hash: &str, classes: &[(&str, &str)]) -> Arc<dyn Component> {
-        let class = |(name, version): &(&str, &str)| Class {
-            name: (*name).into(),
+    fn class(name: &str, version: &str) -> Class {
+        Class {
+            name: name.into(),
             aliases: vec![],
             kind: ClassKind::Source,
-            version: (*version).into(),
+            version: version.into(),
             documentation: String::new(),
             config: vec![],
             wants: OptionalCalls::default(),
-        };
-        Arc::new(Described { hash: hash.into(), classes: classes.iter().map(class).collect() })
+        }
+    }
+
+    fn component(hash: &str, classes: &[(&str, &str)]) -> Arc<dyn Component> {
+        let classes = classes.iter().map(|(name, version)| class(name, version)).collect();
+        Arc::new(Described { hash: hash.into(), classes })
     }
 
     fn taken(class: &str, version: &str, hash: &str) -> Result<(), Conflict> {
@@ -238,6 +241,18 @@ mod tests {
             registry.add(component("third", &[("a.B", "3.0"), ("a.C", "1.0")]), false).unwrap();
             assert_eq!(registry.find("B").unwrap().component.hash(), "third");
         }
+    }
+
+    #[test]
+    fn whoever_names_no_class_is_told_all_names_as_they_are_listed() {
+        let aliases = ["org.a.B".to_owned(), "B".to_owned()];
+        let source = Class { aliases: aliases.into(), ..class("x.Source", "1.0") };
+        let sink = Class { kind: ClassKind::Sink, ..class("x.Sink", "1.0") };
+        let chain = Class { kind: ClassKind::Transformation, ..class("x.Step", "1.0") };
+        let mut registry = Registry::default();
+        registry.add(Arc::new(Described { hash: "a".into(), classes: vec![source, sink, chain] }), false).unwrap();
+        let Err(said) = registry.find_kind("No", &[ClassKind::Sink, ClassKind::Source], "Connector") else { panic!() };
+        assert!(said.ends_with("matches No, available connectors are: x.Sink, org.a.B, x.Source"), "{said}");
     }
 
     #[test]

@@ -1,11 +1,35 @@
 #!/bin/sh
 # The main job on the embedded store, over REST: a worker that knows nothing of weather gets the weather plugin uploaded,
 # then runs file -> weather -> topic -> transformation -> file. Prints what arrived, the status and a few metrics, and
-# checks them. Run by make demo, after the build.
+# checks them. Run by make demo, after the build. At a terminal the worker runs on, and what it made stays until the next
+# demo; elsewhere nothing stays, however it ends.
 set -eu
 root=$(cd "$(dirname "$0")/.." && pwd)
 weir=$root/out/weir
-dir=$(mktemp -d "${TMPDIR:-/tmp}/weir-demo.XXXXXX")
+interactive=
+if [ -t 1 ] && [ -z "${CI:-}" ]; then
+    interactive=yes
+    dir=${XDG_CACHE_HOME:-$HOME/.cache}/weir/demo
+    mkdir -p "$dir"
+    exec 7<"$dir" # the worker holds it, too
+    flock -n 7 || {
+        echo "demo: the worker of another demo runs on $dir: stop it first" >&2
+        exit 1
+    }
+    rm -rf "${dir:?}"/*
+else
+    dir=$(mktemp -d "${TMPDIR:-/tmp}/weir-demo.XXXXXX")
+fi
+worker=
+finish() {
+    if [ -n "$worker" ]; then
+        kill "$worker" 2>/dev/null || true
+        wait "$worker" || true
+    fi
+    [ -n "$interactive" ] || rm -rf "$dir"
+}
+trap finish EXIT
+trap 'exit 130' INT TERM
 observations=$root/examples/weather/data/seattle-weather.csv
 days=$dir/observations.csv
 rainy=$dir/rainy-days.txt
@@ -39,8 +63,6 @@ say() {
 
 "$weir" standalone "$dir/worker.properties" 2>"$dir/weir.log" &
 worker=$!
-trap 'kill "$worker" 2>/dev/null || true' EXIT
-trap 'exit 130' INT TERM
 
 give_up() {
     echo "demo: $*; the worker said:" >&2
@@ -123,12 +145,8 @@ esac
 echo "$metrics" | grep -q "sink_record_send_total{connector=\"rainy-days\",task=\"0\"} $total\$" ||
     give_up "the metrics do not count $total records"
 
-if [ -t 1 ] && [ -z "${CI:-}" ]; then
+if [ -n "$interactive" ]; then
     say "The worker runs on (process $worker, log $dir/weir.log): append lines to $days and look at $rainy."
     echo "Try: curl -X PUT $url/connectors/rainy-days/pause, or open $url/metrics. Ctrl-C stops it."
     wait "$worker" || true
-else
-    kill "$worker"
-    wait "$worker" || true
-    rm -rf "$dir"
 fi

@@ -5,6 +5,8 @@
 mod broker_restart;
 #[path = "standalone/chain.rs"]
 mod chain;
+#[path = "standalone/demo.rs"]
+mod demo;
 #[path = "standalone/groups.rs"]
 mod groups;
 #[path = "standalone/plugin_check.rs"]

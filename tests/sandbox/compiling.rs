@@ -35,6 +35,25 @@ fn files(cache: &Path) -> Vec<PathBuf> {
 
 const PATIENCE: Duration = Duration::from_secs(60);
 
+#[test]
+fn what_a_killed_writer_left_unfinished_is_removed_and_what_is_being_written_is_not() {
+    let cache = tempfile::tempdir().unwrap();
+    let write = |name: &str, ago: u64| {
+        let file = std::fs::File::create(cache.path().join(name)).unwrap();
+        file.set_modified(std::time::SystemTime::now() - Duration::from_secs(ago)).unwrap();
+        file
+    };
+    write("left.1-0.tmp", 3600);
+    write("begun.1-1.tmp", 0);
+    write("whole.cwasm", 3600);
+    let held = write("held.1-2.tmp", 3600);
+    held.lock().unwrap();
+    bounded(cache.path(), PATIENCE, 4 << 30);
+    let mut there = files(cache.path());
+    there.sort();
+    assert_eq!(there, ["begun.1-1.tmp", "held.1-2.tmp", "whole.cwasm"].map(|name| cache.path().join(name)));
+}
+
 #[tokio::test]
 async fn a_component_that_takes_too_long_to_compile_is_refused_and_its_process_is_gone() {
     let cache = tempfile::tempdir().unwrap();

@@ -19,6 +19,8 @@ const UNFIT: i32 = 1;
 const UNABLE: i32 = 2;
 /// Bytes of the check sum behind compiled code.
 const SUM_BYTES: usize = 4;
+/// Who began to write a file longer ago than this, without having locked it, is gone.
+const UNFINISHED: Duration = Duration::from_secs(60);
 /// Bytes that are summed at a time.
 const PIECE: usize = 64 << 10;
 
@@ -67,7 +69,7 @@ pub struct Compiler {
 
 impl Compiler {
     /// A compiler that runs `program compile` (weir itself) and keeps results in `cache`, which is made with access
-    /// for its owner only and refused when others can write to it.
+    /// for its owner only and refused when others can write to it. What writers that are gone left unfinished is removed.
     pub fn new(program: PathBuf, cache: PathBuf, bounds: CompileBounds) -> std::io::Result<Compiler> {
         std::fs::DirBuilder::new().recursive(true).mode(0o700).create(&cache)?;
         let meta = std::fs::metadata(&cache)?;
@@ -79,6 +81,7 @@ impl Compiler {
             );
             return Err(std::io::Error::new(std::io::ErrorKind::PermissionDenied, reason));
         }
+        remove_unfinished(&cache);
         Ok(Compiler { program, cache, bounds })
     }
 
@@ -196,6 +199,8 @@ fn store(file: &Path, compiled: &[u8]) -> std::io::Result<()> {
     let written = || {
         let mut options = std::fs::OpenOptions::new();
         let mut out = options.write(true).create(true).truncate(true).mode(0o600).open(&unfinished)?;
+        // Says for as long as this process lives that somebody writes it. Nothing depends on it: its time protects it, too.
+        let _ = out.try_lock();
         out.write_all(compiled)?;
         // Behind the code, where nobody looks who loads it.
         out.write_all(&crc32fast::hash(compiled).to_le_bytes())?;
@@ -206,6 +211,21 @@ fn store(file: &Path, compiled: &[u8]) -> std::io::Result<()> {
         // Half of it is of no use to anybody; the first error is the one to tell.
         let _ = std::fs::remove_file(&unfinished);
     })
+}
+
+/// Removes files that nobody is going to finish: nobody holds them, and nobody did a moment ago.
+fn remove_unfinished(cache: &Path) {
+    let is_left = |file: &Path| {
+        let Ok(held) = std::fs::File::open(file) else { return false };
+        let touched = held.metadata().and_then(|meta| meta.modified()).ok().and_then(|time| time.elapsed().ok());
+        touched.is_some_and(|ago| ago > UNFINISHED) && held.try_lock().is_ok()
+    };
+    for file in std::fs::read_dir(cache).into_iter().flatten().flatten().map(|entry| entry.path()) {
+        if file.extension().is_some_and(|extension| extension == "tmp") && is_left(&file) {
+            // Another worker that starts may have been faster.
+            let _ = std::fs::remove_file(&file);
+        }
+    }
 }
 
 /// What `weir compile` does: reads a component from standard input, writes compiled code to standard output, and has no

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory, FromArgMatches};
 use weir_core::model::Limits;
-use weir_core::port::Plugins;
+use weir_core::port::{Component, Plugins};
 use weir_wasm::{Authorities, CompileBounds, Compiler, WasmPlugins};
 
 use crate::worker::Binary;
@@ -121,14 +121,27 @@ fn check(file: &std::path::Path) -> Result<String, String> {
     let bytes_max = weir_core::settings::PLUGIN_BYTES_MAX;
     let plugins = WasmPlugins::new(compiler, Limits::default(), bytes_max, Authorities::of_the_web())
         .map_err(|error| format!("{error:#}"))?;
-    let component = run_once(async { Ok(plugins.load(wasm.into()).await) })?
-        .map_err(|refusal| format!("{} would be refused: {refusal}", file.display()))?;
+    let refused = |reason: String| format!("{}: refused: {reason}", file.display());
+    let component = run_once(async { Ok(plugins.load(wasm.into()).await) })?;
+    let component = component.map_err(|refusal| refused(refusal.to_string()))?;
+    println!("{}", described(file, &*component));
+    // Stock plugins have names that nobody else may have.
+    let mut registry = run_once(crate::plugins::load(&plugins, &[], bytes_max))?;
+    registry.add(component, false).map_err(|conflict| refused(conflict.to_string()))?;
+    Ok(format!("{}: accepted", file.display()))
+}
+
+/// What a component is, for people: a line for each class and each import.
+fn described(file: &std::path::Path, component: &dyn Component) -> String {
     let mut lines = vec![format!("{}: {} bytes, sha256 {}", file.display(), component.size(), component.hash())];
+    lines.push("classes:".to_owned());
     for class in component.classes() {
-        lines.push(format!("{:?} {} {}: {}", class.kind, class.name, class.version, class.documentation));
+        let kind = format!("{:?}", class.kind).to_lowercase();
+        lines.push(format!("  {kind} {} {}: {}", class.name, class.version, class.documentation));
     }
-    lines.push(format!("imports: {}", component.imports().join(", ")));
-    Ok(lines.join("\n"))
+    lines.push("imports:".to_owned());
+    lines.extend(component.imports().iter().map(|import| format!("  {import}")));
+    lines.join("\n")
 }
 
 /// Where compiled code is kept: `$XDG_CACHE_HOME/weir/compiled`, else `~/.cache/weir/compiled`.

@@ -1,6 +1,6 @@
 //! Limits: each ends the one call that passes it, and the fault names its key, the limit and what was used.
 
-use weir_core::settings::MEMORY_BYTES_LEAST;
+use weir_core::settings::{MEMORY_BYTES_LEAST, WorkerSettings};
 
 use super::*;
 
@@ -19,6 +19,54 @@ async fn a_dawdler_ends_at_its_deadline_without_using_cpu() {
     assert_eq!((*key, *limit), ("task.poll.timeout.ms", Duration::from_secs(2)));
     assert!(used >= limit);
     assert!(fault.to_string().contains("task.poll.timeout.ms allows 2000 ms"), "{fault}");
+}
+
+#[test]
+fn the_readme_says_of_every_limit_what_its_key_and_its_default_are() {
+    // Without `..`: one that is added has to be said as well.
+    let Limits {
+        memory_bytes,
+        stack_bytes,
+        core_instances,
+        tables,
+        memories,
+        call_cpu,
+        start,
+        poll_beyond,
+        put,
+        other,
+        log_lines_per_second,
+        log_line_bytes,
+    } = Limits::default();
+    let mebibytes = |bytes: u64| format!("{} MiB", bytes >> 20);
+    let number = |number: usize| match number {
+        1000.. => format!("{},{:03}", number / 1000, number % 1000),
+        _ => number.to_string(),
+    };
+    let millis = |time: Duration| number(time.as_millis() as usize);
+    let least = format!("`task.memory.max.bytes`, at least {}", mebibytes(MEMORY_BYTES_LEAST));
+    let readme = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../README.md")).unwrap();
+    for (keys, default) in [
+        (least.as_str(), mebibytes(memory_bytes)),
+        ("`task.stack.max.bytes`", mebibytes(stack_bytes as u64)),
+        (
+            "`task.core.instances.max`, `task.tables.max`, `task.memories.max`",
+            format!("{core_instances}, {tables}, {memories}"),
+        ),
+        ("`task.call.cpu.max.ms`", millis(call_cpu)),
+        ("`task.start.timeout.ms`", millis(start)),
+        ("`task.poll.timeout.ms`", millis(poll_beyond)),
+        ("`task.put.timeout.ms`", millis(put)),
+        ("`task.call.timeout.ms`", millis(other)),
+        ("`task.log.lines.per.second`", number(log_lines_per_second as usize)),
+        ("`task.log.line.max.bytes`", number(log_line_bytes)),
+    ] {
+        assert!(readme.contains(&format!(" | {keys} | {default} |")), "{keys} | {default}");
+        for key in keys.split('`').filter(|part| part.starts_with("task.")) {
+            let wrong = WorkerSettings::parse(&config(&[(key, "no number")])).unwrap_err();
+            assert!(wrong.iter().any(|problem| problem.key == key), "{key} is read");
+        }
+    }
 }
 
 #[tokio::test]

@@ -5,6 +5,8 @@
 mod compiling;
 #[path = "sandbox/limits.rs"]
 mod limits;
+#[path = "sandbox/sinks.rs"]
+mod sinks;
 #[path = "sandbox/unfit.rs"]
 mod unfit;
 

@@ -11,7 +11,7 @@ mod submitted;
 
 pub use guest_calls::Grace;
 pub use lifecycle::{Effect, Event, Exit, Lifecycle, TaskState};
-pub use sink_commits::SinkCommits;
+pub use sink_commits::{Judged, SinkCommits};
 pub use sink_loop::{SinkParts, run_sink};
 pub use source_loop::{SourceParts, run_source};
 pub use submitted::{Committable, SubmittedRecords};

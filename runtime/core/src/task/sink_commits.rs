@@ -13,6 +13,15 @@ struct Progress {
     committed: Option<i64>,
 }
 
+/// What becomes of a task's answer before a commit.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Judged {
+    /// What to commit.
+    pub to_commit: Vec<Position>,
+    /// Positions that cannot be committed, each with the reason.
+    pub ignored: Vec<(Position, &'static str)>,
+}
+
 /// The partitions of a sink task and how far each is.
 #[derive(Clone, Debug, Default)]
 pub struct SinkCommits {
@@ -64,18 +73,29 @@ impl SinkCommits {
             .collect()
     }
 
-    /// What to commit of the task's answer: positions of its own partitions, not beyond what was delivered, that are
-    /// not committed already.
-    pub fn to_commit(&self, answer: &[Position]) -> Vec<Position> {
-        answer
-            .iter()
-            .filter(|position| {
-                self.partitions.get(&position.partition).is_some_and(|progress| {
-                    (0..=progress.delivered).contains(&position.offset) && Some(position.offset) != progress.committed
-                })
-            })
-            .cloned()
-            .collect()
+    /// What becomes of a task's answer to the positions that it was asked about. Partitions of its own that it was not
+    /// asked about and what is committed already need nothing; of several positions of a partition the last one counts.
+    pub fn judge(&self, asked: &[Position], answer: Vec<Position>) -> Judged {
+        let mut to_commit = BTreeMap::new();
+        let mut ignored = Vec::new();
+        for position in answer {
+            match self.partitions.get(&position.partition) {
+                None => ignored.push((position, "the task does not have this partition")),
+                Some(_) if position.offset < 0 => ignored.push((position, "offsets begin at 0")),
+                Some(progress) if position.offset > progress.delivered => {
+                    ignored.push((position, "it is beyond what was delivered"));
+                }
+                Some(_) => {
+                    to_commit.insert(position.partition, position.offset);
+                }
+            }
+        }
+        let wanted = asked.iter().filter_map(|Position { partition, .. }| {
+            let offset = to_commit.remove(partition)?;
+            (self.partitions.get(partition)?.committed != Some(offset))
+                .then(|| Position { partition: partition.clone(), offset })
+        });
+        Judged { to_commit: wanted.collect(), ignored }
     }
 
     /// What was committed last of each partition.
@@ -108,16 +128,36 @@ mod tests {
         Position { partition: partition(number), offset }
     }
 
+    /// What is committed of an answer to all that there is, and what is ignored of it.
+    fn judged(commits: &SinkCommits, answer: &[Position]) -> (Vec<Position>, Vec<Position>) {
+        let Judged { to_commit, ignored } = commits.judge(&commits.current(None), answer.to_vec());
+        (to_commit, ignored.into_iter().map(|(position, _)| position).collect())
+    }
+
     #[test]
     fn no_offset_passes_an_undelivered_record() {
         let mut commits = SinkCommits::default();
         commits.open(&[position(0, 10), position(1, 0)]);
         commits.delivered(&partition(0), 15);
         let answer = [position(0, 16), position(1, 1), position(2, 0)];
-        assert_eq!(commits.to_commit(&answer), []);
-        assert_eq!(commits.to_commit(&[position(0, 15), position(1, 0)]), [position(0, 15)]);
-        assert_eq!(commits.to_commit(&[position(0, 12)]), [position(0, 12)], "a task may answer lower");
-        assert_eq!(commits.to_commit(&[position(0, -1), position(1, -1000)]), [], "but there is nothing below 0");
+        assert_eq!(judged(&commits, &answer), (vec![], answer.to_vec()));
+        assert_eq!(judged(&commits, &[position(0, 15), position(1, 0)]), (vec![position(0, 15)], vec![]));
+        assert_eq!(judged(&commits, &[position(0, 12)]), (vec![position(0, 12)], vec![]), "a task may answer lower");
+        let below = [position(0, -1), position(1, -1000)];
+        assert_eq!(judged(&commits, &below), (vec![], below.to_vec()), "but there is nothing below 0");
+        let twice = [position(0, 11), position(0, 99), position(0, 13)];
+        assert_eq!(judged(&commits, &twice), (vec![position(0, 13)], vec![position(0, 99)]), "the last one counts");
+    }
+
+    #[test]
+    fn what_was_not_asked_about_is_not_committed() {
+        let mut commits = SinkCommits::default();
+        commits.open(&[position(0, 0), position(1, 0)]);
+        commits.delivered(&partition(0), 5);
+        commits.delivered(&partition(1), 5);
+        let asked = commits.current(Some(&[partition(1)]));
+        let judged = commits.judge(&asked, vec![position(0, 5), position(1, 5)]);
+        assert_eq!(judged, Judged { to_commit: vec![position(1, 5)], ignored: vec![] });
     }
 
     #[test]
@@ -126,11 +166,11 @@ mod tests {
         commits.open(&[position(0, 0)]);
         commits.delivered(&partition(0), 5);
         commits.committed(&[position(0, 5)]);
-        assert_eq!(commits.to_commit(&[position(0, 5)]), []);
+        assert_eq!(judged(&commits, &[position(0, 5)]), (vec![], vec![]));
         commits.delivered(&partition(0), 7);
         commits.close(&[partition(0)]);
         commits.delivered(&partition(0), 9);
-        assert_eq!(commits.to_commit(&[position(0, 7)]), []);
+        assert_eq!(judged(&commits, &[position(0, 7)]), (vec![], vec![position(0, 7)]));
         assert_eq!(commits.current(None), []);
     }
 
@@ -142,6 +182,6 @@ mod tests {
         commits.rewound(&position(0, 20));
         assert_eq!(commits.current(None), [position(0, 20), position(1, 3)]);
         assert_eq!(commits.current(Some(&[partition(1)])), [position(1, 3)]);
-        assert_eq!(commits.to_commit(&[position(0, 50)]), []);
+        assert_eq!(judged(&commits, &[position(0, 50)]), (vec![], vec![position(0, 50)]));
     }
 }

@@ -15,7 +15,7 @@ use crate::process::{Chain, Converters, failure, first_failed};
 use super::guest_calls::Grace;
 use super::lifecycle::{Effect, Event, Lifecycle, TaskState};
 use super::sink_batch::{Batch, Consumed, consumed, original, select};
-use super::sink_commits::SinkCommits;
+use super::sink_commits::{Judged, SinkCommits};
 use super::{Command, TaskFailure};
 
 /// The wait before a batch is offered again when the task names none.
@@ -417,9 +417,13 @@ impl Sink {
                 Err(fault) => return self.commit_refused(&fault, only.is_some()).await,
             }
         } else {
-            current
+            current.clone()
         };
-        let positions = self.commits.to_commit(&answer);
+        let Judged { to_commit: positions, ignored } = self.commits.judge(&current, answer);
+        if let Some((Position { partition, offset }, reason)) = ignored.first() {
+            let (task, ignored) = (&self.parts.id, ignored.len());
+            tracing::warn!(%task, ignored, %partition, offset, reason, "the task answered positions that cannot be");
+        }
         if positions.is_empty() {
             return Ok(());
         }

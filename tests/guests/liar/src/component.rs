@@ -1,4 +1,4 @@
-//! The component: every answer is right but for the one lie.
+//! The component: every answer is right but for the one lie. What it answers as a sink stands in `sink`.
 
 use std::cell::RefCell;
 
@@ -10,13 +10,13 @@ use weir_sdk::bindings::words::weir::connect::connectors::{AlteredOffset, Config
 use weir_sdk::bindings::words::weir::connect::errors::{Error, Problem};
 use weir_sdk::bindings::words::weir::connect::schemas::{Definition, Node, Schema, SchemaRef, SchemaType};
 
-struct Liar;
+pub(crate) struct Liar;
 
 thread_local! {
-    static LIE: RefCell<String> = RefCell::default();
+    pub(crate) static LIE: RefCell<String> = RefCell::default();
 }
 
-fn told(config: &Config) -> String {
+pub(crate) fn told(config: &Config) -> String {
     config.iter().find(|(key, _)| key == "lie").map(|(_, lie)| lie.clone()).unwrap_or_default()
 }
 
@@ -35,7 +35,15 @@ fn class(name: &str, kind: plugin::ClassKind) -> plugin::Class {
 
 impl plugin::Guest for Liar {
     fn describe() -> Vec<plugin::Class> {
-        vec![class("test.LiarSource", plugin::ClassKind::Source), class("test.Liar", plugin::ClassKind::Transformation)]
+        let sink = plugin::Class {
+            wants: plugin::OptionalCalls::PRE_COMMIT,
+            ..class("test.LiarSink", plugin::ClassKind::Sink)
+        };
+        vec![
+            class("test.LiarSource", plugin::ClassKind::Source),
+            sink,
+            class("test.Liar", plugin::ClassKind::Transformation),
+        ]
     }
 
     fn recommend(_: String, _: Vec<(String, String)>) -> Vec<plugin::Recommendation> {

@@ -2,6 +2,8 @@
 
 #[path = "tidy/arrows.rs"]
 mod arrows;
+#[path = "tidy/contract.rs"]
+mod contract;
 #[path = "tidy/files.rs"]
 mod files;
 #[path = "tidy/layers.rs"]
@@ -30,6 +32,11 @@ fn crates_depend_as_the_picture_says() {
 #[test]
 fn layers_of_the_core_look_down_only() {
     hold(layers::check_layers);
+}
+
+#[test]
+fn the_contract_says_what_everything_is_and_since_when() {
+    hold(contract::check);
 }
 
 #[test]

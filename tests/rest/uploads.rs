@@ -8,7 +8,7 @@ use sha2::{Digest, Sha256};
 use weir_tests::harness::http::{Answer, Wire, request};
 use weir_tests::harness::unfit::swapped;
 use weir_tests::harness::worker::Worker;
-use weir_tests::harness::{built, guest};
+use weir_tests::harness::{built, guest, kafka};
 
 use super::{get, properties, send, states};
 
@@ -33,26 +33,49 @@ pub fn hash(wasm: &[u8]) -> String {
     Sha256::digest(wasm).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-#[test]
-fn an_uploaded_class_is_usable_at_once_and_after_a_restart() {
-    let folder = tempfile::tempdir().unwrap();
-    let folder = folder.path();
-    let properties = properties(folder, &format!("local:{}", folder.join("data").display()));
+/// Uploads a class and runs a connector of it, in a worker and in the next one. A worker that forgets its connectors is
+/// given it again.
+fn an_uploaded_class_lasts(folder: &Path, bootstrap: &str, topic: &str, forgets: bool) {
+    let properties = properties(folder, bootstrap);
     let mut worker = Worker::standalone(folder, &properties, &[]);
     let url = worker.url();
     let wasm = guest("counter_source");
+    let counter = json!({"connector.class": "example.CounterSource", "topic": topic, "interval.ms": "1"});
+    let put = |url: &str| send("PUT", &format!("{url}/connectors/counter/config"), &counter).status;
+    assert_eq!(put(&url), 400, "nobody knows the class");
     let answer = upload(&url, &wasm);
     assert_eq!(answer.status, 201, "{answer:?}");
     assert_eq!(answer.json()["classes"][0]["class"], "example.CounterSource");
     assert_eq!(upload(&url, &wasm).status, 200, "the same again");
-    let counter = json!({"connector.class": "example.CounterSource", "topic": "n", "interval.ms": "1"});
-    assert_eq!(send("PUT", &format!("{url}/connectors/counter/config"), &counter).status, 201);
+    assert_eq!(put(&url), 201);
     worker.until("running", || states(&url, "counter").1 == ["RUNNING"]);
     assert!(worker.stop());
+
     let mut worker = Worker::standalone(folder, &properties, &[]);
     let url = worker.url();
+    let plugins = get(&format!("{url}/connector-plugins"));
+    let names = |plugins: &Value, class: &str| plugins.as_array().unwrap().iter().any(|it| it["class"] == class);
+    assert!(names(&plugins, "example.CounterSource"), "{plugins}");
+    assert_eq!(upload(&url, &wasm).status, 200, "it is known");
+    if forgets {
+        assert_eq!(get(&format!("{url}/connectors")), json!([]));
+        assert_eq!(put(&url), 201);
+    }
     worker.until("running after the restart", || states(&url, "counter").1 == ["RUNNING"]);
     assert!(worker.stop());
+}
+
+#[test]
+fn an_uploaded_class_is_usable_at_once_and_after_a_restart_on_the_embedded_store() {
+    let folder = tempfile::tempdir().unwrap();
+    let bootstrap = format!("local:{}", folder.path().join("data").display());
+    an_uploaded_class_lasts(folder.path(), &bootstrap, "numbers", false);
+}
+
+#[test]
+fn an_uploaded_class_is_usable_at_once_and_after_a_restart_on_kafka() {
+    let folder = tempfile::tempdir().unwrap();
+    an_uploaded_class_lasts(folder.path(), &kafka::shared().bootstrap(), "uploaded-numbers", true);
 }
 
 #[test]

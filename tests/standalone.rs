@@ -1,5 +1,5 @@
 //! The binary, standalone: connector files, restarts, kill -9, brokers that go away, chains, sinks that share a group,
-//! topics on the command line, and what a user is told.
+//! topics on the command line, where plugins are found, and what a user is told.
 
 #[path = "standalone/broker_restart.rs"]
 mod broker_restart;
@@ -11,6 +11,8 @@ mod demo;
 mod groups;
 #[path = "standalone/plugin_check.rs"]
 mod plugin_check;
+#[path = "standalone/plugin_path.rs"]
+mod plugin_path;
 #[path = "standalone/settings.rs"]
 mod settings;
 #[path = "standalone/topics.rs"]

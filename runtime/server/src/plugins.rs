@@ -1,5 +1,6 @@
 //! Where plugins come from: inside the binary, and directories of `plugin.path`.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use weir_core::plugin::Registry;
@@ -18,12 +19,15 @@ pub async fn load(plugins: &dyn Plugins, paths: &[PathBuf], bytes_max: u64) -> R
         registry.add(component, true).map_err(|conflict| format!("stock plugin {name}: {conflict}"))?;
     }
     for path in paths {
-        let mut files = Vec::new();
-        if let Err(error) = find(path, 2, &mut files) {
+        let found = Found::below(path);
+        for (path, error) in found.unreadable {
             tracing::warn!(path = %path.display(), %error, "plugin.path: this cannot be read and is left out");
         }
-        files.sort();
-        for file in files {
+        if let Some(first) = found.jars.first() {
+            let (path, jars, first) = (path.display(), found.jars.len(), first.display());
+            tracing::warn!(%path, jars, %first, "plugin.path: jars are skipped: weir runs WebAssembly components");
+        }
+        for file in found.components {
             if let Err(reason) = add(plugins, &mut registry, &file, bytes_max).await {
                 tracing::warn!(file = %file.display(), "plugin.path: {reason}");
             }
@@ -52,9 +56,6 @@ pub async fn load_uploads(
 }
 
 async fn add(plugins: &dyn Plugins, registry: &mut Registry, file: &Path, bytes_max: u64) -> Result<(), String> {
-    if file.extension().is_some_and(|extension| extension == "jar") {
-        return Err("jars are skipped: weir runs WebAssembly components".into());
-    }
     let size = std::fs::metadata(file).map_err(|error| error.to_string())?.len();
     if size > bytes_max {
         return Err(format!("{size} bytes are more than plugin.upload.max.bytes, {bytes_max}"));
@@ -64,17 +65,57 @@ async fn add(plugins: &dyn Plugins, registry: &mut Registry, file: &Path, bytes_
     registry.add(component, false).map_err(|conflict| conflict.to_string())
 }
 
-/// Components and jars in a directory and those right below it, as Connect looks for plugins.
-fn find(path: &Path, depth: usize, files: &mut Vec<PathBuf>) -> std::io::Result<()> {
-    for entry in std::fs::read_dir(path)? {
-        let path = entry?.path();
-        if path.is_dir() {
-            if depth > 1 {
-                find(&path, depth - 1, files)?;
+/// What lies at a place of `plugin.path`.
+#[derive(Default)]
+struct Found {
+    components: Vec<PathBuf>,
+    jars: Vec<PathBuf>,
+    unreadable: Vec<(PathBuf, std::io::Error)>,
+}
+
+impl Found {
+    /// Looks as Connect does: at the place itself when it is a file, else at everything below it, links followed.
+    fn below(path: &Path) -> Found {
+        let (mut found, mut visited) = (Found::default(), BTreeSet::new());
+        if !path.is_file() {
+            found.folder(path, &mut visited);
+        } else if !found.file(path) {
+            let error = std::io::Error::other("it is neither a folder nor a component");
+            found.unreadable.push((path.to_owned(), error));
+        }
+        found
+    }
+
+    fn folder(&mut self, path: &Path, visited: &mut BTreeSet<PathBuf>) {
+        let listed = path.canonicalize().and_then(|own| {
+            // A link may lead back to a folder above it.
+            if !visited.insert(own) {
+                return Ok(Vec::new());
             }
-        } else if path.extension().is_some_and(|extension| extension == "wasm" || extension == "jar") {
-            files.push(path);
+            std::fs::read_dir(path)?.map(|entry| Ok(entry?.path())).collect::<std::io::Result<Vec<PathBuf>>>()
+        });
+        let mut entries = match listed {
+            Ok(entries) => entries,
+            Err(error) => return self.unreadable.push((path.to_owned(), error)),
+        };
+        entries.sort();
+        for entry in entries {
+            if entry.is_dir() {
+                self.folder(&entry, visited);
+            } else {
+                self.file(&entry);
+            }
         }
     }
-    Ok(())
+
+    /// Notes a file; answers whether its name says that it is a component or a jar.
+    fn file(&mut self, path: &Path) -> bool {
+        let kind = match path.extension().and_then(|extension| extension.to_str()) {
+            Some("wasm") => &mut self.components,
+            Some("jar") => &mut self.jars,
+            _ => return false,
+        };
+        kind.push(path.to_owned());
+        true
+    }
 }

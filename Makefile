@@ -16,7 +16,7 @@ bench:
 	@setup/build.sh release
 	@setup/run-bench.sh
 
-# Asks Apache Kafka Connect anew what it answers to the REST scenarios; SCENARIO=word narrows.
+# Asks Apache Kafka Connect anew what it answers to the REST scenarios and what its workers write; SCENARIO=word narrows.
 compare:
 	@setup/install.sh build kafka
 	@setup/build.sh dev

@@ -1,5 +1,7 @@
 //! Workers of a group on a real Kafka: who comes, goes, is killed or frozen, and what becomes of connectors and records.
 
+#[path = "distributed/recorded.rs"]
+mod recorded;
 #[path = "distributed/takeover.rs"]
 mod takeover;
 

@@ -37,7 +37,8 @@ pub fn shared() -> &'static Kafka {
     SHARED.get_or_init(|| Kafka::start(&[]))
 }
 
-fn home() -> PathBuf {
+/// Where Kafka lies.
+pub fn home() -> PathBuf {
     let cache = || {
         let cache = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from);
         cache.unwrap_or_else(|| PathBuf::from(std::env::var_os("HOME").expect("HOME is set")).join(".cache"))

@@ -7,6 +7,8 @@ use serde_json::{Map, Value, json};
 use crate::model::{Config, TaskId};
 use crate::port::SessionKey;
 
+use super::jackson;
+
 /// What a connector is meant to do.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum TargetState {
@@ -90,7 +92,7 @@ pub fn encode(record: &ConfigRecord) -> (String, Option<Vec<u8>>) {
             ("session-key".to_owned(), Some(value))
         }
     };
-    (key, value.map(|value| value.to_string().into_bytes()))
+    (key, value.as_ref().map(jackson::text))
 }
 
 /// Why a record is passed over.

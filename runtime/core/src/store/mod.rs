@@ -2,6 +2,7 @@
 
 mod config_codec;
 mod configs;
+mod jackson;
 mod offset_codec;
 mod offset_file;
 mod offsets;

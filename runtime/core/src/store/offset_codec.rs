@@ -2,6 +2,8 @@
 
 use serde_json::Value;
 
+use super::jackson;
+
 /// The key of a stored offset. Keys are compared by meaning: neither blanks nor the order of members matter.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct OffsetKey {
@@ -22,21 +24,21 @@ pub fn canonical(partition: &str) -> Option<String> {
     }
 }
 
-/// JSON text without blanks, members as they stand.
-fn compact(object: &str) -> Option<String> {
+/// JSON text as Connect writes it, members as they stand.
+fn rewritten(object: &str) -> Option<Vec<u8>> {
     let value: Value = serde_json::from_str(object).ok()?;
-    value.is_object().then(|| value.to_string())
+    value.is_object().then(|| jackson::text(&value))
 }
 
 /// The key's bytes; none when the partition is not the JSON text of an object.
 pub fn encode_key(connector: &str, partition: &str) -> Option<Vec<u8>> {
-    let name = Value::String(connector.to_owned());
-    Some(format!("[{name},{}]", compact(partition)?).into_bytes())
+    let name = jackson::text(&Value::String(connector.to_owned()));
+    Some([&b"["[..], &name, b",", &rewritten(partition)?, b"]"].concat())
 }
 
 /// The value's bytes; none when the offset is not the JSON text of an object.
 pub fn encode_value(offset: &str) -> Option<Vec<u8>> {
-    compact(offset).map(String::into_bytes)
+    rewritten(offset)
 }
 
 /// What a key stands for; none when it is not one of ours.

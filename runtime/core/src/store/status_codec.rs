@@ -4,6 +4,8 @@ use serde_json::{Value, json};
 
 use crate::model::TaskId;
 
+use super::jackson;
+
 /// A state as statuses name it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum State {
@@ -101,14 +103,13 @@ impl StatusKey {
 impl Status {
     /// The record's value, members in Connect's order.
     pub fn encode(&self) -> Vec<u8> {
-        let value = json!({
+        jackson::text(&json!({
             "state": self.state.name(),
             "trace": self.trace,
             "worker_id": self.worker_id,
             "generation": self.generation,
             "version": self.version,
-        });
-        value.to_string().into_bytes()
+        }))
     }
 
     /// What a value says; none when it is not one of these.

@@ -2,6 +2,8 @@
 
 use crate::bindings::plugin::exports::weir::connect::plugin as wit;
 
+use crate::config::Config;
+
 pub use wit::{Importance, PathAccess as Access, Width};
 
 /// How a value names endpoints.
@@ -21,9 +23,36 @@ pub enum Endpoint {
     Template(String),
 }
 
+/// What to offer for a key under a configuration (Connect's ConfigDef.Recommender).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Recommended {
+    /// Values to choose from. They are offered, not enforced: what must be one of them needs a check.
+    pub values: Vec<String>,
+    /// Whether a form shows the key.
+    pub visible: bool,
+}
+
+impl Recommended {
+    /// Values to choose from, of a key that is shown.
+    pub fn values(values: impl IntoIterator<Item = impl ToString>) -> Recommended {
+        Recommended { values: values.into_iter().map(|value| value.to_string()).collect(), visible: true }
+    }
+
+    /// Nothing to choose from, of a key that is shown only when it matters.
+    pub fn shown_if(visible: bool) -> Recommended {
+        Recommended { values: Vec::new(), visible }
+    }
+}
+
+/// What to offer for a key under a configuration, which may lack values or hold wrong ones.
+pub type Recommender = fn(&Config) -> Recommended;
+
 /// A configuration key.
 #[derive(Clone, Debug)]
-pub struct Key(pub(crate) wit::ConfigKey);
+pub struct Key {
+    pub(crate) definition: wit::ConfigKey,
+    recommender: Option<Recommender>,
+}
 
 macro_rules! key_type {
     ($($(#[$doc:meta])* $name:ident $kind:ident;)*) => {
@@ -36,7 +65,7 @@ macro_rules! key_type {
 
 impl Key {
     fn new(name: &str, kind: wit::ConfigType) -> Key {
-        Key(wit::ConfigKey {
+        let definition = wit::ConfigKey {
             name: name.to_owned(),
             type_: kind,
             default: wit::DefaultValue::Required,
@@ -50,7 +79,8 @@ impl Key {
             dependents: Vec::new(),
             recommended: false,
             grant: None,
-        })
+        };
+        Key { definition, recommender: None }
     }
 
     key_type! {
@@ -76,39 +106,64 @@ impl Key {
 
     /// Holds this when not given.
     pub fn default(mut self, value: impl ToString) -> Key {
-        self.0.default = wit::DefaultValue::Value(value.to_string());
+        self.definition.default = wit::DefaultValue::Value(value.to_string());
         self
     }
 
     /// Holds nothing when not given.
     pub fn optional(mut self) -> Key {
-        self.0.default = wit::DefaultValue::Null;
+        self.definition.default = wit::DefaultValue::Null;
         self
     }
 
     /// How much the key matters; medium unless said.
     pub fn importance(mut self, importance: Importance) -> Key {
-        self.0.importance = importance;
+        self.definition.importance = importance;
         self
     }
 
     /// What the key is for.
     pub fn doc(mut self, documentation: &str) -> Key {
-        self.0.documentation = documentation.to_owned();
+        self.definition.documentation = documentation.to_owned();
         self
     }
 
     /// The key's name for people; the key itself unless said.
     pub fn display_name(mut self, name: &str) -> Key {
-        self.0.display_name = name.to_owned();
+        self.definition.display_name = name.to_owned();
         self
     }
 
     /// The group in which it is shown, its place there and how wide.
     pub fn group(mut self, group: &str, order: i32, width: Width) -> Key {
-        self.0.group = Some(group.to_owned());
-        self.0.order = order;
-        self.0.width = width;
+        self.definition.group = Some(group.to_owned());
+        self.definition.order = order;
+        self.definition.width = width;
+        self
+    }
+
+    /// Further keys of the class whose recommendations depend on this one's value.
+    pub fn dependents(mut self, keys: &[&str]) -> Key {
+        self.definition.dependents = keys.iter().map(|key| key.to_string()).collect();
+        self
+    }
+
+    /// Has values to choose from, or is shown only sometimes: validation asks `recommender`, every time and with the
+    /// configuration as it is then.
+    ///
+    /// ```
+    /// use weir_sdk::prelude::*;
+    ///
+    /// Class::new("example.Mail", "1.0.0")
+    ///     .key(Key::boolean("encrypted").default(true).dependents(&["port"]))
+    ///     .key(Key::int("port").default(465).recommended(|config| match config.boolean("encrypted") {
+    ///         Ok(false) => Recommended::values([25, 587]),
+    ///         _ => Recommended::values([465]),
+    ///     }));
+    /// ```
+    pub fn recommended(mut self, recommender: Recommender) -> Key {
+        self.definition.recommended = true;
+        self.recommender = Some(recommender);
         self
     }
 
@@ -143,25 +198,25 @@ impl Key {
     }
 
     fn check(mut self, validator: wit::Validator) -> Key {
-        self.0.validators.push(validator);
+        self.definition.validators.push(validator);
         self
     }
 
     /// The value is a path, which is opened to the instances that get this configuration.
     pub fn path(mut self, access: Access) -> Key {
-        self.0.grant = Some(wit::Grant::Path(wit::PathGrant { access, stdio_when_unset: false }));
+        self.definition.grant = Some(wit::Grant::Path(wit::PathGrant { access, stdio_when_unset: false }));
         self
     }
 
     /// The value is a path, as with [`Key::path`]; without a value, standard input or output is asked for.
     pub fn path_or_stdio(mut self, access: Access) -> Key {
-        self.0.grant = Some(wit::Grant::Path(wit::PathGrant { access, stdio_when_unset: true }));
+        self.definition.grant = Some(wit::Grant::Path(wit::PathGrant { access, stdio_when_unset: true }));
         self
     }
 
     /// The value names endpoints, which are opened to the instances that get this configuration.
     pub fn endpoint(mut self, kind: Endpoint) -> Key {
-        self.0.grant = Some(wit::Grant::Endpoint(match kind {
+        self.definition.grant = Some(wit::Grant::Endpoint(match kind {
             Endpoint::HostPort => wit::EndpointKind::HostPort,
             Endpoint::HostPorts => wit::EndpointKind::HostPorts,
             Endpoint::Url => wit::EndpointKind::Url,
@@ -250,16 +305,66 @@ impl Class {
         self
     }
 
-    pub(crate) fn into_wit(self, kind: wit::ClassKind) -> wit::Class {
+    pub(crate) fn answers_to(&self, name: &str) -> bool {
+        self.name == name || self.aliases.iter().any(|alias| alias == name)
+    }
+
+    pub(crate) fn recommend(&self, config: &Config) -> Vec<wit::Recommendation> {
+        let recommendation = |Key { definition, recommender }: &Key| {
+            let Recommended { values, visible } = recommender.as_ref()?(config);
+            Some(wit::Recommendation { key: definition.name.clone(), values, visible })
+        };
+        self.keys.iter().filter_map(recommendation).collect()
+    }
+
+    pub(crate) fn into_wit(mut self, kind: wit::ClassKind) -> wit::Class {
+        if self.keys.iter().any(|key| key.recommender.is_some()) {
+            self.wants |= wit::OptionalCalls::RECOMMEND;
+        }
         wit::Class {
             name: self.name,
             aliases: self.aliases,
             kind,
             version: self.version,
             documentation: self.documentation,
-            config: self.keys.into_iter().map(|key| key.0).collect(),
+            config: self.keys.into_iter().map(|key| key.definition).collect(),
             wants: self.wants,
             encoding: wit::Encoding::Cbor,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_class_with_recommenders_asks_for_the_call_and_answers_for_their_keys_only() {
+        let class = Class::new("Mail", "1")
+            .key(Key::boolean("encrypted").default(true).dependents(&["port"]))
+            .key(Key::int("port").recommended(|config| match config.boolean("encrypted") {
+                Ok(true) => Recommended::values([465]),
+                _ => Recommended::values([25, 587]),
+            }))
+            .key(
+                Key::text("certificate")
+                    .optional()
+                    .recommended(|config| Recommended::shown_if(config.boolean("encrypted") == Ok(true))),
+            );
+        let asked = |config: Config| -> Vec<(String, Vec<String>, bool)> {
+            let answer = class.recommend(&config.with_defaults(&class));
+            answer.into_iter().map(|answer| (answer.key, answer.values, answer.visible)).collect()
+        };
+        let of = |key: &str, values: &[&str], visible| {
+            (key.to_owned(), values.iter().map(|value| value.to_string()).collect::<Vec<_>>(), visible)
+        };
+        assert_eq!(asked(Config::default()), [of("port", &["465"], true), of("certificate", &[], true)]);
+        let plain = asked(Config::new([("encrypted", "false")]));
+        assert_eq!(plain, [of("port", &["25", "587"], true), of("certificate", &[], false)]);
+        let described = class.clone().into_wit(wit::ClassKind::Sink);
+        assert!(described.wants.contains(wit::OptionalCalls::RECOMMEND));
+        let recommended: Vec<bool> = described.config.iter().map(|key| key.recommended).collect();
+        assert_eq!(recommended, [false, true, true]);
+        assert_eq!(described.config[0].dependents, ["port"]);
     }
 }

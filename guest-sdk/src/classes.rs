@@ -66,6 +66,16 @@ impl Classes {
             .push(PredicateMethods { class: T::class, configure: |config| Ok(Box::new(T::configure(config)?)) });
     }
 
+    /// The class of a name or an alias.
+    pub(crate) fn find(&self, name: &str) -> Option<Class> {
+        let sources = self.sources.iter().map(|m| m.class);
+        let sinks = self.sinks.iter().map(|m| m.class);
+        let transformations = self.transformations.iter().map(|m| m.class);
+        let predicates = self.predicates.iter().map(|m| m.class);
+        let all = sources.chain(sinks).chain(transformations).chain(predicates);
+        all.map(|class| class()).find(|class| class.answers_to(name))
+    }
+
     pub(crate) fn describe(&self) -> Vec<wit::Class> {
         let sources = self.sources.iter().map(|m| (m.class)().into_wit(wit::ClassKind::Source));
         let sinks = self.sinks.iter().map(|m| (m.class)().into_wit(wit::ClassKind::Sink));

@@ -24,8 +24,8 @@ impl Config {
     /// The same configuration with a class's defaults behind it.
     pub fn with_defaults(mut self, class: &Class) -> Config {
         for key in &class.keys {
-            if let DefaultValue::Value(value) = &key.0.default {
-                self.defaults.insert(key.0.name.clone(), value.clone());
+            if let DefaultValue::Value(value) = &key.definition.default {
+                self.defaults.insert(key.definition.name.clone(), value.clone());
             }
         }
         self

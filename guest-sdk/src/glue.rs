@@ -177,7 +177,7 @@ fn find<'a, T>(methods: &'a [T], class_of: impl Fn(&T) -> Class, name: &str) -> 
     methods
         .iter()
         .map(|m| (m, class_of(m)))
-        .find(|(_, class)| class.name == name || class.aliases.iter().any(|alias| alias == name))
+        .find(|(_, class)| class.answers_to(name))
         .ok_or_else(|| Error::fatal(format!("this component has no class {name}")))
 }
 
@@ -213,8 +213,9 @@ impl<P: Plugin> plugin_wit::Guest for Component<P> {
         P::classes().describe()
     }
 
-    fn recommend(_class: String, _config: Vec<(String, String)>) -> Vec<plugin_wit::Recommendation> {
-        Vec::new()
+    fn recommend(class: String, config: WitConfig) -> Vec<plugin_wit::Recommendation> {
+        let Some(class) = P::classes().find(&class) else { return Vec::new() };
+        class.recommend(&Config::from_wit(config, &class))
     }
 }
 

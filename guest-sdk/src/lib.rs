@@ -59,7 +59,7 @@ mod source;
 mod tables;
 mod transformation;
 
-pub use class::{Access, Class, Endpoint, Importance, Key, Width};
+pub use class::{Access, Class, Endpoint, Importance, Key, Recommended, Recommender, Width};
 pub use classes::{Classes, Component, Plugin};
 pub use config::Config;
 pub use context::{SinkContext, metrics, offsets, reconfigure, report_errant, stopping};
@@ -81,8 +81,9 @@ pub use bindings::{
 pub mod prelude {
     pub use crate::{
         Access, Acknowledged, Cell, Class, Config, Data, Delivery, Endpoint, Error, Importance, Key, Outcome, Parts,
-        Position, Predicate, Problem, Record, Result, Schema, SinkBatch, SinkConnector, SinkContext, SinkTask,
-        SourceBatch, SourceConnector, SourceRecord, SourceTask, StepParts, TopicPartition, Transformation, Value,
+        Position, Predicate, Problem, Recommended, Record, Result, Schema, SinkBatch, SinkConnector, SinkContext,
+        SinkTask, SourceBatch, SourceConnector, SourceRecord, SourceTask, StepParts, TopicPartition, Transformation,
+        Value,
     };
 }
 

@@ -4,9 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::json;
 use weir_core::observe::table;
+use weir_tests::harness::guest;
 use weir_tests::harness::http::request;
 use weir_tests::harness::worker::Worker;
 
+use super::uploads::upload;
 use super::{properties, send, states};
 
 /// What `/metrics` says of one name.
@@ -73,16 +75,26 @@ fn connects_names() -> BTreeMap<String, (&'static str, Vec<BTreeSet<String>>)> {
 fn every_metric_is_served_under_the_name_that_connects_have_mechanically() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
-    std::fs::write(folder.join("in.txt"), "a\n").unwrap();
+    let days = "date,precipitation,temp_max,temp_min,wind,weather\n2012-01-01,0.0,12.8,5.0,4.7,drizzle\n\
+                2012-01-02,10.9,10.6,2.8,4.5,rain\n2012-01-03,0.8,11.7,7.2,2.3,rain\n";
+    std::fs::write(folder.join("in.txt"), days).unwrap();
     let mut worker = Worker::standalone(folder, &properties(folder, "local:memory"), &[]);
     let url = worker.url();
-    let source = json!({"connector.class": "FileStreamSource", "file": folder.join("in.txt"), "topic": "lines"});
+    assert_eq!(upload(&url, &guest("weather")).status, 201);
+    let source = json!({"connector.class": "FileStreamSource", "file": folder.join("in.txt"), "topic": "lines",
+        "transforms": "w", "transforms.w.type": "example.Weather"});
     let sink = json!({"connector.class": "FileStreamSink", "file": folder.join("out.txt"), "topics": "lines"});
     for (name, config) in [("src", source), ("snk", sink)] {
         assert_eq!(send("PUT", &format!("{url}/connectors/{name}/config"), &config).status, 201);
         worker.until("running", || states(&url, name).1 == ["RUNNING"]);
     }
+    worker.until("lines went through", || {
+        let own = "weir_task_guest_gauge{connector=\"src\",task=\"0\",name=\"wettest_day_mm\"} 10.9";
+        request("GET", &format!("{url}/metrics"), None).text.contains(own)
+    });
     let answer = request("GET", &format!("{url}/metrics"), None);
+    let own = "weir_task_guest_counter_total{connector=\"src\",task=\"0\",name=\"dry_days\"} 1\n";
+    assert!(answer.text.contains(own), "{}", answer.text);
     assert_eq!(answer.content_type.as_deref(), Some("text/plain; version=0.0.4; charset=utf-8"));
     let served = families(&answer.text);
     let names: BTreeSet<&str> = served.keys().map(String::as_str).collect();

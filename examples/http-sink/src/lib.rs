@@ -37,6 +37,7 @@ impl SinkConnector for HttpSink {
                 Key::text("content")
                     .default("records")
                     .one_of(&["records", "values"])
+                    .recommended(|_| Recommended::values(["records", "values"]))
                     .doc("Whether the array holds whole records, or their values only."),
             )
             .key(

@@ -4,6 +4,7 @@
 
 use std::rc::Rc;
 
+use weir_sdk::metrics;
 use weir_sdk::prelude::*;
 use weir_sdk::{Node, Type};
 
@@ -11,6 +12,8 @@ use weir_sdk::{Node, Type};
 pub struct Weather {
     units: Units,
     schema: Rc<Schema>,
+    /// The most rain of a day so far, in millimetres.
+    wettest: f64,
 }
 
 /// How a unit of the observations becomes one of the records: name of the field, factor, what is added.
@@ -74,7 +77,7 @@ impl Transformation for Weather {
             "metric" => METRIC,
             other => return Err(Error::config("units", format!("expected imperial or metric, found {other:?}"))),
         };
-        Ok(Weather { schema: Rc::new(schema(&units)), units })
+        Ok(Weather { schema: Rc::new(schema(&units)), units, wettest: 0.0 })
     }
 
     fn parts(&self) -> StepParts {
@@ -105,7 +108,12 @@ impl Transformation for Weather {
             Value::from(weather),
         ];
         if rain == 0.0 {
+            metrics::add("dry_days", 1);
             return Ok(Outcome::Drop);
+        }
+        if rain > self.wettest {
+            self.wettest = rain;
+            metrics::set("wettest_day_mm", rain);
         }
         record.set_value(Data::under(&self.schema, Value::Struct(values)));
         Ok(Outcome::Keep)

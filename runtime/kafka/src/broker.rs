@@ -9,7 +9,7 @@ use rdkafka::types::RDKafkaErrorCode as Code;
 use tokio::sync::OnceCell;
 use tokio::task::JoinHandle;
 use tracing::warn;
-use weir_core::model::{Position, Problem, Subscription};
+use weir_core::model::{Position, Problem, Subscription, TopicPartition};
 use weir_core::port::{
     Broker, BrokerError, ClientSettings, CompactedLog, Consumer, Created, NewTopic, Producer, TopicDescription,
 };
@@ -311,14 +311,39 @@ impl Broker for KafkaBroker {
 
     async fn group_offsets(&self, group: &str) -> Result<Vec<Position>, BrokerError> {
         let group = group.to_string();
-        let mut offsets = self
-            .ask(move |admin| match admin.group_offsets(&group) {
-                Err(e) if e.code == Code::GroupIdNotFound => Ok(Vec::new()),
-                offsets => offsets,
-            })
-            .await?;
+        let mut offsets = self.ask(move |admin| admin.group_offsets(&group)).await?;
         offsets.sort();
         Ok(offsets)
+    }
+
+    async fn alter_group_offsets(
+        &self,
+        group: &str,
+        offsets: &[(TopicPartition, Option<i64>)],
+    ) -> Result<(), BrokerError> {
+        let group = group.to_string();
+        let (mut set, mut removed) = (Vec::new(), Vec::new());
+        for (partition, offset) in offsets.iter().cloned() {
+            match offset {
+                Some(offset) => set.push(Position { partition, offset }),
+                None => removed.push(partition),
+            }
+        }
+        self.ask(move |admin| {
+            if !set.is_empty() {
+                admin.alter_group_offsets(&group, &set)?;
+            }
+            if !removed.is_empty() {
+                admin.remove_group_offsets(&group, &removed)?;
+            }
+            Ok(())
+        })
+        .await
+    }
+
+    async fn delete_group(&self, group: &str) -> Result<(), BrokerError> {
+        let group = group.to_string();
+        self.ask(move |admin| admin.delete_group(&group)).await
     }
 
     async fn compacted_log(&self, topic: &NewTopic) -> Result<Arc<dyn CompactedLog>, BrokerError> {

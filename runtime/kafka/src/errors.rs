@@ -24,6 +24,8 @@ pub(crate) fn classified(error: KafkaError) -> BrokerError {
         | Code::StaleMemberEpoch
         | Code::IllegalGeneration
         | Code::UnknownMemberId
+        | Code::NonEmptyGroup
+        | Code::GroupSubscribedToTopic
         | Code::AssignmentLost => BrokerError::Fenced(said),
         Code::MessageSizeTooLarge
         | Code::InvalidMessage

@@ -22,10 +22,10 @@ pub(crate) enum Op {
     Delete {
         name: String,
     },
-    /// Committed offsets of a group: topic id, partition, offset.
+    /// Committed offsets of a group: topic id, partition, offset; none forgets.
     Commit {
         group: String,
-        offsets: Vec<(u64, i32, i64)>,
+        offsets: Vec<(u64, i32, Option<i64>)>,
     },
     /// Entries that are too old, by their first offsets, with their bytes; the partition begins at `start` then.
     Trim {
@@ -207,7 +207,11 @@ impl Committer {
             Op::Commit { group, offsets } => {
                 let mut table = write.open_table(OFFSETS)?;
                 for (topic, partition, offset) in offsets {
-                    table.insert((group.as_str(), *topic, *partition), offset)?;
+                    let key = (group.as_str(), *topic, *partition);
+                    match offset {
+                        Some(offset) => drop(table.insert(key, offset)?),
+                        None => drop(table.remove(key)?),
+                    }
                 }
                 Done::Nothing
             }

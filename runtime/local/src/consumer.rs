@@ -268,7 +268,7 @@ impl Consumer for LocalConsumer {
             if *offset < 0 {
                 return Err(BrokerError::Rejected(format!("offset {offset} of {partition} is below 0")));
             }
-            offsets.push((topic.id, partition.partition, *offset));
+            offsets.push((topic.id, partition.partition, Some(*offset)));
         }
         shared.writer.done(Op::Commit { group: self.group.clone(), offsets }).await.map(drop)
     }

@@ -129,6 +129,17 @@ impl Local {
         upkeep::run(&self.engine.shared, &|| false)
     }
 
+    fn without_members(&self, group: &str) -> Result<(), BrokerError> {
+        match self.engine.shared.groups.with(group, |_| ()) {
+            Some(()) => Err(BrokerError::Fenced(format!("group {group} has members"))),
+            None => Ok(()),
+        }
+    }
+
+    async fn commit(&self, group: &str, offsets: Vec<(u64, i32, Option<i64>)>) -> Result<(), BrokerError> {
+        self.engine.shared.writer.done(Op::Commit { group: group.to_owned(), offsets }).await.map(drop)
+    }
+
     pub(crate) fn topic(&self, name: &str) -> Option<Arc<Topic>> {
         self.engine.shared.catalog.get(name)
     }
@@ -279,6 +290,33 @@ impl Broker for Local {
         })?;
         positions.sort();
         Ok(positions)
+    }
+
+    async fn alter_group_offsets(
+        &self,
+        group: &str,
+        offsets: &[(TopicPartition, Option<i64>)],
+    ) -> Result<(), BrokerError> {
+        self.without_members(group)?;
+        let mut changes = Vec::with_capacity(offsets.len());
+        for (partition, offset) in offsets {
+            match self.topic(&partition.topic) {
+                Some(topic) if usize::try_from(partition.partition).is_ok_and(|at| at < topic.partitions.len()) => {
+                    changes.push((topic.id, partition.partition, *offset));
+                }
+                _ if offset.is_none() => {} // nothing is there to be forgotten
+                _ => return Err(BrokerError::Rejected(format!("{partition}: there is no such topic or partition"))),
+            }
+        }
+        self.commit(group, changes).await
+    }
+
+    async fn delete_group(&self, group: &str) -> Result<(), BrokerError> {
+        self.without_members(group)?;
+        let positions = self.group_offsets(group).await?;
+        let forget =
+            |position: Position| Some((self.topic(&position.partition.topic)?.id, position.partition.partition, None));
+        self.commit(group, positions.into_iter().filter_map(forget).collect()).await
     }
 
     async fn compacted_log(&self, topic: &NewTopic) -> Result<Arc<dyn CompactedLog>, BrokerError> {

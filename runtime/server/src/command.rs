@@ -1,6 +1,5 @@
 //! What `weir` can be asked on the command line.
 
-use std::io::IsTerminal;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -63,15 +62,13 @@ enum PluginCommand {
 
 impl Command {
     fn run(self, commit: &'static str) -> ExitCode {
-        let binary = || Ok(Binary { commit, compile_cache: compile_cache()? });
+        let binary = || Ok(Binary { commit, compile_cache: compile_cache()?, loggers: crate::logging::to_stderr() });
         match self {
             Command::Standalone { worker, connectors } => {
-                log_to_stderr();
                 let run = binary().and_then(|binary| crate::worker::standalone(&worker, &connectors, binary));
                 report(run.map(|()| String::new()))
             }
             Command::Distributed { worker } => {
-                log_to_stderr();
                 let run = binary().and_then(|binary| crate::worker::distributed(&worker, binary));
                 report(run.map(|()| String::new()))
             }
@@ -80,17 +77,6 @@ impl Command {
             Command::Plugin(PluginCommand::Check { file }) => report(check(&file)),
         }
     }
-}
-
-/// Log lines go to standard error, so that standard output is free for a sink. `WEIR_LOG` chooses what is kept.
-fn log_to_stderr() {
-    let chosen = tracing_subscriber::EnvFilter::try_from_env("WEIR_LOG");
-    let filter = chosen.unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info"));
-    tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr)
-        .with_ansi(std::io::stderr().is_terminal())
-        .init();
 }
 
 fn report(outcome: Result<String, String>) -> ExitCode {

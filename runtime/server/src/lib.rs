@@ -3,6 +3,8 @@
 mod command;
 mod connector_file;
 mod converters;
+mod ground;
+mod logging;
 mod offset_file;
 mod peers;
 mod plugins;

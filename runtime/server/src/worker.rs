@@ -8,7 +8,6 @@ use std::time::Duration;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
-use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use weir_core::herder::member::Timings;
@@ -16,16 +15,13 @@ use weir_core::herder::{
     Builder, Distributed, GroupSettings, Herder, HerderError, Membership, Put, Request, Standalone, View, membership,
 };
 use weir_core::model::{Ceilings, Config, Problem};
-use weir_core::port::{Broker, BrokerError, CompactedLog, NewTopic, PluginStore, Session};
-use weir_core::settings::{
-    Bootstrap, DistributedSettings, InternalTopic, WorkerSettings, parse_properties, without_effect,
-};
+use weir_core::port::{Loggers, PluginStore, Session};
+use weir_core::settings::{Bootstrap, DistributedSettings, WorkerSettings, parse_properties, without_effect};
 use weir_core::store::{ConfigStore, OffsetStore, SessionLog, StatusStore};
-use weir_kafka::{KafkaBroker, KafkaCoordinator};
-use weir_local::Local;
+use weir_kafka::KafkaCoordinator;
 use weir_wasm::{Authorities, CompileBounds, Compiler, WasmPlugins};
 
-use crate::offset_file::OffsetFile;
+use crate::ground;
 use crate::peers::{self, HttpPeers};
 use crate::rest::{self, App, AppSlot};
 use crate::upload_dir::{UploadDir, UploadMemory};
@@ -34,9 +30,6 @@ use crate::{connector_file, converters::StockConverters, plugins};
 
 /// Requests that may wait for the herder.
 const REQUESTS: usize = 64;
-/// How long an internal topic may take to be there (Connect's default.api.timeout.ms of 60 s), and the wait in between.
-const TOPIC: Duration = Duration::from_secs(60);
-const TOPIC_AGAIN: Duration = Duration::from_millis(200);
 /// How long the last statuses may take to be written.
 const LAST_WORDS: Duration = Duration::from_secs(5);
 /// How long leaving the group may take at the end.
@@ -48,13 +41,15 @@ pub struct Binary {
     pub commit: &'static str,
     /// Where compiled code is kept.
     pub compile_cache: PathBuf,
+    /// Where its log lines go.
+    pub loggers: Arc<dyn Loggers>,
 }
 
 fn read(file: &Path) -> Result<String, String> {
     std::fs::read_to_string(file).map_err(|error| format!("{}: {error}", file.display()))
 }
 
-fn lines(problems: &[Problem]) -> String {
+pub fn lines(problems: &[Problem]) -> String {
     let lines: Vec<String> = problems.iter().map(|problem| format!("  {problem}")).collect();
     lines.join("\n")
 }
@@ -111,89 +106,6 @@ fn runtime(name: &str, threads: usize) -> Result<tokio::runtime::Runtime, String
         .enable_all()
         .build()
         .map_err(|error| format!("runtime {name}: {error}"))
-}
-
-/// Where topics are, and the logs of the stores.
-struct Ground {
-    broker: Arc<dyn Broker>,
-    configs: Arc<dyn CompactedLog>,
-    offsets: Arc<dyn CompactedLog>,
-    statuses: Arc<dyn CompactedLog>,
-}
-
-async fn log(
-    broker: &dyn Broker,
-    name: &str,
-    (partitions, replication_factor): (i32, i16),
-) -> Result<Arc<dyn CompactedLog>, String> {
-    let topic = NewTopic {
-        name: name.to_owned(),
-        partitions,
-        replication_factor,
-        config: [("cleanup.policy".to_owned(), "compact".to_owned())].into(),
-    };
-    // Other workers may be making it at this moment, and a broker that was asked first may not know of it yet.
-    let until = Instant::now() + TOPIC;
-    loop {
-        match broker.compacted_log(&topic).await {
-            Err(BrokerError::Unavailable(reason)) if Instant::now() < until => {
-                tracing::debug!(topic = name, reason, "asked again");
-                tokio::time::sleep(TOPIC_AGAIN).await;
-            }
-            answer => return answer.map_err(|error| format!("topic {name}: {error}")),
-        }
-    }
-}
-
-fn kafka(settings: &WorkerSettings) -> Result<KafkaBroker, String> {
-    KafkaBroker::new(&settings.config)
-        .map_err(|problems| format!("the worker's Kafka settings are not usable:\n{}", lines(&problems)))
-}
-
-/// The ground of a worker in a group: all in Kafka.
-async fn shared_ground(settings: &WorkerSettings, group: &DistributedSettings) -> Result<Ground, String> {
-    let broker = kafka(settings)?;
-    let [configs, offsets, statuses] = &group.topics;
-    let made = |topic: &InternalTopic| (topic.partitions, topic.replication_factor);
-    let described = broker.describe_topics(&[&settings.config_topic]).await.map_err(|error| error.to_string())?;
-    if let Some(topic) = described.into_iter().flatten().next().filter(|topic| topic.partitions != 1) {
-        return Err(format!(
-            "Topic '{}' supplied via the 'config.storage.topic' property is required to have a single partition in \
-             order to guarantee consistency of connector configurations, but found {} partitions.",
-            topic.name, topic.partitions
-        ));
-    }
-    Ok(Ground {
-        configs: log(&broker, &settings.config_topic, made(configs)).await?,
-        offsets: log(&broker, &settings.offset_topic, made(offsets)).await?,
-        statuses: log(&broker, &settings.status_topic, made(statuses)).await?,
-        broker: Arc::new(broker),
-    })
-}
-
-async fn ground(settings: &WorkerSettings, cancel: &CancellationToken) -> Result<Ground, String> {
-    let options = weir_local::Settings::default;
-    let local = match &settings.bootstrap {
-        Bootstrap::Local(dir) => {
-            let local = Local::open(dir, options()).map_err(|error| error.to_string())?;
-            let server = weir_local::Server::bind(local.clone()).map_err(|error| error.to_string())?;
-            tokio::spawn(server.run(cancel.clone().cancelled_owned()));
-            local
-        }
-        // On Kafka, too, a standalone worker keeps configurations and statuses in memory, as Connect does.
-        Bootstrap::LocalMemory | Bootstrap::Kafka(_) => Local::memory(options()).map_err(|error| error.to_string())?,
-    };
-    let configs = log(&*local, &settings.config_topic, (1, -1)).await?;
-    let statuses = log(&*local, &settings.status_topic, (5, -1)).await?;
-    let (offsets, broker): (Arc<dyn CompactedLog>, Arc<dyn Broker>) = match (&settings.bootstrap, &settings.offset_file)
-    {
-        (Bootstrap::Kafka(_), Some(file)) => {
-            let broker = kafka(settings)?;
-            (Arc::new(OffsetFile::open(file).map_err(|error| error.to_string())?), Arc::new(broker))
-        }
-        _ => (log(&*local, &settings.offset_topic, (25, -1)).await?, local), // settings.parse asks for the file on Kafka
-    };
-    Ok(Ground { broker, configs, offsets, statuses })
 }
 
 /// Listens on every listener. Answers until the worker is told to stop; the second value is how others know it.
@@ -368,8 +280,8 @@ async fn start(
     }
     let group = settings.distributed.clone();
     let mut ground = match &group {
-        Some(group) => shared_ground(&settings, group).await?,
-        None => ground(&settings, cancel).await?,
+        Some(group) => ground::shared(&settings, group).await?,
+        None => ground::of_its_own(&settings, cancel).await?,
     };
     let joining = match &group {
         Some(group) => Some(join(&settings, group, worker_id)?),
@@ -396,8 +308,13 @@ async fn start(
         "weir runs"
     );
     let plugins = Arc::new(RwLock::new(registry));
-    let view =
-        View { state: Arc::default(), statuses: statuses.clone(), plugins: plugins.clone(), signs: Arc::default() };
+    let view = View {
+        state: Arc::default(),
+        statuses: statuses.clone(),
+        plugins: plugins.clone(),
+        signs: Arc::default(),
+        loggers: binary.loggers,
+    };
     let builder = Arc::new(Builder {
         settings: Arc::new(settings),
         plugins: plugins.clone(),
@@ -469,7 +386,7 @@ async fn make(herder: &Herder, connectors: Vec<(PathBuf, Config)>) -> Result<(),
         if let Some(refusal) = checked.refusal() {
             return Err(failed(refusal));
         }
-        let put = Put { config, target: None, replace: true, ceilings: Some(ceilings) };
+        let put = Put { config, target: None, replace: true, ceilings: Some(ceilings), made_from: None };
         herder.ask(|answer| Request::Put { put, answer }).await.map_err(failed)?;
     }
     Ok(())

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use sha2::{Digest, Sha256};
 use wasmtime::Store;
 use wasmtime::component::{InstancePre, Linker};
-use weir_core::model::{Class, ClassKind, Fault, Grants, Limits, Refusal};
+use weir_core::model::{Class, ClassKind, Fault, Grants, Limits, Recommendation, Refusal};
 use weir_core::observe::GuestMeter;
 use weir_core::port::{Component, ConnectorKind, Context, Instance, Plugins, SinkTask, SourceTask, Transformations};
 
@@ -18,7 +18,7 @@ use crate::connector::{SinkConnector, SourceConnector};
 use crate::describe;
 use crate::engine::Engine;
 use crate::host;
-use crate::instance::{Live, instantiate};
+use crate::instance::{Live, instantiate, lower_config};
 use crate::state::GuestState;
 use crate::tls::Authorities;
 
@@ -307,5 +307,18 @@ impl Component for WasmComponent {
         let indices = self.indices.transformations.as_ref().ok_or_else(|| self.missing("transformations"))?;
         let load = |store: &mut Store<GuestState>, i: &_| indices.load(store, i);
         Ok(Box::new(crate::chain::Chain::new(Live::new(&self.engine, &self.pre, context, load).await?)))
+    }
+
+    async fn recommend(&self, context: Context) -> Result<Vec<Recommendation>, Fault> {
+        let (class, config) = (context.class.clone(), context.config.clone());
+        let load = |store: &mut Store<GuestState>, i: &_| self.indices.plugin.load(store, i);
+        let mut live = Live::new(&self.engine, &self.pre, context, load).await?;
+        let (config, plugin, deadline) = (lower_config(&config), &live.exports, live.other());
+        let recommend = async |mut store: Store<GuestState>| {
+            let answer = plugin.call_recommend(&mut store, &class, &config).await;
+            (store, answer)
+        };
+        let answered = live.guest.call("recommend", deadline, recommend).await?;
+        Ok(answered.into_iter().map(describe::recommendation).collect())
     }
 }

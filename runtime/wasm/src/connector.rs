@@ -7,6 +7,7 @@ use weir_core::model::{Config, Fault, Problem};
 use weir_core::port::Instance;
 
 use crate::bindings::exports::weir::connect::{sink_connector, source_connector};
+use crate::bindings::weir::connect::connectors::AlteredOffset;
 use crate::call::{lie, problem};
 use crate::instance::{Live, call, lower_config};
 
@@ -48,6 +49,15 @@ macro_rules! connector {
             async fn task_configs(&mut self, max_tasks: u32) -> Result<Vec<Config>, Fault> {
                 let configs = call!(self.0, "task-configs", self.0.other(), call_task_configs(max_tasks))?;
                 lift_configs(configs, max_tasks)
+            }
+
+            async fn alter_offsets(&mut self, offsets: &[(String, Option<String>)]) -> Result<bool, Fault> {
+                let (class, config) = (self.0.class.clone(), self.0.config.clone());
+                let config = lower_config(&config);
+                let offsets =
+                    offsets.iter().map(|(partition, offset)| AlteredOffset { partition, offset: offset.as_deref() });
+                let offsets: Vec<AlteredOffset<'_>> = offsets.collect();
+                call!(self.0, "alter-offsets", self.0.other(), call_alter_offsets(&class, &config, &offsets))
             }
 
             async fn watch(&mut self, max_wait: Duration) -> Result<bool, Fault> {

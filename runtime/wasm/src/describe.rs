@@ -39,6 +39,12 @@ pub(crate) fn classes(described: Vec<wit::Class>) -> Result<Vec<core::Class>, St
         if let Some(twice) = class.config.iter().find(|key| !keys.insert(key.name.as_str())) {
             return Err(format!("key {} stands twice in class {}", twice.name, class.name));
         }
+        for key in &class.config {
+            if let Some(missing) = key.dependents.iter().find(|dependent| !keys.contains(dependent.as_str())) {
+                let (class, key) = (&class.name, &key.name);
+                return Err(format!("key {key} of class {class} has the dependent {missing}, which is no key of it"));
+            }
+        }
         if class.version.trim().is_empty() {
             return Err(format!("class {} has no version", class.name));
         }
@@ -111,6 +117,11 @@ fn key(key: wit::ConfigKey) -> core::ConfigKey {
         recommended: key.recommended,
         grant: key.grant.map(grant),
     }
+}
+
+pub(crate) fn recommendation(recommendation: wit::Recommendation) -> core::Recommendation {
+    let wit::Recommendation { key, values, visible } = recommendation;
+    core::Recommendation { key, values, visible }
 }
 
 fn validator(validator: wit::Validator) -> core::Validator {

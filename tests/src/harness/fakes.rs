@@ -365,6 +365,18 @@ impl Broker for NoNewTopics {
         self.0.group_offsets(group).await
     }
 
+    async fn alter_group_offsets(
+        &self,
+        group: &str,
+        offsets: &[(TopicPartition, Option<i64>)],
+    ) -> Result<(), BrokerError> {
+        self.0.alter_group_offsets(group, offsets).await
+    }
+
+    async fn delete_group(&self, group: &str) -> Result<(), BrokerError> {
+        self.0.delete_group(group).await
+    }
+
     async fn compacted_log(&self, topic: &NewTopic) -> Result<Arc<dyn CompactedLog>, BrokerError> {
         self.0.compacted_log(topic).await
     }

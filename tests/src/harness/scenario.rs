@@ -127,7 +127,8 @@ fn send(step: &Value, request: &str, stage: &Stage) -> (Answer, bool) {
         let answer = request_with(method, &url, &headers, body.as_deref().map(str::as_bytes));
         let json = answer.json();
         let mut awaited = step["until"].as_object().into_iter().flatten();
-        let came = awaited.all(|(pointer, value)| json.pointer(pointer) == Some(value));
+        let filled = |value: &Value| serde_json::from_str::<Value>(&stage.fill(&value.to_string())).ok();
+        let came = awaited.all(|(pointer, value)| json.pointer(pointer) == filled(value).as_ref());
         if came || Instant::now() > deadline {
             return (answer, came);
         }

@@ -28,6 +28,42 @@ pub async fn committed_offsets_are_where_the_group_goes_on(broker: Arc<dyn Broke
     assert_eq!(assigned(&mut late).await, [position("resumed", 0, 3)]);
 }
 
+/// Committed offsets can be set and forgotten, alone and all together, and not while somebody reads.
+pub async fn committed_offsets_are_altered_while_nobody_reads(broker: Arc<dyn Broker>) {
+    broker.create_topic(&topic("altered", 2, &[])).await.unwrap();
+    let mut producer = broker.producer(&ClientSettings::new()).await.unwrap();
+    offsets(&mut producer, values("altered", Some(0), &["a", "b", "c"])).await;
+    let of = |partition, offset| (position("altered", partition, 0).partition, offset);
+    let mut member = consumer(&broker, "altering", &["altered"]).await;
+    read(&mut member, 3).await;
+    member.commit(&[position("altered", 0, 3)]).await.unwrap();
+    for offset in [Some(1), None] {
+        let refused = broker.alter_group_offsets("altering", &[of(0, offset)]).await;
+        assert!(matches!(refused, Err(BrokerError::Fenced(_))), "{offset:?}: {refused:?}");
+    }
+    let refused = broker.delete_group("altering").await;
+    assert!(matches!(refused, Err(BrokerError::Fenced(_))), "{refused:?}");
+    member.close().await.unwrap();
+    drop(member);
+    broker.alter_group_offsets("altering", &[of(0, Some(1)), of(1, Some(0))]).await.unwrap();
+    let both = [position("altered", 0, 1), position("altered", 1, 0)];
+    assert_eq!(broker.group_offsets("altering").await.unwrap(), both);
+    broker.alter_group_offsets("altering", &[of(1, None), of(0, Some(2))]).await.unwrap();
+    assert_eq!(broker.group_offsets("altering").await.unwrap(), [position("altered", 0, 2)]);
+    let mut member = consumer(&broker, "altering", &["altered"]).await;
+    assert_eq!(read(&mut member, 1).await, [(0, 2, None, Some("c".into()))]);
+    member.close().await.unwrap();
+    drop(member);
+    let missing = [(position("not there", 0, 0).partition, Some(1))];
+    assert!(broker.alter_group_offsets("altering", &missing).await.is_err());
+    for _ in 0..2 {
+        broker.delete_group("altering").await.unwrap();
+        assert_eq!(broker.group_offsets("altering").await.unwrap(), []);
+    }
+    broker.alter_group_offsets("fresh", &[of(0, Some(2)), of(1, None)]).await.unwrap();
+    assert_eq!(broker.group_offsets("fresh").await.unwrap(), [position("altered", 0, 2)]);
+}
+
 /// A newcomer gets its share once the owner let go, not before.
 pub async fn a_newcomer_gets_its_share_after_the_owner_let_go(broker: Arc<dyn Broker>) {
     broker.create_topic(&topic("shared", 4, &[])).await.unwrap();

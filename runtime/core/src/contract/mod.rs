@@ -14,8 +14,8 @@ pub use consumers::{
     polls_are_bounded_and_a_dropped_one_loses_nothing,
 };
 pub use groups::{
-    a_newcomer_gets_its_share_after_the_owner_let_go, committed_offsets_are_where_the_group_goes_on,
-    patterns_match_whole_names_and_topics_made_later,
+    a_newcomer_gets_its_share_after_the_owner_let_go, committed_offsets_are_altered_while_nobody_reads,
+    committed_offsets_are_where_the_group_goes_on, patterns_match_whole_names_and_topics_made_later,
 };
 pub use logs::logs_are_read_to_the_end_and_followed;
 pub use members::{
@@ -39,6 +39,7 @@ macro_rules! every_behaviour {
             keys_go_where_java_puts_them,
             what_cannot_be_written_is_refused_record_by_record,
             committed_offsets_are_where_the_group_goes_on,
+            committed_offsets_are_altered_while_nobody_reads,
             a_waiting_poll_wakes_for_records,
             polls_are_bounded_and_a_dropped_one_loses_nothing,
             pause_resume_and_seek_move_only_what_they_name,

@@ -5,17 +5,21 @@ use std::sync::{Arc, RwLock};
 
 use tokio::sync::mpsc;
 
-use crate::model::{Ceilings, ClassKind, Config, ConverterRole, Fault, Problem, Subscription, TaskId};
+use crate::model::{Ceilings, ClassKind, Config, ConverterRole, Fault, Grants, Problem, Subscription, TaskId};
 use crate::observe::{ObservedTask, TaskCounts, Tasks};
 use crate::plugin::{Found, Registry, grants};
 use crate::port::{
-    Broker, ClientSettings, ConnectorKind, Context, Converter, ConverterFactory, Step, StepGuard, Transformations,
+    Broker, ClientSettings, ConnectorKind, Consumer, Context, Converter, ConverterFactory, Producer, Step, StepGuard,
+    Transformations,
 };
 use crate::process::{Chain, ChainSegmentPlace, Converters, Gate};
 use crate::settings::{ConnectorSettings, StepSettings, WorkerSettings};
 use crate::store::{ConnectorOffsets, OffsetStore};
 use crate::task::{Grace, SinkParts, SourceParts, TaskFailure, run_sink, run_source};
-use crate::worker::{ConnectorEvent, ConnectorParts, Desk, RunningConnector, RunningTask, SharedStatuses};
+use crate::worker::{
+    ConnectorEvent, ConnectorParts, Desk, NoteTopic, NotingConsumer, NotingProducer, RunningConnector, RunningTask,
+    SharedStatuses,
+};
 
 /// Wishes of a guest that may wait for its task.
 const WISHES: usize = 64;
@@ -52,7 +56,12 @@ fn subscription(settings: &ConnectorSettings) -> Result<&Subscription, Failure> 
     })
 }
 
-fn connector_kind(kind: ClassKind) -> ConnectorKind {
+/// What a configuration opens to its connector and tasks.
+pub(super) fn granted(found: &Found, config: &Config, ceilings: &Ceilings) -> Result<Grants, Failure> {
+    grants(&found.class, config, ceilings).map_err(Failure::Config)
+}
+
+pub(super) fn connector_kind(kind: ClassKind) -> ConnectorKind {
     match kind {
         ClassKind::Sink => ConnectorKind::Sink,
         ClassKind::Source | ClassKind::Transformation | ClassKind::Predicate => ConnectorKind::Source,
@@ -118,16 +127,15 @@ impl Builder {
         self.find(&settings.class, &[ClassKind::Sink, ClassKind::Source], "Connector")
     }
 
-    fn context(
+    pub(super) fn context(
         &self,
         owner: String,
         found: &Found,
         config: Config,
-        ceilings: &Ceilings,
+        grants: Grants,
         connector: &str,
-    ) -> Result<Context, Failure> {
-        let grants = grants(&found.class, &config, ceilings).map_err(Failure::Config)?;
-        Ok(Context {
+    ) -> Context {
+        Context {
             owner: owner.into(),
             class: found.class.name.as_str().into(),
             config: Arc::new(config),
@@ -141,7 +149,7 @@ impl Builder {
             wishes: None,
             stopping: Default::default(),
             meter: Default::default(),
-        })
+        }
     }
 
     /// Starts a connector. What becomes of it is told.
@@ -171,7 +179,8 @@ impl Builder {
             subscription(settings)?;
         }
         let (class, name) = (found.class.name.clone(), settings.name.as_str());
-        let mut context = self.context(name.to_owned(), &found, settings.config.clone(), ceilings, name)?;
+        let grants = granted(&found, &settings.config, ceilings)?;
+        let mut context = self.context(name.to_owned(), &found, settings.config.clone(), grants, name);
         context.stopping = grace.stopping;
         let (wish, wishes) = mpsc::channel(WISHES);
         context.wishes = Some(wish);
@@ -186,23 +195,6 @@ impl Builder {
             wishes,
             complete: Box::new(move |configs| complete(configs, of_kind, &settings, &task_class)),
         })
-    }
-
-    /// Asks a connector's own `validate`, in an instance of its own on the data runtime.
-    pub async fn validate(&self, found: &Found, config: &Config, ceilings: &Ceilings) -> Result<Vec<Problem>, Failure> {
-        if !found.class.wants.validate {
-            return Ok(Vec::new());
-        }
-        let name = config.get("name").map_or("validation", String::as_str);
-        let context = self.context(name.to_owned(), found, config.clone(), ceilings, name)?;
-        let (component, kind, class) =
-            (found.component.clone(), connector_kind(found.class.kind), found.class.name.clone());
-        let asked = self.data.spawn(async move {
-            let failed = |call| move |fault| Failure::Guest { class, call, fault };
-            let mut instance = component.connector(kind, context).await.map_err(failed.clone()("instantiate"))?;
-            instance.validate().await.map_err(failed("validate"))
-        });
-        asked.await.unwrap_or_else(|error| Err(Failure::Broker(format!("the validation ended early: {error}"))))
     }
 
     /// Starts a task. Whatever keeps it from running is told as its state.
@@ -237,7 +229,8 @@ impl Builder {
         let owner = format!("{}|task-{}", id.connector, id.index);
         // Standard input and output are one each: only the first task may have them.
         let ceilings = Ceilings { stdio: ceilings.stdio && id.index == 0, ..ceilings };
-        let mut context = self.context(owner, &found, config, &ceilings, &id.connector)?;
+        let grants = granted(&found, &config, &ceilings)?;
+        let mut context = self.context(owner, &found, config, grants, &id.connector);
         context.stopping = grace.stopping.clone();
         let chain = self.chain(&settings, &context).await?;
         let converters = self.converters(&settings)?;
@@ -256,6 +249,11 @@ impl Builder {
         );
         if let TaskCounts::Source(counts) = counts {
             let producer = self.broker.producer(&self.producer_settings(&settings, &id)).await;
+            let producer = producer.map_err(|error| Failure::Broker(format!("The task has no producer: {error}")))?;
+            let producer: Box<dyn Producer> = match self.note_topics(&id) {
+                Some(note) => Box::new(NotingProducer::new(producer, note)),
+                None => producer,
+            };
             run_source(SourceParts {
                 guest: found.component.source_task(context).await.map_err(failed)?,
                 id,
@@ -264,7 +262,7 @@ impl Builder {
                 chain,
                 converters,
                 broker: self.broker.clone(),
-                producer: producer.map_err(|error| Failure::Broker(format!("The task has no producer: {error}")))?,
+                producer,
                 offsets: self.offsets.clone(),
                 flush_interval: self.settings.offset_flush_interval,
                 flush_timeout: self.settings.offset_flush_timeout,
@@ -284,6 +282,11 @@ impl Builder {
         context.wishes = Some(wish);
         let subscription = subscription(&settings)?;
         let consumer = self.broker.consumer(subscription, &self.consumer_settings(&settings, &id)).await;
+        let consumer = consumer.map_err(|error| Failure::Broker(format!("The task has no consumer: {error}")))?;
+        let consumer: Box<dyn Consumer> = match self.note_topics(&id) {
+            Some(note) => Box::new(NotingConsumer::new(consumer, note)),
+            None => consumer,
+        };
         run_sink(SinkParts {
             guest: found.component.sink_task(context).await.map_err(failed)?,
             id,
@@ -291,7 +294,7 @@ impl Builder {
             wants: found.class.wants,
             chain,
             converters,
-            consumer: consumer.map_err(|error| Failure::Broker(format!("The task has no consumer: {error}")))?,
+            consumer,
             flush_interval: self.settings.offset_flush_interval,
             batch_bytes: self.settings.batch_bytes_max,
             grace,
@@ -322,6 +325,12 @@ impl Builder {
             Problem { key, message }
         };
         checked.map_err(|problems| problems.into_iter().map(named).collect())
+    }
+
+    fn note_topics(&self, id: &TaskId) -> Option<NoteTopic> {
+        let (id, statuses) = (id.clone(), self.statuses.clone());
+        let note = move |topic: &str| statuses.topic(&id, topic);
+        self.settings.topic_tracking.then(|| Arc::new(note) as NoteTopic)
     }
 
     fn producer_settings(&self, settings: &ConnectorSettings, id: &TaskId) -> ClientSettings {

@@ -39,6 +39,13 @@ pub enum Change {
     Tasks(String),
     /// A connector is meant to do something else.
     Target(String),
+    /// A logger is to have another level on every worker.
+    LoggerLevel {
+        /// The logger.
+        logger: String,
+        /// Its level's name.
+        level: String,
+    },
     /// A connector is to be restarted.
     Restart {
         /// The connector.
@@ -105,6 +112,7 @@ impl ClusterState {
                 self.session_key = Some(key);
                 None
             }
+            ConfigRecord::LoggerLevel { logger, level } => Some(Change::LoggerLevel { logger, level }),
             ConfigRecord::Restart { name, include_tasks, only_failed } => {
                 self.connectors.contains_key(&name).then_some(Change::Restart { name, include_tasks, only_failed })
             }

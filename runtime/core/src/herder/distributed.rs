@@ -18,7 +18,7 @@ use crate::store::{ConfigRecord, ConfigStore};
 use super::assignor::IncrementalAssignor;
 use super::builder::Builder;
 use super::group_codec::decode_assignment;
-use super::herd::{AGAIN, Herd, changed};
+use super::herd::{AGAIN, Herd};
 use super::leader::{Configured, Decision, Question, decide};
 use super::membership::{Membership, Told, Wish};
 use super::place::{Place, Whose};
@@ -76,9 +76,6 @@ pub struct Distributed {
     rejoin_at: Option<Instant>,
     /// The position in the config topic that it has to reach before it starts anything.
     behind: Option<i64>,
-    /// Whether reading failed, so that it is tried again.
-    unread: bool,
-    read_at: Instant,
     /// Task sets on their way to the leader.
     submitted: JoinSet<Submitted>,
     /// Whose they are.
@@ -118,8 +115,6 @@ impl Distributed {
             revoking: false,
             rejoin_at: None,
             behind: None,
-            unread: false,
-            read_at: now,
             submitted: JoinSet::new(),
             submitting: BTreeSet::new(),
             unstored: BTreeMap::new(),
@@ -139,7 +134,7 @@ impl Distributed {
             tokio::select! {
                 biased;
                 () = self.cancel.cancelled() => return Ok(()),
-                () = sleep_until(self.read_at) => {}
+                () = self.herd.configs.news(false) => {}
             }
         }
         self.herd.regroup = false;
@@ -176,13 +171,12 @@ impl Distributed {
                 }
                 Some(done) = self.submitted.join_next() => self.was_submitted(done),
                 () = sleep_until(self.store_at), if !self.unstored.is_empty() => self.store_again().await,
-                () = sleep_until(self.read_at), if self.behind.is_some() || self.unread => drop(self.read().await),
                 // What was put off is carried out.
                 () = session.begun(), if lapsed => {}
                 () = sleep_until(self.key_at), if self.place.leads() => self.renew_key().await,
                 () = sleep_until(self.forget_at), if self.place.leads() && !self.regrouping => self.forget_what_is_gone(),
                 () = sleep_until(patience.unwrap_or(self.began)), if patience.is_some() => self.lose_patience(),
-                () = changed(&mut self.herd.configs), if !self.unread => drop(self.read().await),
+                () = self.herd.configs.news(self.behind.is_some()) => drop(self.read().await),
                 request = self.requests.recv() => match request {
                     Some(request) => self.request(request).await,
                     None => break Ok(()),
@@ -202,13 +196,11 @@ impl Distributed {
             Ok(Err(error)) => Some(error.to_string()),
             Err(_) => Some("worker.sync.timeout.ms has passed".to_owned()),
         };
-        self.unread = failed.is_some();
-        if let Some(error) = failed {
+        if let Some(error) = &failed {
             tracing::warn!(error, "the config topic cannot be read, which is tried again");
         }
         self.behind = self.behind.filter(|offset| self.herd.configs.offset() < *offset);
-        self.read_at = Instant::now() + AGAIN;
-        !self.unread
+        failed.is_none()
     }
 
     /// Wishes for a round where who runs what has to be decided anew.

@@ -5,13 +5,16 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
-use crate::model::{Ceilings, Config, TaskId, Work};
-use crate::port::{Session, StoreError};
-use crate::settings::asks_for_tolerance;
+use tokio::time::{sleep, timeout};
+
+use crate::model::{Ceilings, Config, Problem, TaskId, Work};
+use crate::port::{NoLevel, Session, StoreError};
+use crate::settings::{ConnectorSettings, asks_for_tolerance};
 use crate::store::{ConfigRecord, ConfigStore, TargetState};
 
 use super::builder::Builder;
-use super::cluster_state::Change;
+use super::cluster_state::{Change, ConnectorRecord};
+use super::offsets::OffsetChange;
 use super::plan::{ConnectorSlot, TaskSlot, plan};
 use super::request::{Answer, ConnectorInfo, ConnectorStatus, HerderError, Put, Request, View};
 use super::running_set::{Arrival, RunningSet};
@@ -22,21 +25,8 @@ pub(super) const AGAIN: Duration = Duration::from_secs(1);
 /// How long a write to the config topic may take (KafkaConfigBackingStore.READ_WRITE_TOTAL_TIMEOUT_MS).
 const WRITE: Duration = Duration::from_secs(30);
 
-/// Waits for a change, and for a while longer where the store does not answer.
-pub(super) async fn changed(configs: &mut ConfigStore) {
-    if configs.changed().await.is_err() {
-        tokio::time::sleep(AGAIN).await;
-    }
-}
-
-/// When a connector that was stored or removed is answered for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum AnswerWhen {
-    /// Once it has started, or is gone.
-    Settled,
-    /// Once that is stored: somebody else may have to carry it out.
-    Stored,
-}
+/// How long the config topic may take to be read before offsets are altered (DistributedHerder.modifyConnectorOffsets).
+const READ: Duration = Duration::from_secs(3);
 
 /// Somebody who waits until a connector is settled.
 struct Waiter {
@@ -45,10 +35,15 @@ struct Waiter {
 }
 
 enum Then {
-    Made { created: bool, answer: Answer<(ConnectorInfo, bool)> },
+    Made {
+        created: bool,
+        answer: Answer<(ConnectorInfo, bool)>,
+    },
     Restarted(Answer<()>),
     Gone(Answer<()>),
     TaskRestarted(TaskId, Answer<()>),
+    /// Nothing of it runs here.
+    ChangeOffsets(OffsetChange, Answer<String>),
 }
 
 /// Connectors as they are meant to be and as they run here.
@@ -58,7 +53,8 @@ pub(super) struct Herd {
     pub running: RunningSet,
     /// Whether connectors came or went, or task sets changed: who runs what has to be decided anew.
     pub regroup: bool,
-    when: AnswerWhen,
+    /// Whether it has read the config topic to its end once: what was wished for loggers before that is history.
+    follows: bool,
     waiters: Vec<Waiter>,
     /// For how long it may write; none when it is alone.
     session: Option<Arc<Session>>,
@@ -74,15 +70,21 @@ impl Herd {
         ceilings: BTreeMap<String, Ceilings>,
         session: Option<Arc<Session>>,
     ) -> Herd {
-        let when = if session.is_none() { AnswerWhen::Settled } else { AnswerWhen::Stored };
-        let running = RunningSet::new(builder, view.statuses.clone(), ceilings, when == AnswerWhen::Settled);
-        Herd { view, configs, running, regroup: false, when, waiters: Vec::new(), session }
+        let running = RunningSet::new(builder, view.statuses.clone(), ceilings, session.is_none());
+        Herd { view, configs, running, regroup: false, follows: false, waiters: Vec::new(), session }
+    }
+
+    /// Alone, a request is answered once what it wants has come about. In a group once that is stored, as somebody else
+    /// may have to carry it out.
+    fn is_alone(&self) -> bool {
+        self.session.is_none()
     }
 
     /// Takes in what the config topic has beyond what was read.
     pub async fn read(&mut self) -> Result<(), StoreError> {
         let records = self.configs.read_to_end().await?;
         self.apply(records);
+        self.follows = true;
         Ok(())
     }
 
@@ -100,7 +102,7 @@ impl Herd {
             biased;
             written = self.configs.write(records) => written.map_err(|error| failed(&error.to_string())),
             () = lapsed => Err(failed("this worker lost its place in the group")),
-            () = tokio::time::sleep(WRITE) => Err(failed("the config topic did not answer in time")),
+            () = sleep(WRITE) => Err(failed("the config topic did not answer in time")),
         };
         self.apply(written?);
         Ok(())
@@ -121,6 +123,13 @@ impl Herd {
                     self.regroup = true;
                 }
                 Some(Change::Added(_) | Change::Tasks(_)) => self.regroup = true,
+                Some(Change::LoggerLevel { logger, level }) => {
+                    if self.follows
+                        && let Err(NoLevel(level)) = self.view.loggers.set(&logger, &level)
+                    {
+                        tracing::warn!(logger, level, "the config topic sets a logger to a level that there is not");
+                    }
+                }
                 // The plan sees these by itself.
                 Some(Change::Configured(_) | Change::Target(_)) | None => {}
             }
@@ -205,6 +214,13 @@ impl Herd {
                 }
                 Err(error) => drop(answer.send(Err(error))),
             },
+            Request::Offsets { name, change, answer } => match self.may_change_offsets(&name).await {
+                Ok(()) => self.waiters.push(Waiter { name, then: Then::ChangeOffsets(change, answer) }),
+                Err(error) => drop(answer.send(Err(error))),
+            },
+            Request::LoggerLevel { logger, level, answer } => {
+                drop(answer.send(self.write(&[ConfigRecord::LoggerLevel { logger, level }]).await));
+            }
             Request::Tasks { name, configs, answer } => {
                 drop(answer.send(self.put_tasks(&name, &configs).await));
             }
@@ -212,9 +228,9 @@ impl Herd {
     }
 
     fn wait(&mut self, name: String, then: Then) {
-        match self.when {
-            AnswerWhen::Settled => self.waiters.push(Waiter { name, then }),
-            AnswerWhen::Stored => self.answer(&name, then),
+        match self.is_alone() {
+            true => self.waiters.push(Waiter { name, then }),
+            false => self.answer(&name, then),
         }
     }
 
@@ -245,6 +261,10 @@ impl Herd {
         let created = self.view.state().get(name).is_none();
         if !created && !put.replace {
             return Err(HerderError::Conflict(format!("Connector {name} already exists")));
+        }
+        let stored = self.view.state().get(name).map(|found| found.config.clone());
+        if put.made_from.is_some_and(|made_from| stored != Some(made_from)) {
+            return Err(HerderError::Rebalancing);
         }
         // The target comes first, so that a connector that is to rest never starts.
         let target = put.target.map(|target| ConfigRecord::Target(name.to_owned(), Some(target)));
@@ -277,6 +297,30 @@ impl Herd {
             return Err(HerderError::Invalid(message));
         }
         self.store_tasks(name, configs).await
+    }
+
+    /// Reads to the config topic's end, and looks whether a connector's offsets may be altered
+    /// (AbstractHerder.modifyConnectorOffsets).
+    async fn may_change_offsets(&mut self, name: &str) -> Result<(), HerderError> {
+        match timeout(READ, self.read()).await {
+            Ok(Ok(())) => self.rests_for_offsets(name),
+            Ok(Err(_)) | Err(_) => {
+                let message = "Failed to read to end of config topic before modifying connector offsets";
+                Err(HerderError::Failed(message.into()))
+            }
+        }
+    }
+
+    fn rests_for_offsets(&self, name: &str) -> Result<(), HerderError> {
+        self.known(name, "Connector {} not found")?;
+        let rests = |found: &ConnectorRecord| found.target == TargetState::Stopped && found.tasks.is_empty();
+        if self.view.state().get(name).is_some_and(rests) {
+            return Ok(());
+        }
+        Err(HerderError::Invalid(format!(
+            "Connectors must be in the STOPPED state before their offsets can be modified. This can be done for the \
+             specified connector by issuing a 'PUT' request to the '/connectors/{name}/stop' endpoint"
+        )))
     }
 
     async fn target(&mut self, name: String, target: TargetState) -> Result<(), HerderError> {
@@ -315,15 +359,17 @@ impl Herd {
     fn has_arrived(&self, waiter: &Waiter) -> bool {
         match &waiter.then {
             Then::TaskRestarted(id, _) => self.running.slots.tasks.get(id) != Some(&TaskSlot::Stopping),
+            Then::ChangeOffsets(..) => {
+                let runs = self.running.slots.of(&waiter.name).next().is_some();
+                !runs || self.rests_for_offsets(&waiter.name).is_err()
+            }
             Then::Made { .. } | Then::Restarted(_) | Then::Gone(_) => self.running.slots.settled(&waiter.name),
         }
     }
 
     fn answer(&self, name: &str, then: Then) {
         let started = match self.running.slots.connectors.get(name) {
-            Some(ConnectorSlot::Failed(_))
-                if self.when == AnswerWhen::Settled || matches!(then, Then::Restarted(_)) =>
-            {
+            Some(ConnectorSlot::Failed(_)) if self.is_alone() || matches!(then, Then::Restarted(_)) => {
                 let trace = self.view.statuses.connector(name).and_then(|status| status.trace).unwrap_or_default();
                 Err(HerderError::Failed(format!("Failed to start connector: {name}\n{trace}")))
             }
@@ -338,7 +384,22 @@ impl Herd {
             }
             Then::Restarted(answer) => drop(answer.send(started)),
             Then::Gone(answer) | Then::TaskRestarted(_, answer) => drop(answer.send(Ok(()))),
+            Then::ChangeOffsets(change, answer) => match self.rests_for_offsets(name) {
+                Ok(()) => self.change_offsets(name, change, answer),
+                Err(error) => drop(answer.send(Err(error))),
+            },
         }
+    }
+
+    /// Has offsets changed, beside what else there is to do.
+    fn change_offsets(&self, name: &str, change: OffsetChange, answer: Answer<String>) {
+        let config = self.view.state().get(name).map(|connector| connector.config.clone()).unwrap_or_default();
+        let settings = match ConnectorSettings::parse(&config) {
+            Ok(settings) => settings,
+            Err(problems) => return drop(answer.send(Err(HerderError::Failed(Problem::lines(&problems))))),
+        };
+        let (builder, ceilings) = (self.running.builder.clone(), self.running.ceilings_of(name));
+        tokio::spawn(async move { answer.send(builder.change_offsets(&settings, &ceilings, change).await) });
     }
 
     /// Stops everything. Whoever waits hears from the dropped answer that the worker is stopping.

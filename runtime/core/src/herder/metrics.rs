@@ -2,7 +2,7 @@
 
 use crate::model::{ClassKind, Limits};
 use crate::observe::table as metric;
-use crate::observe::{Metric, ObservedTask, Sample, TaskCounts, Tasks};
+use crate::observe::{Metric, ObservedTask, OwnMetric, Sample, TaskCounts, Tasks};
 use crate::store::State;
 
 use super::request::View;
@@ -91,5 +91,12 @@ fn of_task(task: &ObservedTask, labels: &[(&'static str, String)], limits: &Limi
         [(&metric::TASK_CLASS, "task_class", &task.class), (&metric::TASK_VERSION, "task_version", &task.version)]
     {
         samples.push(Sample { metric, labels: [labels, &[(label, text.clone())]].concat(), value: 1.0 });
+    }
+    for (name, own) in meter.own.all() {
+        let (metric, value) = match own {
+            OwnMetric::Counter(value) => (&metric::GUEST_OWN_COUNTER, value as f64),
+            OwnMetric::Gauge(value) => (&metric::GUEST_OWN_GAUGE, value),
+        };
+        samples.push(Sample { metric, labels: [labels, &[("name", name)]].concat(), value });
     }
 }

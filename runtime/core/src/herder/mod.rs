@@ -1,5 +1,6 @@
 //! The single owner of decisions about connectors.
 
+mod asked;
 mod assignor;
 mod builder;
 mod cluster_state;
@@ -10,6 +11,7 @@ pub mod leader;
 pub mod member;
 mod membership;
 mod metrics;
+mod offsets;
 mod place;
 mod plan;
 mod request;
@@ -23,6 +25,7 @@ pub use cluster_state::{Change, ClusterState, ConnectorRecord};
 pub use distributed::{Distributed, GroupSettings};
 pub use membership::{Membership, Told as MemberTold, Wish, membership};
 pub use metrics::samples;
+pub use offsets::{AlteredOffset, OffsetChange};
 pub use plan::{Action, ConnectorSlot, Running, TaskSlot, plan};
 pub use request::{Answer, ConnectorInfo, ConnectorStatus, Herder, HerderError, Put, Request, View};
 pub use standalone::Standalone;

@@ -118,6 +118,8 @@ impl Place {
             | Request::Restart { .. }
             | Request::Tasks { .. }
             | Request::Target { .. }
+            | Request::Offsets { .. }
+            | Request::LoggerLevel { .. }
             | Request::Ping { .. } => match self.leads() {
                 true => Whose::Ours,
                 false => Whose::Theirs(self.leader_url().map(str::to_owned)),

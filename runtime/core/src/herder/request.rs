@@ -7,10 +7,12 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::model::{Ceilings, ClassKind, Config, TaskId};
 use crate::plugin::Registry;
+use crate::port::Loggers;
 use crate::store::{State, Status, StatusStore, TargetState};
 
 use super::builder::Builder;
 use super::cluster_state::ClusterState;
+use super::offsets::OffsetChange;
 
 /// Why a request was not done, by what the asker can do about it.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -54,6 +56,8 @@ pub struct Put {
     pub replace: bool,
     /// What its configuration may open, where that is not what the worker's settings say.
     pub ceilings: Option<Ceilings>,
+    /// The stored configuration that it was made from: while that is another by now, it is not stored.
+    pub made_from: Option<Config>,
 }
 
 /// What a herder can be asked.
@@ -74,6 +78,10 @@ pub enum Request {
     RestartTask { id: TaskId, answer: Answer<()> },
     /// Store the tasks that a connector on another worker wants. Answers once that is stored.
     Tasks { name: String, configs: Vec<Config>, answer: Answer<()> },
+    /// Alter or reset the offsets of a stopped connector. Answers what has come of it, in words.
+    Offsets { name: String, change: OffsetChange, answer: Answer<String> },
+    /// Set a logger's level on every worker. Answers once that is stored.
+    LoggerLevel { logger: String, level: String, answer: Answer<()> },
     /// Answers as soon as it is read.
     Ping { answer: Answer<()> },
 }
@@ -83,7 +91,9 @@ impl Request {
     pub fn is_anybodys(&self) -> bool {
         matches!(
             self,
-            Request::Ping { .. } | Request::Target { target: TargetState::Started | TargetState::Paused, .. }
+            Request::Ping { .. }
+                | Request::LoggerLevel { .. }
+                | Request::Target { target: TargetState::Started | TargetState::Paused, .. }
         )
     }
 
@@ -93,11 +103,13 @@ impl Request {
         match self {
             Request::Put { answer, .. } => drop(answer.send(Err(error))),
             Request::Restart { answer, .. } => drop(answer.send(Err(error))),
+            Request::Offsets { answer, .. } => drop(answer.send(Err(error))),
             Request::Delete { answer, .. }
             | Request::Target { answer, .. }
             | Request::RestartConnector { answer, .. }
             | Request::RestartTask { answer, .. }
             | Request::Tasks { answer, .. }
+            | Request::LoggerLevel { answer, .. }
             | Request::Ping { answer } => drop(answer.send(Err(error))),
         }
     }
@@ -140,6 +152,8 @@ pub struct View {
     pub plugins: Arc<RwLock<Registry>>,
     /// Whether the workers of the group sign what they ask of each other.
     pub signs: Arc<AtomicBool>,
+    /// The worker's loggers.
+    pub loggers: Arc<dyn Loggers>,
 }
 
 impl View {

@@ -37,8 +37,9 @@ pub struct RunningSet {
     pub slots: Running,
     /// What connectors may open, where that is not what the worker's settings say.
     pub ceilings: BTreeMap<String, Ceilings>,
+    /// Makes what runs.
+    pub builder: Arc<Builder>,
     alone: bool,
-    builder: Arc<Builder>,
     statuses: Arc<StatusStore>,
     instances: BTreeMap<String, (u64, RunningConnector)>,
     tasks: BTreeMap<TaskId, RunningTask>,
@@ -63,8 +64,8 @@ impl RunningSet {
         RunningSet {
             slots: Running { held: ceilings.keys().cloned().collect(), ..Running::default() },
             ceilings,
-            alone,
             builder,
+            alone,
             statuses,
             instances: BTreeMap::new(),
             tasks: BTreeMap::new(),
@@ -166,7 +167,8 @@ impl RunningSet {
         self.builder.settings.graceful_timeout
     }
 
-    fn ceilings_of(&self, name: &str) -> Ceilings {
+    /// What a connector may open.
+    pub fn ceilings_of(&self, name: &str) -> Ceilings {
         self.ceilings.get(name).unwrap_or(&self.builder.settings.ceilings).clone()
     }
 

@@ -12,7 +12,7 @@ use crate::model::{Ceilings, Config};
 use crate::store::ConfigStore;
 
 use super::builder::Builder;
-use super::herd::{AGAIN, Herd, changed};
+use super::herd::{AGAIN, Herd};
 use super::request::{Request, View};
 
 /// A standalone worker's herder.
@@ -42,9 +42,7 @@ impl Standalone {
 
     /// Takes requests until it is cancelled, then stops everything.
     pub async fn run(mut self) {
-        if let Err(error) = self.herd.read().await {
-            tracing::error!(%error, "the config topic cannot be read, which is tried again");
-        }
+        self.read().await;
         let view = self.herd.view.clone();
         view.statuses.retain(|name| view.state().get(name).is_some());
         loop {
@@ -59,12 +57,7 @@ impl Standalone {
                     }
                 }
                 () = tokio::time::sleep_until(self.store_at), if !self.unstored.is_empty() => self.store_again().await,
-                () = changed(&mut self.herd.configs) => {
-                    if let Err(error) = self.herd.read().await {
-                        tracing::warn!(%error, "the config topic cannot be read, which is tried again");
-                        tokio::time::sleep(AGAIN).await;
-                    }
-                }
+                () = self.herd.configs.news(false) => self.read().await,
                 request = self.requests.recv() => match request {
                     Some(request) => self.herd.handle(request).await,
                     None => break,
@@ -72,6 +65,12 @@ impl Standalone {
             }
         }
         self.herd.stop().await;
+    }
+
+    async fn read(&mut self) {
+        if let Err(error) = self.herd.read().await {
+            tracing::warn!(%error, "the config topic cannot be read, which is tried again");
+        }
     }
 
     async fn retask(&mut self, name: String, configs: Vec<Config>) {

@@ -1,9 +1,10 @@
 //! What is wrong with a connector's configuration, key by key (AbstractHerder.validateConnectorConfig).
 
-use crate::model::{Ceilings, ClassKind, Config, ConfigKey, ConverterRole, DefaultValue, Problem};
+use crate::model::{Ceilings, ClassKind, Config, ConfigKey, ConverterRole, DefaultValue, Problem, Recommendation};
 use crate::plugin::{Found, Registry, grants};
 use crate::settings::{Checked, ConnectorSettings, Reader, check, check_null, entries, framework};
 
+use super::asked::Asked;
 use super::builder::{Builder, Failure};
 use super::request::HerderError;
 
@@ -20,6 +21,14 @@ pub struct Entry {
     pub checked: Checked,
     /// Values to choose from.
     pub recommended: Vec<String>,
+    /// Whether a form shows it.
+    pub visible: bool,
+}
+
+impl Entry {
+    fn new(name: String, key: Option<ConfigKey>, checked: Checked) -> Entry {
+        Entry { name, key, checked, recommended: Vec::new(), visible: true }
+    }
 }
 
 /// What is wrong with a configuration.
@@ -61,7 +70,7 @@ impl Validation {
         if let Some(group) = key.group.as_ref().filter(|group| !self.groups.contains(group)) {
             self.groups.push(group.clone());
         }
-        let entry = Entry { name: key.name.clone(), key: Some(key), checked, recommended: Vec::new() };
+        let entry = Entry::new(key.name.clone(), Some(key), checked);
         match self.entries.iter_mut().find(|there| there.name == entry.name) {
             // A plugin's own key takes the place of the worker's.
             Some(there) => *there = entry,
@@ -72,11 +81,20 @@ impl Validation {
     /// The entry of a key; for one that nobody defines it is made.
     fn entry(&mut self, name: &str) -> &mut Entry {
         let at = self.entries.iter().position(|entry| entry.name == name).unwrap_or_else(|| {
-            let (name, checked) = (name.to_owned(), Checked::default());
-            self.entries.push(Entry { name, key: None, checked, recommended: Vec::new() });
+            self.entries.push(Entry::new(name.to_owned(), None, Checked::default()));
             self.entries.len() - 1
         });
         &mut self.entries[at]
+    }
+
+    /// Takes what a class offers for a key of its own, which stands under a prefix; for others it has no say.
+    fn recommend(&mut self, prefix: &str, recommendation: Recommendation) {
+        let Recommendation { key, values, visible } = recommendation;
+        let name = format!("{prefix}{key}");
+        let asked = |entry: &&mut Entry| entry.name == name && entry.key.as_ref().is_some_and(|key| key.recommended);
+        if let Some(entry) = self.entries.iter_mut().find(asked) {
+            (entry.recommended, entry.visible) = (values, visible);
+        }
     }
 
     /// Adds an error, unless its key has one already that says more.
@@ -113,12 +131,13 @@ impl Builder {
         let Some(class) = config.get("connector.class").map(|class| class.trim()) else {
             return Err(HerderError::Invalid(format!("Connector config {} contains no connector type", shown(config))));
         };
-        let (found, mut validation) = {
+        let (found, asked, mut validation) = {
             let plugins = self.plugins.read().unwrap_or_else(std::sync::PoisonError::into_inner);
             let kinds = &[ClassKind::Sink, ClassKind::Source];
             let found = plugins.find_kind(class, kinds, "Connector").map_err(HerderError::Invalid)?.clone();
             let validation = definitions(class, &found, config, &plugins);
-            (found, validation)
+            let asked = recommending(&found, config, &plugins);
+            (found, asked, validation)
         };
         self.offer_converters(config, &mut validation);
         nulls.iter().for_each(|key| validation.add_null(key));
@@ -135,6 +154,10 @@ impl Builder {
         }
         if let Err(problems) = grants(&found.class, config, ceilings) {
             problems.into_iter().for_each(|problem| validation.add(problem));
+        }
+        let offered = self.recommend(asked, config, ceilings).await;
+        for (prefix, recommendation) in offered.map_err(|failure| HerderError::Failed(failure.to_string()))? {
+            validation.recommend(&prefix, recommendation);
         }
         if validation.errors().next().is_none() {
             match self.validate(&found, config, ceilings).await {
@@ -213,28 +236,20 @@ fn definitions(class: &str, found: &Found, config: &Config, plugins: &Registry) 
     let mut validation = Validation { class: class.to_owned(), groups: Vec::new(), entries: Vec::new() };
     let mut keys = framework::of(found.class.kind);
     let (mut unknown, mut types) = (Vec::new(), Vec::new());
-    for alias in aliases(config, "transforms") {
-        let (prefix, kind) = (format!("transforms.{alias}."), ClassKind::Transformation);
+    for Step { alias, prefix, kind, class } in steps(config, plugins) {
         types.push((format!("{prefix}type"), kind));
-        let step = step_class(&prefix, kind, config, plugins).map_err(|problem| unknown.push(problem)).ok().flatten();
-        let own = step.map(|found| found.class.config.as_slice()).unwrap_or_default();
-        let [class, negate, predicate] = framework::transformation(alias, own.len());
-        let group = class.group.clone();
-        keys.push(class);
+        let class = class.map_err(|problem| unknown.push(problem)).ok().flatten();
+        let own = class.map(|found| found.class.config.as_slice()).unwrap_or_default();
+        let (of_type, of_all) = if kind == ClassKind::Predicate {
+            (framework::predicate(alias), None)
+        } else {
+            let [of_type, negate, predicate] = framework::transformation(alias, own.len());
+            (of_type, class.map(|_| [negate, predicate]))
+        };
+        let group = of_type.group.clone();
+        keys.push(of_type);
         keys.extend(own_keys(own, &prefix, group.as_ref()));
-        if step.is_some() {
-            keys.extend([negate, predicate]);
-        }
-    }
-    for alias in aliases(config, "predicates") {
-        let (prefix, kind) = (format!("predicates.{alias}."), ClassKind::Predicate);
-        types.push((format!("{prefix}type"), kind));
-        let step = step_class(&prefix, kind, config, plugins).map_err(|problem| unknown.push(problem)).ok().flatten();
-        let own = step.map(|found| found.class.config.as_slice()).unwrap_or_default();
-        let class = framework::predicate(alias);
-        let group = class.group.clone();
-        keys.push(class);
-        keys.extend(own_keys(own, &prefix, group.as_ref()));
+        keys.extend(of_all.into_iter().flatten());
     }
     keys.extend(found.class.config.iter().cloned());
     keys.into_iter().for_each(|key| validation.push(key, config));
@@ -247,6 +262,40 @@ fn definitions(class: &str, found: &Found, config: &Config, plugins: &Registry) 
 
 fn aliases<'a>(config: &'a Config, key: &str) -> Vec<&'a str> {
     config.get(key).map(|text| entries(text).filter(|alias| !alias.is_empty()).collect()).unwrap_or_default()
+}
+
+/// A transformation or predicate of a configuration.
+struct Step<'a> {
+    alias: &'a str,
+    /// In front of its keys.
+    prefix: String,
+    kind: ClassKind,
+    /// None when the configuration names none.
+    class: Result<Option<&'a Found>, Problem>,
+}
+
+/// The steps of a configuration, transformations first.
+fn steps<'a>(config: &'a Config, plugins: &'a Registry) -> Vec<Step<'a>> {
+    let listed = [("transforms", ClassKind::Transformation), ("predicates", ClassKind::Predicate)];
+    let of = |(list, kind)| {
+        aliases(config, list).into_iter().map(move |alias| {
+            let prefix = format!("{list}.{alias}.");
+            let class = step_class(&prefix, kind, config, plugins);
+            Step { alias, prefix, kind, class }
+        })
+    };
+    listed.into_iter().flat_map(of).collect()
+}
+
+/// The classes of a configuration that have something to offer for their keys.
+fn recommending(found: &Found, config: &Config, plugins: &Registry) -> Vec<Asked> {
+    let steps = steps(config, plugins).into_iter();
+    let of_steps = steps.filter_map(|Step { prefix, class, .. }| Some((prefix, class.ok().flatten()?.clone())));
+    std::iter::once((String::new(), found.clone()))
+        .chain(of_steps)
+        .filter(|(_, found)| found.class.wants.recommend)
+        .map(|(prefix, found)| Asked { found, prefix })
+        .collect()
 }
 
 /// The class of a step; none when the configuration names none.
@@ -330,6 +379,21 @@ mod tests {
             require_topics(&config(entries), &mut checked);
             assert_eq!(checked.errors().count(), errors, "{entries:?}");
         }
+    }
+
+    #[test]
+    fn a_class_has_a_say_for_its_own_keys_that_it_recommends_values_for_and_for_no_others() {
+        let mut checked = validation(vec![]);
+        for (name, recommended) in [("transforms.t.port", true), ("transforms.t.host", false)] {
+            let key = ConfigKey { name: name.into(), recommended, ..framework::of(ClassKind::Source).remove(2) };
+            checked.push(key, &Config::new());
+        }
+        for key in ["port", "host", "nobody's"] {
+            let values = vec!["465".to_owned()];
+            checked.recommend("transforms.t.", Recommendation { key: key.into(), values, visible: false });
+        }
+        let shown = checked.entries.iter().map(|entry| (entry.recommended.len(), entry.visible));
+        assert_eq!(shown.collect::<Vec<_>>(), [(1, false), (0, true)]);
     }
 
     #[test]

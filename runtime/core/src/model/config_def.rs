@@ -140,8 +140,19 @@ pub struct ConfigKey {
     pub display_name: String,
     /// Keys whose recommendations depend on this one.
     pub dependents: Vec<String>,
-    /// Whether the plugin recommends values.
+    /// Whether the plugin is asked for a [`Recommendation`].
     pub recommended: bool,
     /// What its value opens.
     pub grant: Option<GrantKind>,
+}
+
+/// What a plugin offers for a key under a configuration (ConfigDef.Recommender).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Recommendation {
+    /// The key.
+    pub key: String,
+    /// Values to choose from.
+    pub values: Vec<String>,
+    /// Whether a form shows the key.
+    pub visible: bool,
 }

@@ -15,7 +15,8 @@ mod source;
 pub use assignment::{Assignment, GroupProtocol, MemberState, Work};
 pub use batch::{BatchTables, RawHeaders, RawRecords, Records, TimestampType};
 pub use config_def::{
-    ConfigKey, ConfigType, DefaultValue, EndpointKind, GrantKind, Importance, PathAccess, Validator, Width,
+    ConfigKey, ConfigType, DefaultValue, EndpointKind, GrantKind, Importance, PathAccess, Recommendation, Validator,
+    Width,
 };
 pub use fault::{Fault, Limit, Problem, RowFault};
 pub use grant::{Ceilings, Endpoint, Grants, PathGrant, only_by_address};

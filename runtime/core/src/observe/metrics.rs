@@ -73,6 +73,8 @@ pub mod table {
         GUEST_MEMORY_LIMIT Gauge "weir_task_guest_memory_limit_bytes" "The most memory that each of the task's guests may have.";
         GUEST_ADMISSION Counter "weir_task_admission_wait_seconds_total" "Time that calls into the task's guests waited to be admitted.";
         GUEST_LOG_DROPPED Counter "weir_task_log_lines_dropped_total" "Log lines of the task's guests that were dropped.";
+        GUEST_OWN_COUNTER Counter "weir_task_guest_counter_total" "A counter of the task's guests' own; its name is a label.";
+        GUEST_OWN_GAUGE Gauge "weir_task_guest_gauge" "A gauge of the task's guests' own; its name is a label.";
         BUILD Gauge "weir_build_info" "The version of weir.";
         PROCESS_CPU Counter "process_cpu_seconds_total" "CPU time of this process, user and system.";
         PROCESS_MEMORY Gauge "process_resident_memory_bytes" "Resident memory of this process.";

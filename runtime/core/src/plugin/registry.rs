@@ -154,7 +154,7 @@ impl Registry {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{Fault, OptionalCalls};
+    use crate::model::{Fault, OptionalCalls, Recommendation};
     use crate::port::{ConnectorKind, Context, Instance, SinkTask, SourceTask, Transformations};
 
     /// A component that is looked at, and of which nothing is made.
@@ -198,6 +198,10 @@ mod tests {
         }
 
         async fn transformations(&self, _: Context) -> Result<Box<dyn Transformations>, Fault> {
+            nothing()
+        }
+
+        async fn recommend(&self, _: Context) -> Result<Vec<Recommendation>, Fault> {
             nothing()
         }
     }

@@ -104,6 +104,18 @@ pub trait Broker: Send + Sync {
     /// The committed offsets of a group, by partition.
     async fn group_offsets(&self, group: &str) -> Result<Vec<Position>, BrokerError>;
 
+    /// Sets the committed offsets of some partitions of a group, and forgets those that are none. While the group has
+    /// members, that is refused as [`BrokerError::Fenced`].
+    async fn alter_group_offsets(
+        &self,
+        group: &str,
+        offsets: &[(TopicPartition, Option<i64>)],
+    ) -> Result<(), BrokerError>;
+
+    /// Forgets a group with all its committed offsets, if there is one. While it has members, that is refused as
+    /// [`BrokerError::Fenced`].
+    async fn delete_group(&self, group: &str) -> Result<(), BrokerError>;
+
     /// A compacted topic as a log, made when it is missing and may be.
     async fn compacted_log(&self, topic: &NewTopic) -> Result<Arc<dyn super::CompactedLog>, BrokerError>;
 }

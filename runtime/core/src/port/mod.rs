@@ -3,6 +3,7 @@
 mod broker;
 mod converter;
 mod log;
+mod loggers;
 mod membership;
 mod peers;
 mod plugin;
@@ -14,6 +15,7 @@ pub use broker::{
 };
 pub use converter::{Converted, Converter, ConverterFactory, Serialized, TopicColumn};
 pub use log::{CompactedLog, LogEntry, LogReader, LogRecord, StoreError};
+pub use loggers::{LoggerLevel, Loggers, NoLevel};
 pub use membership::{Coordinator, Joined, MemberId, Refused, Session};
 pub use peers::{Peers, SessionKey};
 pub use plugin::{

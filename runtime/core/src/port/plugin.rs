@@ -10,8 +10,8 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use crate::model::{
-    Acknowledgements, Class, Config, Fault, Grants, Limits, Polled, Position, Problem, Records, Refusal, RowFault,
-    StepParts, TopicPartition,
+    Acknowledgements, Class, Config, Fault, Grants, Limits, Polled, Position, Problem, Recommendation, Records,
+    Refusal, RowFault, StepParts, TopicPartition,
 };
 use crate::observe::GuestMeter;
 
@@ -60,6 +60,9 @@ pub trait Component: Send + Sync {
 
     /// An instance for the steps of one task in this component.
     async fn transformations(&self, context: Context) -> Result<Box<dyn Transformations>, Fault>;
+
+    /// What the context's class offers for its keys under the context's configuration, in an instance of its own.
+    async fn recommend(&self, context: Context) -> Result<Vec<Recommendation>, Fault>;
 }
 
 /// Reads the source offsets stored for a connector.
@@ -140,6 +143,10 @@ pub trait Instance: Send {
 
     /// Configurations for at most `max_tasks` tasks.
     async fn task_configs(&mut self, max_tasks: u32) -> Result<Vec<Config>, Fault>;
+
+    /// Shows offsets that a person wants to alter, before it is started: partitions and offsets as JSON text of one object
+    /// each, none where an offset is to be forgotten. Answers whether the external system's state was altered too.
+    async fn alter_offsets(&mut self, offsets: &[(String, Option<String>)]) -> Result<bool, Fault>;
 
     /// Waits for a reason to make new task configurations.
     async fn watch(&mut self, max_wait: Duration) -> Result<bool, Fault>;

@@ -35,6 +35,10 @@ pub struct WorkerSettings {
     pub offset_flush_interval: Duration,
     /// `offset.flush.timeout.ms`
     pub offset_flush_timeout: Duration,
+    /// `topic.tracking.enable`: whether the topics that connectors use are noted (KIP-558).
+    pub topic_tracking: bool,
+    /// `topic.tracking.allow.reset`: whether those notes may be forgotten over REST.
+    pub topic_tracking_reset: bool,
     /// `task.shutdown.graceful.timeout.ms`
     pub graceful_timeout: Duration,
     /// `config.storage.topic`, on `local` a topic of the embedded store.
@@ -201,6 +205,8 @@ impl WorkerSettings {
             converters,
             offset_flush_interval: positive_millis(&mut reader, "offset.flush.interval.ms", seconds(60)),
             offset_flush_timeout: reader.millis("offset.flush.timeout.ms", seconds(5)),
+            topic_tracking: reader.boolean("topic.tracking.enable", true),
+            topic_tracking_reset: reader.boolean("topic.tracking.allow.reset", true),
             graceful_timeout: reader.millis("task.shutdown.graceful.timeout.ms", seconds(5)),
             plugin_path: reader.list("plugin.path").into_iter().map(PathBuf::from).collect(),
             batch_bytes_max: reader.number("batch.bytes.max", 1 << 20),

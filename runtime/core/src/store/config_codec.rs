@@ -66,6 +66,13 @@ pub enum ConfigRecord {
     },
     /// The key for requests between workers.
     SessionKey(SessionKey),
+    /// A logger is to have this level on every worker (KIP-976).
+    LoggerLevel {
+        /// The logger.
+        logger: String,
+        /// Its level's name.
+        level: String,
+    },
 }
 
 fn properties(config: &Config) -> Value {
@@ -91,6 +98,9 @@ pub fn encode(record: &ConfigRecord) -> (String, Option<Vec<u8>>) {
             let value = json!({ "key": STANDARD.encode(key), "algorithm": algorithm, "creation-timestamp": created });
             ("session-key".to_owned(), Some(value))
         }
+        ConfigRecord::LoggerLevel { logger, level } => {
+            (format!("logger-cluster-{logger}"), Some(json!({ "level": level })))
+        }
     };
     (key, value.as_ref().map(jackson::text))
 }
@@ -98,7 +108,7 @@ pub fn encode(record: &ConfigRecord) -> (String, Option<Vec<u8>>) {
 /// Why a record is passed over.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Passed {
-    /// A record that this version does not act on: fencing counts, logger levels.
+    /// A record that this version does not act on: fencing counts.
     NotOurs,
     /// A record whose value is not JSON, which Connect does not count either; the text says what is wrong.
     NotJson(String),
@@ -156,6 +166,11 @@ pub fn decode(key: &[u8], value: Option<&[u8]>) -> Result<ConfigRecord, Passed> 
         let (include_tasks, only_failed) = (flag("include-tasks"), flag("only-failed"));
         return Ok(ConfigRecord::Restart { name: name.into(), include_tasks, only_failed });
     }
+    if let Some(logger) = key_text.strip_prefix("logger-cluster-") {
+        let level = value.as_ref().and_then(|value| value.get("level")).and_then(Value::as_str);
+        let level = level.ok_or_else(|| wrong("it names no level"))?.to_owned();
+        return Ok(ConfigRecord::LoggerLevel { logger: logger.into(), level });
+    }
     if key_text == "session-key" {
         let member = |name: &str| value.as_ref().and_then(|value| value.get(name));
         let text = |name: &str| member(name).and_then(Value::as_str).ok_or_else(|| wrong(&format!("it has no {name}")));
@@ -208,6 +223,11 @@ mod tests {
                 "session-key",
                 Some(r#"{"key":"AQI=","algorithm":"HmacSHA256","creation-timestamp":7}"#),
             ),
+            (
+                ConfigRecord::LoggerLevel { logger: "a.b".into(), level: "DEBUG".into() },
+                "logger-cluster-a.b",
+                Some(r#"{"level":"DEBUG"}"#),
+            ),
         ] {
             assert_eq!(written(&record), (key.to_owned(), value.map(str::to_owned)));
             assert_eq!(decode(key.as_bytes(), value.map(str::as_bytes)), Ok(record));
@@ -223,7 +243,7 @@ mod tests {
 
     #[test]
     fn what_is_not_ours_or_broken_is_passed_over() {
-        for key in ["tasks-fencing-a", "logger-cluster-x", "", "other"] {
+        for key in ["tasks-fencing-a", "", "other"] {
             assert_eq!(decode(key.as_bytes(), Some(b"{}")), Err(Passed::NotOurs), "{key}");
         }
         for (key, value) in [
@@ -231,6 +251,7 @@ mod tests {
             ("connector-a", r#"{"properties":{"k":[1]}}"#),
             ("task-a", r#"{"properties":{}}"#),
             ("task-a-x", r#"{"properties":{}}"#),
+            ("logger-cluster-x", "{}"),
             ("commit-a", r#"{"tasks":1.5}"#),
             ("commit-a", r#"{"tasks":-1}"#),
             ("commit-a", r#"{"tasks":99999999999}"#),

@@ -1,10 +1,16 @@
 //! The config topic: appends that have come back when they return, and what others have written.
 
 use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep, sleep_until};
 
 use crate::port::{CompactedLog, LogReader, LogRecord, StoreError};
 
 use super::config_codec::{ConfigRecord, Passed, decode, encode};
+
+/// The wait before a log that did not answer is asked again.
+const AGAIN: Duration = Duration::from_secs(1);
 
 /// The records of the config topic, in their order.
 pub struct ConfigStore {
@@ -12,13 +18,16 @@ pub struct ConfigStore {
     reader: Box<dyn LogReader>,
     /// Behind the last record that counts, as Connect counts them.
     offset: i64,
+    /// Whether the last reading did not come to the end.
+    unread: bool,
+    read_at: Instant,
 }
 
 impl ConfigStore {
     /// The store over a log, from its beginning.
     pub async fn open(log: Arc<dyn CompactedLog>) -> Result<ConfigStore, StoreError> {
         let reader = log.reader().await?;
-        Ok(ConfigStore { log, reader, offset: 0 })
+        Ok(ConfigStore { log, reader, offset: 0, unread: false, read_at: Instant::now() })
     }
 
     /// The position in the topic up to which it was read: what workers of a group tell each other.
@@ -38,8 +47,12 @@ impl ConfigStore {
 
     /// Everything that has come since the last reading.
     pub async fn read_to_end(&mut self) -> Result<Vec<ConfigRecord>, StoreError> {
+        // Whoever reads may give up waiting.
+        (self.unread, self.read_at) = (true, Instant::now() + AGAIN);
+        let entries = self.reader.read_to_end().await?;
+        self.unread = false;
         let mut records = Vec::new();
-        for entry in self.reader.read_to_end().await? {
+        for entry in entries {
             let Some(key) = entry.record.key else { continue };
             let decoded = decode(&key, entry.record.value.as_deref());
             if !matches!(decoded, Err(Passed::NotJson(_))) {
@@ -56,8 +69,17 @@ impl ConfigStore {
         Ok(records)
     }
 
-    /// Waits until there may be more. Cancel safe.
-    pub async fn changed(&mut self) -> Result<(), StoreError> {
-        self.reader.changed().await
+    /// Waits until it is to be read: there is more, or a reading that failed is due again. With `again` it is to be read
+    /// from time to time in any case. Cancel safe.
+    pub async fn news(&mut self, again: bool) {
+        tokio::select! {
+            biased;
+            () = sleep_until(self.read_at), if self.unread || again => {}
+            changed = self.reader.changed(), if !self.unread => {
+                if changed.is_err() {
+                    sleep(AGAIN).await;
+                }
+            }
+        }
     }
 }

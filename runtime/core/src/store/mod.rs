@@ -9,6 +9,7 @@ mod offsets;
 mod session_log;
 mod status_codec;
 mod statuses;
+mod topic_uses;
 
 pub use config_codec::{ConfigRecord, Passed, TargetState, decode as decode_config, encode as encode_config};
 pub use configs::ConfigStore;

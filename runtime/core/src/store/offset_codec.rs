@@ -41,11 +41,12 @@ pub fn encode_value(offset: &str) -> Option<Vec<u8>> {
     rewritten(offset)
 }
 
-/// What a key stands for; none when it is not one of ours.
-pub fn decode_key(key: &[u8]) -> Option<OffsetKey> {
+/// What a key stands for, and its partition as it is written; none when it is not one of ours.
+pub fn decode_key(key: &[u8]) -> Option<(OffsetKey, String)> {
     let Value::Array(pair) = serde_json::from_slice(key).ok()? else { return None };
     let [Value::String(connector), partition @ Value::Object(_)] = &pair[..] else { return None };
-    Some(OffsetKey { connector: connector.clone(), partition: canonical(&partition.to_string())? })
+    let written = partition.to_string();
+    Some((OffsetKey { connector: connector.clone(), partition: canonical(&written)? }, written))
 }
 
 #[cfg(test)]
@@ -61,9 +62,10 @@ mod tests {
 
     #[test]
     fn keys_are_compared_by_meaning() {
-        let one = decode_key(br#"["c",{"b":1,"a":"x"}]"#).unwrap();
-        assert_eq!(decode_key(br#" [ "c" , { "a" : "x" , "b" : 1 } ] "#).unwrap(), one);
-        assert_ne!(decode_key(br#"["c",{"b":2,"a":"x"}]"#).unwrap(), one);
+        let (one, written) = decode_key(br#"["c",{"b": 1, "a":"x"}]"#).unwrap();
+        assert_eq!(written, r#"{"b":1,"a":"x"}"#);
+        assert_eq!(decode_key(br#" [ "c" , { "a" : "x" , "b" : 1 } ] "#).unwrap().0, one);
+        assert_ne!(decode_key(br#"["c",{"b":2,"a":"x"}]"#).unwrap().0, one);
         assert_eq!(canonical(r#"{"b":1,"a":"x"}"#).unwrap(), one.partition);
     }
 

@@ -14,6 +14,7 @@ use crate::task::TaskState;
 use crate::worker::Statuses;
 
 use super::status_codec::{State, Status, StatusKey};
+use super::topic_uses::TopicUses;
 
 /// The wait before states are written again that a log refused.
 const AGAIN: Duration = Duration::from_millis(500);
@@ -67,7 +68,7 @@ impl Content {
         let status = match value.map(Status::decode) {
             None => None,
             Some(Some(status)) => Some(status),
-            // The uses of topics, and what a newer worker may write, are passed over.
+            // What a newer worker may write is passed over.
             Some(None) => return,
         };
         let known = self.statuses.get(&key).filter(|known| known.worker_id == worker_id && self.own.contains(&key));
@@ -90,6 +91,7 @@ pub struct StatusStore {
     /// The group's generation; 0 in standalone.
     generation: AtomicI32,
     content: Mutex<Content>,
+    topics: TopicUses,
     more: Notify,
     written: Notify,
 }
@@ -105,6 +107,7 @@ impl StatusStore {
             worker_id: worker_id.to_owned(),
             generation: AtomicI32::new(0),
             content: Mutex::default(),
+            topics: TopicUses::default(),
             more: Notify::new(),
             written: Notify::new(),
         };
@@ -120,8 +123,13 @@ impl StatusStore {
     fn take(&self, entries: Vec<LogEntry>, worker_id: &str) {
         self.with(|content| {
             for LogEntry { record, .. } in entries {
-                let Some(key) = record.key.as_deref().and_then(StatusKey::decode) else { continue };
-                content.read(worker_id, key, record.value.as_deref());
+                match record.key.as_deref().and_then(StatusKey::decode) {
+                    None => {}
+                    Some(StatusKey::Topic { connector, topic }) => {
+                        self.topics.take(connector, topic, record.value.is_some());
+                    }
+                    Some(key) => content.read(worker_id, key, record.value.as_deref()),
+                }
             }
         });
         self.more.notify_one();
@@ -163,7 +171,7 @@ impl StatusStore {
 
     /// Whether nothing was refused.
     async fn write_once(&self, log: &dyn CompactedLog) -> bool {
-        let records: Vec<LogRecord> = self.with(|content| {
+        let mut records: Vec<LogRecord> = self.with(|content| {
             content.writing = std::mem::take(&mut content.unwritten);
             let record = |(key, status): (&StatusKey, &Option<Status>)| LogRecord {
                 key: Some(key.encode().into_bytes()),
@@ -171,10 +179,15 @@ impl StatusStore {
             };
             content.writing.iter().map(record).collect()
         });
+        let topics = self.topics.take_unwritten();
+        records.extend(topics.clone());
         if records.is_empty() {
             return true;
         }
         let refused = log.append(records).await.err();
+        if refused.is_some() {
+            self.topics.give_back(topics);
+        }
         self.with(|content| {
             for (key, status) in std::mem::take(&mut content.writing) {
                 if refused.is_none() {
@@ -278,11 +291,24 @@ impl StatusStore {
         };
         let names: BTreeSet<String> = self
             .with(|content| content.keys_from(&StatusKey::Connector(String::new())).into_iter().map(name).collect());
+        let names = names.iter().chain(&self.topics.connectors()).cloned().collect::<BTreeSet<_>>();
         names.iter().filter(|name| !keep(name)).for_each(|name| self.forget(name));
     }
 
-    /// Forgets a connector and its tasks.
+    /// The topics that a connector has used since they were last forgotten, in order.
+    pub fn topics(&self, connector: &str) -> Vec<String> {
+        self.topics.of(connector)
+    }
+
+    /// Forgets the topics that a connector has used.
+    pub fn forget_topics(&self, connector: &str) {
+        self.topics.forget(connector);
+        self.more.notify_one();
+    }
+
+    /// Forgets a connector, its tasks and the topics that it has used.
     pub fn forget(&self, connector: &str) {
+        self.forget_topics(connector);
         self.keep_tasks(connector, 0);
         self.forget_key(StatusKey::Connector(connector.to_owned()));
     }
@@ -312,142 +338,13 @@ impl Statuses for StatusStore {
         }
         self.put(StatusKey::Task(id.clone()), state, trace, version);
     }
+
+    fn topic(&self, id: &TaskId, topic: &str) {
+        if self.topics.note(id, topic) {
+            self.more.notify_one();
+        }
+    }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::task::TaskFailure;
-    use async_trait::async_trait;
-
-    /// A log in memory that can refuse.
-    #[derive(Default)]
-    struct Log {
-        records: Mutex<Vec<LogRecord>>,
-        refuse: std::sync::atomic::AtomicBool,
-    }
-
-    struct Reader(Vec<LogRecord>);
-
-    #[async_trait]
-    impl CompactedLog for Log {
-        async fn append(&self, records: Vec<LogRecord>) -> Result<(), StoreError> {
-            if self.refuse.load(std::sync::atomic::Ordering::Relaxed) {
-                return Err(StoreError::Unavailable("refused".into()));
-            }
-            self.records.lock().unwrap().extend(records);
-            Ok(())
-        }
-
-        async fn reader(&self) -> Result<Box<dyn crate::port::LogReader>, StoreError> {
-            Ok(Box::new(Reader(self.records.lock().unwrap().clone())))
-        }
-    }
-
-    #[async_trait]
-    impl crate::port::LogReader for Reader {
-        async fn read_to_end(&mut self) -> Result<Vec<crate::port::LogEntry>, StoreError> {
-            let entry = |record| crate::port::LogEntry { partition: 0, offset: 0, timestamp: 0, record };
-            Ok(std::mem::take(&mut self.0).into_iter().map(entry).collect())
-        }
-
-        async fn changed(&mut self) -> Result<(), StoreError> {
-            std::future::pending().await
-        }
-    }
-
-    fn id(connector: &str, index: u32) -> TaskId {
-        TaskId { connector: connector.into(), index }
-    }
-
-    #[tokio::test]
-    async fn states_survive_in_the_log_and_what_is_forgotten_stays_forgotten() {
-        let log = Arc::new(Log::default());
-        let store = Arc::new(StatusStore::open(&*log, "w:1").await.unwrap().0);
-        store.put(StatusKey::Connector("c".into()), State::Running, None, Some("1.0"));
-        store.task(&id("c", 0), TaskState::Failed(TaskFailure { trace: "boom".into() }), Some("1.0"));
-        store.task(&id("c", 1), TaskState::Running, None);
-        store.task(&id("c-", 0), TaskState::Running, None);
-        store.keep_tasks("c", 1);
-        store.write_once(&*log).await;
-        let again = StatusStore::open(&*log, "w:2").await.unwrap().0;
-        assert_eq!(again.connector("c").unwrap().worker_id, "w:1");
-        assert_eq!(again.tasks("c"), [(id("c", 0), store.of_task(&id("c", 0)).unwrap())]);
-        assert_eq!(again.of_task(&id("c", 0)).unwrap().trace.as_deref(), Some("boom"));
-        store.forget("c");
-        store.write_once(&*log).await;
-        let again = StatusStore::open(&*log, "w:2").await.unwrap().0;
-        assert_eq!((again.connector("c"), again.tasks("c").len(), again.tasks("c-").len()), (None, 0, 1));
-    }
-
-    #[tokio::test]
-    async fn what_the_log_refused_is_written_with_the_next_change_and_at_the_end() {
-        let log = Arc::new(Log::default());
-        let store = Arc::new(StatusStore::open(&*log, "w:1").await.unwrap().0);
-        log.refuse.store(true, std::sync::atomic::Ordering::Relaxed);
-        store.put(StatusKey::Connector("a".into()), State::Running, None, None);
-        store.write_once(&*log).await;
-        log.refuse.store(false, std::sync::atomic::Ordering::Relaxed);
-        store.put(StatusKey::Connector("b".into()), State::Running, None, None);
-        let cancel = CancellationToken::new();
-        cancel.cancel();
-        store.clone().write_to(log.clone(), cancel).await;
-        let again = StatusStore::open(&*log, "w:2").await.unwrap().0;
-        assert!(again.connector("a").is_some() && again.connector("b").is_some());
-    }
-
-    fn said(worker: &str, generation: i64, state: State) -> Option<Vec<u8>> {
-        let status = Status { state, trace: None, worker_id: worker.into(), generation, version: None };
-        Some(status.encode())
-    }
-
-    #[tokio::test]
-    async fn what_others_say_counts_unless_it_is_late() {
-        let store = StatusStore::open(&Log::default(), "w:1").await.unwrap().0;
-        store.set_generation(5);
-        let task = StatusKey::Task(id("c", 0));
-        let read = |key: &StatusKey, value: Option<Vec<u8>>| {
-            store.with(|content| content.read("w:1", key.clone(), value.as_deref()));
-        };
-        let state = || store.of_task(&id("c", 0)).map(|status| (status.worker_id, status.state));
-        read(&task, said("w:2", 4, State::Running));
-        assert_eq!(state(), Some(("w:2".into(), State::Running)));
-        read(&task, said("w:3", 4, State::Unassigned));
-        assert_eq!(state(), Some(("w:2".into(), State::Running)), "a former owner's last word");
-        store.put(task.clone(), State::Paused, None, None);
-        assert_eq!(state(), Some(("w:1".into(), State::Paused)), "what is not written yet comes later");
-        read(&task, said("w:2", 6, State::Running));
-        store.silence();
-        assert_eq!(state(), Some(("w:2".into(), State::Running)), "what was never written was never so");
-        store.put(task.clone(), State::Failed, None, None);
-        assert_eq!(state(), Some(("w:2".into(), State::Running)), "no failure over a newer owner's word");
-        read(&StatusKey::Connector("c".into()), None);
-        assert!(state().is_some(), "it may be of a later connector of that name");
-        read(&task, None);
-        assert_eq!(state(), None);
-        read(&task, said("w:1", 50, State::Running));
-        store.with(|content| content.own.clear());
-        read(&task, said("w:2", 1, State::Running));
-        assert_eq!(state(), Some(("w:2".into(), State::Running)), "what a former life said is not said again");
-        store.put(task.clone(), State::Running, None, None);
-        store.with(|content| {
-            let said = std::mem::take(&mut content.unwritten);
-            said.into_iter().for_each(|(key, status)| content.take(key, status));
-        });
-        read(&task, said("w:2", 4, State::Failed));
-        assert_eq!(state(), Some(("w:1".into(), State::Running)));
-        assert!(store.with(|content| content.unwritten.contains_key(&task)), "over a late word it says its own again");
-    }
-
-    #[tokio::test]
-    async fn what_was_said_is_flushed_and_silence_drops_it() {
-        let log = Arc::new(Log::default());
-        let store = Arc::new(StatusStore::open(&*log, "w:1").await.unwrap().0);
-        store.put(StatusKey::Connector("a".into()), State::Running, None, None);
-        tokio::join!(store.flushed(), store.write_once(&*log));
-        store.put(StatusKey::Connector("b".into()), State::Running, None, None);
-        store.silence();
-        store.flushed().await;
-        assert_eq!(log.records.lock().unwrap().len(), 1);
-    }
-}
+mod tests;

@@ -162,6 +162,10 @@ mod tests {
             Ok(vec![Config::new(); self.tasks.min(max_tasks as usize)])
         }
 
+        async fn alter_offsets(&mut self, _: &[(String, Option<String>)]) -> Result<bool, Fault> {
+            Ok(false)
+        }
+
         async fn watch(&mut self, max_wait: Duration) -> Result<bool, Fault> {
             match self.reasons.pop() {
                 Some(reason) => Ok(reason),

@@ -11,7 +11,7 @@ use weir_core::model::{Position, TopicPartition};
 use weir_core::port::NewTopic;
 
 use super::client::Client;
-use super::partitions::{PartitionList, entries};
+use super::partitions::PartitionList;
 use super::{KafkaError, c_string, text};
 
 /// How long leaders of partitions may be on the move, as those of a new topic are.
@@ -49,8 +49,8 @@ pub(crate) struct Admin<'a> {
 }
 
 /// An event with its options and queue, destroyed together.
-struct Answer {
-    event: *mut sys::rd_kafka_event_t,
+pub(super) struct Answer {
+    pub event: *mut sys::rd_kafka_event_t,
     queue: *mut sys::rd_kafka_queue_t,
     options: *mut sys::rd_kafka_AdminOptions_t,
 }
@@ -73,7 +73,7 @@ impl Admin<'_> {
         i32::try_from(self.wait.as_millis()).unwrap_or(i32::MAX)
     }
 
-    fn ask(
+    pub(super) fn ask(
         &self,
         op: Op,
         start: impl FnOnce(*mut sys::rd_kafka_AdminOptions_t, *mut sys::rd_kafka_queue_t),
@@ -227,37 +227,6 @@ impl Admin<'_> {
                 }
             }
             Ok(())
-        }
-    }
-
-    /// The committed offsets of a group.
-    pub fn group_offsets(&self, group: &str) -> Result<Vec<Position>, KafkaError> {
-        // SAFETY: the request is owned here; results live as long as the answer.
-        unsafe {
-            let wanted = sys::rd_kafka_ListConsumerGroupOffsets_new(c_string(group).as_ptr(), ptr::null());
-            let mut all = [wanted];
-            let answer = self.ask(Op::RD_KAFKA_ADMIN_OP_LISTCONSUMERGROUPOFFSETS, |options, queue| {
-                sys::rd_kafka_ListConsumerGroupOffsets(self.client.rk(), all.as_mut_ptr(), 1, options, queue);
-            });
-            sys::rd_kafka_ListConsumerGroupOffsets_destroy(wanted);
-            let answer = answer?;
-            let mut count = 0;
-            let result = sys::rd_kafka_event_ListConsumerGroupOffsets_result(answer.event);
-            let groups = sys::rd_kafka_ListConsumerGroupOffsets_result_groups(result, &mut count);
-            let mut offsets = Vec::new();
-            for at in 0..count {
-                let group = *groups.add(at);
-                let error = sys::rd_kafka_group_result_error(group);
-                if !error.is_null() {
-                    let code = sys::rd_kafka_error_code(error);
-                    return Err(KafkaError::new(code, text(sys::rd_kafka_error_string(error))));
-                }
-                for (position, error) in entries(sys::rd_kafka_group_result_partitions(group)) {
-                    error?;
-                    offsets.extend((position.offset >= 0).then_some(position));
-                }
-            }
-            Ok(offsets)
         }
     }
 

@@ -6,6 +6,7 @@
 mod admin;
 mod client;
 mod group;
+mod group_offsets;
 mod intake;
 mod partitions;
 mod produce;

@@ -206,13 +206,9 @@ impl Request for SyncGroup<'_> {
     type Answer = GroupSynced;
 
     fn write(&self, version: i16, to: &mut Writer) {
-        to.string(self.group);
-        to.i32(self.generation);
-        to.string(self.member);
-        if version >= 3 {
-            to.no_string();
-        }
-        to.pairs(self.assignments);
+        let Self { group, generation, member, assignments } = *self;
+        Heartbeat { group, generation, member }.write(version, to);
+        to.pairs(assignments);
     }
 
     fn read(_version: i16, from: &mut Reader<'_>) -> Result<GroupSynced, Malformed> {
@@ -236,7 +232,7 @@ impl Request for Heartbeat<'_> {
         to.i32(self.generation);
         to.string(self.member);
         if version >= 3 {
-            to.no_string();
+            to.no_string(); // no static member
         }
     }
 

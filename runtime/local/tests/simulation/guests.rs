@@ -7,7 +7,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use weir_core::model::{
     Acknowledgements, BatchTables, Class, ClassKind, Config, ConfigKey, ConverterRole, Fault, OptionalCalls, Polled,
-    Problem, Records, SchemaHandle,
+    Problem, Recommendation, Records, SchemaHandle,
 };
 use weir_core::port::{
     Component, ConnectorKind, Context, Converted, Converter, ConverterFactory, Instance, Serialized, Session, SinkTask,
@@ -156,6 +156,10 @@ impl Component for Counter {
     async fn transformations(&self, _: Context) -> Result<Box<dyn Transformations>, Fault> {
         Err(Fault::Fatal("it is a source".into()))
     }
+
+    async fn recommend(&self, _: Context) -> Result<Vec<Recommendation>, Fault> {
+        Ok(Vec::new())
+    }
 }
 
 struct CounterConnector {
@@ -176,6 +180,10 @@ impl Instance for CounterConnector {
     async fn task_configs(&mut self, max_tasks: u32) -> Result<Vec<Config>, Fault> {
         let config = |task: u32| Config::from([("number".to_owned(), task.to_string())]);
         Ok((0..self.tasks.min(max_tasks)).map(config).collect())
+    }
+
+    async fn alter_offsets(&mut self, _: &[(String, Option<String>)]) -> Result<bool, Fault> {
+        Ok(false)
     }
 
     async fn watch(&mut self, max_wait: Duration) -> Result<bool, Fault> {

@@ -50,7 +50,8 @@ async fn step(world: &Arc<World>, next_worker: &mut u32) {
     match world.below(20) {
         0..=4 => {
             let tasks = 1 + world.below(4);
-            let put = Put { config: config(&name, tasks), target: None, replace: true, ceilings: None };
+            let put =
+                Put { config: config(&name, tasks), target: None, replace: true, ceilings: None, made_from: None };
             let request = |answer| Request::Put { put: put.clone(), answer };
             _ = world.ask(number, &format!("{name} with {tasks} tasks"), request).await;
         }

@@ -14,7 +14,7 @@ use weir_core::herder::member::Timings;
 use weir_core::herder::{Builder, Distributed, GroupSettings, Herder, HerderError, Request, View, membership};
 use weir_core::model::{Config, GroupProtocol};
 use weir_core::plugin::Registry;
-use weir_core::port::{Broker, CompactedLog, Peers, SessionKey};
+use weir_core::port::{Broker, CompactedLog, LoggerLevel, Loggers, NoLevel, Peers, SessionKey};
 use weir_core::settings::WorkerSettings;
 use weir_core::store::{ConfigStore, OffsetStore, SessionLog, StatusStore};
 use weir_local::{Local, Settings, WorkerGroups};
@@ -54,6 +54,27 @@ pub struct World {
 
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Nobody asks for loggers here.
+struct NoLoggers;
+
+impl Loggers for NoLoggers {
+    fn all(&self) -> BTreeMap<String, LoggerLevel> {
+        BTreeMap::new()
+    }
+
+    fn get(&self, _: &str) -> Option<LoggerLevel> {
+        None
+    }
+
+    fn check(&self, level: &str) -> Result<(), NoLevel> {
+        Err(NoLevel(level.to_owned()))
+    }
+
+    fn set(&self, _: &str, level: &str) -> Result<Vec<String>, NoLevel> {
+        Err(NoLevel(level.to_owned()))
+    }
 }
 
 impl World {
@@ -123,8 +144,13 @@ impl World {
         let plugins = Arc::new(RwLock::new(registry));
         let (store, reader) = StatusStore::open(&*statuses, &worker_id).await.unwrap();
         let store = Arc::new(store);
-        let view =
-            View { state: Arc::default(), statuses: store.clone(), plugins: plugins.clone(), signs: Arc::default() };
+        let view = View {
+            state: Arc::default(),
+            statuses: store.clone(),
+            plugins: plugins.clone(),
+            signs: Arc::default(),
+            loggers: Arc::new(NoLoggers),
+        };
         let builder = Arc::new(Builder {
             settings: Arc::new(WorkerSettings::parse(&settings()).unwrap()),
             plugins,

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::value::RawValue;
 
+use weir_core::herder::AlteredOffset;
 use weir_core::model::Config;
 use weir_core::store::TargetState;
 
@@ -139,6 +140,58 @@ pub fn create(body: &[u8]) -> Result<CreateRequest, String> {
     }
 }
 
+/// The body of a PUT of a logger's level.
+pub fn level(body: &[u8]) -> Result<String, String> {
+    let mut members = object(body, "the logger's level")?;
+    match take(&mut members, "level")? {
+        Member::Text(level) | Member::Scalar(level) => Ok(level),
+        Member::Null => Err("Desired 'level' parameter was not specified in request.".into()),
+        other => Err(format!("Cannot deserialize value: level is a string, not {}", other.kind())),
+    }
+}
+
+/// An object's member that is an object itself, as text; none when it is null or missing.
+fn object_text(members: &mut Members, name: &str) -> Result<Option<String>, String> {
+    let Some(raw) = members.remove(name) else { return Ok(None) };
+    match Member::read(raw.get().as_bytes())? {
+        Member::Null => Ok(None),
+        Member::Object(_) => Ok(Some(raw.get().to_owned())),
+        other => Err(format!("Cannot deserialize value: {name} is an object or null, not {}", other.kind())),
+    }
+}
+
+/// The body of a PATCH of a connector's offsets; empty when it holds none.
+pub fn offsets(body: &[u8]) -> Result<Vec<AlteredOffset>, String> {
+    let mut members = object(body, "the offsets")?;
+    let listed = members.remove("offsets");
+    if let Some(unknown) = members.keys().next() {
+        return Err(format!("Unrecognized field \"{unknown}\": the body is made of offsets"));
+    }
+    let Some(listed) = listed.filter(|listed| listed.get() != "null") else { return Ok(Vec::new()) };
+    let expected = |error| format!("Cannot deserialize value: offsets is an array of objects: {error}");
+    let listed: Vec<Box<RawValue>> = serde_json::from_str(listed.get()).map_err(expected)?;
+    let altered = |one: Box<RawValue>| {
+        let mut members = match Member::read(one.get().as_bytes())? {
+            Member::Object(members) => members,
+            other => {
+                let kind = other.kind();
+                return Err(format!(
+                    "Cannot construct instance: an offset is an object of partition and offset, not {kind}"
+                ));
+            }
+        };
+        let partition = object_text(&mut members, "partition")?.unwrap_or_else(|| "null".into());
+        let offset = object_text(&mut members, "offset")?;
+        match members.keys().next() {
+            Some(unknown) => {
+                Err(format!("Unrecognized field \"{unknown}\": an offset is made of partition and offset"))
+            }
+            None => Ok((partition, offset)),
+        }
+    };
+    listed.into_iter().map(altered).collect()
+}
+
 /// A configuration with the name under which it is stored (ConnectorsResource.checkAndPutConnectorConfigName).
 pub fn named(name: &str, mut given: GivenConfig) -> Result<GivenConfig, String> {
     match given.config.get("name") {
@@ -203,6 +256,30 @@ mod tests {
             (r#"{"name": "c", "config": {}, "initial_state": "FLYING"}"#, "FLYING"),
         ] {
             let error = create(body.as_bytes()).unwrap_err();
+            assert!(error.contains(part), "{body}: {error}");
+        }
+    }
+
+    #[test]
+    fn offsets_are_read_as_they_are_written() {
+        let body =
+            br#"{"offsets": [{"partition": {"f": "x"}, "offset": {"p": 1}}, {"offset": null, "partition": {}}, {}]}"#;
+        let read = offsets(body).unwrap();
+        let expected = [("{\"f\": \"x\"}", Some("{\"p\": 1}")), ("{}", None), ("null", None)];
+        assert_eq!(read, expected.map(|(partition, offset)| (partition.to_owned(), offset.map(str::to_owned))));
+        for empty in ["{}", r#"{"offsets": []}"#, r#"{"offsets": null}"#] {
+            assert_eq!(offsets(empty.as_bytes()), Ok(vec![]), "{empty}");
+        }
+        for (body, part) in [
+            ("[]", "Cannot deserialize value"),
+            (r#"{"offsets": {}}"#, "Cannot deserialize value"),
+            (r#"{"offsets": [{"partition": []}]}"#, "Cannot deserialize value"),
+            (r#"{"offsets": [{"partition": {}, "offset": 7}]}"#, "Cannot deserialize value"),
+            (r#"{"key": []}"#, "Unrecognized field"),
+            (r#"{"offsets": [{"key": "val"}]}"#, "Unrecognized field"),
+            (r#"{"offsets": [123]}"#, "Cannot construct instance"),
+        ] {
+            let error = offsets(body.as_bytes()).unwrap_err();
             assert!(error.contains(part), "{body}: {error}");
         }
     }

@@ -3,7 +3,7 @@
 use axum::extract::{Path, Query, State};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use weir_core::herder::{ConnectorInfo, Herder, HerderError, Put, Request};
 use weir_core::model::{Config, TaskId};
@@ -12,17 +12,7 @@ use weir_core::store::TargetState;
 use super::body::{self, GivenConfig};
 use super::error::Error;
 use super::query::{Parameters, flag};
-use super::{AppSlot, Base, JsonBody, json, ok, shapes, started};
-
-type Answer = Result<Response, Error>;
-
-fn herder(app: &AppSlot) -> Result<&Herder, Error> {
-    started(app).map(|app| &app.herder)
-}
-
-fn unknown(name: &str) -> Error {
-    Error::not_found(format!("Connector {name} not found"))
-}
+use super::{Answer, AppSlot, Base, JsonBody, herder, ok, shapes, unknown};
 
 /// GET /connectors, with `expand=status` and `expand=info`
 pub async fn list(State(app): State<AppSlot>, Query(query): Query<Parameters>) -> Answer {
@@ -65,6 +55,40 @@ pub async fn configure(
     put(herder(&app)?, &base, &name, given, None, true).await
 }
 
+/// How often a PATCH is tried anew when somebody else changed the configuration meanwhile.
+const PATCHES: usize = 5;
+
+/// PATCH /connectors/{name}/config (KIP-477)
+pub async fn patch(
+    State(app): State<AppSlot>,
+    Path(name): Path<String>,
+    base: Base,
+    JsonBody(body): JsonBody,
+) -> Answer {
+    let given = body::config(&body).map_err(Error::bad_request)?;
+    let herder = herder(&app)?;
+    let mut tries = 0;
+    loop {
+        let there = herder.view.info(&name).ok_or_else(|| unknown(&name))?.config;
+        let mut config = there.clone();
+        config.extend(given.config.clone());
+        given.nulls.iter().for_each(|key| drop(config.remove(key)));
+        if config.contains_key("name") {
+            body::named(&name, GivenConfig { config: config.clone(), nulls: Vec::new() })
+                .map_err(Error::bad_request)?;
+        }
+        check(herder, &config, &[]).await?;
+        let put = Put { config, target: None, replace: true, ceilings: None, made_from: Some(there.clone()) };
+        let done = herder.ask(|answer| Request::Put { put, answer }).await;
+        tries += 1;
+        let changed = || herder.view.info(&name).is_some_and(|info| info.config != there);
+        match done {
+            Err(HerderError::Rebalancing) if tries < PATCHES && changed() => {}
+            done => return done.map(|(info, created)| made(&info, created, &base)).map_err(Error::from),
+        }
+    }
+}
+
 async fn put(
     herder: &Herder,
     base: &Base,
@@ -75,7 +99,7 @@ async fn put(
 ) -> Answer {
     let given = body::named(name, given).map_err(Error::bad_request)?;
     check(herder, &given.config, &given.nulls).await?;
-    let put = Put { config: given.config, target, replace, ceilings: None };
+    let put = Put { config: given.config, target, replace, ceilings: None, made_from: None };
     let (info, created) = herder.ask(|answer| Request::Put { put, answer }).await?;
     Ok(made(&info, created, base))
 }
@@ -87,9 +111,9 @@ async fn check(herder: &Herder, config: &Config, nulls: &[String]) -> Result<(),
 
 fn made(info: &ConnectorInfo, created: bool, Base(base): &Base) -> Response {
     if !created {
-        return json(StatusCode::OK, shapes::info(info));
+        return super::json(StatusCode::OK, shapes::info(info));
     }
-    let mut response = json(StatusCode::CREATED, shapes::info(info));
+    let mut response = super::json(StatusCode::CREATED, shapes::info(info));
     let location = format!("{base}/connectors/{}", super::text::path_segment(&info.name));
     if let Ok(location) = HeaderValue::from_str(&location) {
         response.headers_mut().insert(header::LOCATION, location);
@@ -106,7 +130,7 @@ pub async fn info(State(app): State<AppSlot>, Path(name): Path<String>) -> Answe
 /// GET /connectors/{name}/config
 pub async fn config(State(app): State<AppSlot>, Path(name): Path<String>) -> Answer {
     let info = herder(&app)?.view.info(&name).ok_or_else(|| unknown(&name))?;
-    ok(serde_json::json!(info.config))
+    ok(json!(info.config))
 }
 
 /// DELETE /connectors/{name}
@@ -166,7 +190,7 @@ pub async fn restart(State(app): State<AppSlot>, Path(name): Path<String>, Query
         return Ok(StatusCode::NO_CONTENT.into_response());
     }
     let restarted = herder.ask(|answer| Request::Restart { name, include_tasks, only_failed, answer }).await?;
-    Ok(json(StatusCode::ACCEPTED, shapes::status(&restarted)))
+    Ok(super::json(StatusCode::ACCEPTED, shapes::status(&restarted)))
 }
 
 async fn target(app: &AppSlot, name: String, target: TargetState, done: StatusCode) -> Answer {

@@ -5,14 +5,17 @@ mod connectors;
 mod error;
 mod forward;
 mod internal;
+mod loggers;
 mod media;
 mod metrics;
+mod offsets;
 mod options;
 mod path;
 mod plugins;
 mod query;
 mod shapes;
 mod text;
+mod topics;
 mod unread;
 mod worker;
 
@@ -26,7 +29,6 @@ use axum::http::{Method, StatusCode};
 use axum::middleware::{Next, from_fn, from_fn_with_state, map_request};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodRouter, get, post, put};
-use serde_json::json;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
@@ -36,6 +38,9 @@ use crate::uploads::Uploads;
 use error::Error;
 use media::{Base, JsonBody, has_type};
 pub use text::path_segment;
+
+/// What a request is answered.
+type Answer = Result<Response, Error>;
 
 /// The time after which a request is answered whatever came of it (RestServer.DEFAULT_REST_REQUEST_TIMEOUT_MS).
 const TIMEOUT: Duration = Duration::from_secs(90);
@@ -101,7 +106,10 @@ fn router(app: AppSlot) -> Router {
         .resource("/health", get(worker::health))
         .resource("/connectors", get(connectors::list).post(connectors::create))
         .resource("/connectors/{name}", get(connectors::info).delete(connectors::delete))
-        .resource("/connectors/{name}/config", get(connectors::config).put(connectors::configure))
+        .resource(
+            "/connectors/{name}/config",
+            get(connectors::config).put(connectors::configure).patch(connectors::patch),
+        )
         .resource("/connectors/{name}/status", get(connectors::status))
         .resource("/connectors/{name}/tasks", get(connectors::tasks).post(internal::tasks))
         .resource("/connectors/{name}/tasks/{task}/status", get(connectors::task_status))
@@ -110,9 +118,14 @@ fn router(app: AppSlot) -> Router {
         .resource("/connectors/{name}/pause", put(connectors::pause))
         .resource("/connectors/{name}/resume", put(connectors::resume))
         .resource("/connectors/{name}/stop", put(connectors::stop))
+        .resource("/connectors/{name}/offsets", get(offsets::list).patch(offsets::alter).delete(offsets::reset))
+        .resource("/connectors/{name}/topics", get(topics::list))
+        .resource("/connectors/{name}/topics/reset", put(topics::reset))
         .resource("/connector-plugins", get(plugins::list))
         .resource("/connector-plugins/{class}/config", get(plugins::definition))
         .resource("/connector-plugins/{class}/config/validate", put(plugins::validate))
+        .resource("/admin/loggers", get(loggers::list))
+        .resource("/admin/loggers/{name}", get(loggers::get).put(loggers::set))
         .route_layer(from_fn_with_state(app.clone(), forward::forwarded))
         .route_layer(from_fn(media::json_only))
         // These are not Connect's, and speak other media types.
@@ -152,6 +165,14 @@ async fn once_started(State(app): State<AppSlot>, request: Request, next: Next) 
 /// The application of a worker that has started.
 fn started(app: &AppSlot) -> Result<&Arc<App>, Error> {
     app.get().ok_or_else(|| Error::new(StatusCode::SERVICE_UNAVAILABLE, "Worker is still starting up."))
+}
+
+fn herder(app: &AppSlot) -> Result<&Herder, Error> {
+    started(app).map(|app| &app.herder)
+}
+
+fn unknown(name: &str) -> Error {
+    Error::not_found(format!("Connector {name} not found"))
 }
 
 fn json(status: StatusCode, body: serde_json::Value) -> Response {

@@ -112,7 +112,7 @@ fn entry(entry: &Entry) -> Value {
             "value": entry.checked.value,
             "recommended_values": entry.recommended,
             "errors": entry.checked.errors,
-            "visible": true,
+            "visible": entry.visible,
         },
     })
 }

@@ -20,8 +20,12 @@ impl SourceConnector for EchoSource {
     fn class() -> Class {
         Class::new("test.EchoSource", "1.0.0")
             .doc("Brings the same records at every poll.")
-            .key(Key::int("rows").default(500).at_least(0.0))
-            .key(Key::int("bytes").default(100).at_least(0.0))
+            .key(Key::int("rows").default(500).at_least(0.0).dependents(&["bytes"]))
+            .key(Key::int("bytes").default(100).at_least(0.0).recommended(|config| match config.parse("rows") {
+                Ok(0) => Recommended::shown_if(false),
+                Ok(1..=9) => Recommended::values([100, 1_000, 1_000_000]),
+                _ => Recommended::values([100]),
+            }))
             .key(Key::text("topic").default("echo"))
     }
 
@@ -147,7 +151,14 @@ pub struct Echo;
 
 impl Transformation for Echo {
     fn class() -> Class {
-        Class::new("test.Echo", "1.0.0").doc("Declares to change values and changes none.")
+        Class::new("test.Echo", "1.0.0")
+            .doc("Declares to change values and changes none.")
+            .key(Key::text("mood").default("plain"))
+            .key(
+                Key::text("text")
+                    .optional()
+                    .recommended(|config| Recommended::values(config.get("mood").map(|mood| format!("{mood} text")))),
+            )
     }
 
     fn configure(_: &Config) -> Result<Self> {

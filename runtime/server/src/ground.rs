@@ -1,0 +1,102 @@
+//! What a worker stands on: its broker, and the logs in which its stores are kept.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use weir_core::port::{Broker, BrokerError, CompactedLog, NewTopic};
+use weir_core::settings::{Bootstrap, DistributedSettings, InternalTopic, WorkerSettings};
+use weir_kafka::KafkaBroker;
+use weir_local::Local;
+
+use crate::offset_file::OffsetFile;
+use crate::worker::lines;
+
+/// How long an internal topic may take to be there (Connect's default.api.timeout.ms of 60 s), and the wait in between.
+const TOPIC: Duration = Duration::from_secs(60);
+const TOPIC_AGAIN: Duration = Duration::from_millis(200);
+
+/// Where topics are, and the logs of the stores.
+pub struct Ground {
+    pub broker: Arc<dyn Broker>,
+    pub configs: Arc<dyn CompactedLog>,
+    pub offsets: Arc<dyn CompactedLog>,
+    pub statuses: Arc<dyn CompactedLog>,
+}
+
+async fn log(
+    broker: &dyn Broker,
+    name: &str,
+    (partitions, replication_factor): (i32, i16),
+) -> Result<Arc<dyn CompactedLog>, String> {
+    let topic = NewTopic {
+        name: name.to_owned(),
+        partitions,
+        replication_factor,
+        config: [("cleanup.policy".to_owned(), "compact".to_owned())].into(),
+    };
+    // Other workers may be making it at this moment, and a broker that was asked first may not know of it yet.
+    let until = Instant::now() + TOPIC;
+    loop {
+        match broker.compacted_log(&topic).await {
+            Err(BrokerError::Unavailable(reason)) if Instant::now() < until => {
+                tracing::debug!(topic = name, reason, "asked again");
+                tokio::time::sleep(TOPIC_AGAIN).await;
+            }
+            answer => return answer.map_err(|error| format!("topic {name}: {error}")),
+        }
+    }
+}
+
+fn kafka(settings: &WorkerSettings) -> Result<KafkaBroker, String> {
+    KafkaBroker::new(&settings.config)
+        .map_err(|problems| format!("the worker's Kafka settings are not usable:\n{}", lines(&problems)))
+}
+
+/// The ground of a worker in a group: all in Kafka.
+pub async fn shared(settings: &WorkerSettings, group: &DistributedSettings) -> Result<Ground, String> {
+    let broker = kafka(settings)?;
+    let [configs, offsets, statuses] = &group.topics;
+    let made = |topic: &InternalTopic| (topic.partitions, topic.replication_factor);
+    let described = broker.describe_topics(&[&settings.config_topic]).await.map_err(|error| error.to_string())?;
+    if let Some(topic) = described.into_iter().flatten().next().filter(|topic| topic.partitions != 1) {
+        return Err(format!(
+            "Topic '{}' supplied via the 'config.storage.topic' property is required to have a single partition in \
+             order to guarantee consistency of connector configurations, but found {} partitions.",
+            topic.name, topic.partitions
+        ));
+    }
+    Ok(Ground {
+        configs: log(&broker, &settings.config_topic, made(configs)).await?,
+        offsets: log(&broker, &settings.offset_topic, made(offsets)).await?,
+        statuses: log(&broker, &settings.status_topic, made(statuses)).await?,
+        broker: Arc::new(broker),
+    })
+}
+
+pub async fn of_its_own(settings: &WorkerSettings, cancel: &CancellationToken) -> Result<Ground, String> {
+    let options = weir_local::Settings::default;
+    let local = match &settings.bootstrap {
+        Bootstrap::Local(dir) => {
+            let local = Local::open(dir, options()).map_err(|error| error.to_string())?;
+            let server = weir_local::Server::bind(local.clone()).map_err(|error| error.to_string())?;
+            tokio::spawn(server.run(cancel.clone().cancelled_owned()));
+            local
+        }
+        // On Kafka, too, a standalone worker keeps configurations and statuses in memory, as Connect does.
+        Bootstrap::LocalMemory | Bootstrap::Kafka(_) => Local::memory(options()).map_err(|error| error.to_string())?,
+    };
+    let configs = log(&*local, &settings.config_topic, (1, -1)).await?;
+    let statuses = log(&*local, &settings.status_topic, (5, -1)).await?;
+    let (offsets, broker): (Arc<dyn CompactedLog>, Arc<dyn Broker>) = match (&settings.bootstrap, &settings.offset_file)
+    {
+        (Bootstrap::Kafka(_), Some(file)) => {
+            let broker = kafka(settings)?;
+            (Arc::new(OffsetFile::open(file).map_err(|error| error.to_string())?), Arc::new(broker))
+        }
+        _ => (log(&*local, &settings.offset_topic, (25, -1)).await?, local), // settings.parse asks for the file on Kafka
+    };
+    Ok(Ground { broker, configs, offsets, statuses })
+}

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, RwLock};
 use std::time::Duration;
 
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
@@ -88,6 +89,7 @@ pub fn standalone(worker_file: &Path, connector_files: &[PathBuf], binary: Binar
 }
 
 fn run(settings: WorkerSettings, connectors: Vec<(PathBuf, Config)>, binary: Binary) -> Result<(), String> {
+    raise_open_files();
     // Guests run apart from everything that must never wait for them.
     let cores = std::thread::available_parallelism().map_or(2, std::num::NonZero::get);
     let data = runtime("weir-data", cores.max(2))?;
@@ -97,6 +99,15 @@ fn run(settings: WorkerSettings, connectors: Vec<(PathBuf, Config)>, binary: Bin
     data.shutdown_timeout(Duration::from_secs(2));
     control.shutdown_timeout(Duration::from_secs(2));
     outcome
+}
+
+/// As many files and connections may be open as the system allows without being asked.
+fn raise_open_files() {
+    let limit = getrlimit(Resource::Nofile);
+    let raised = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum });
+    if let Err(error) = raised {
+        tracing::debug!(%error, ?limit, "the limit on open files stays");
+    }
 }
 
 fn runtime(name: &str, threads: usize) -> Result<tokio::runtime::Runtime, String> {
@@ -113,7 +124,7 @@ async fn listen(
     settings: &WorkerSettings,
     app: &AppSlot,
     cancel: &CancellationToken,
-) -> Result<(Vec<JoinHandle<std::io::Result<()>>>, String), String> {
+) -> Result<(Vec<JoinHandle<()>>, String), String> {
     let (mut servers, mut first) = (Vec::new(), None);
     for (host, port) in &settings.listeners {
         let listener = rest::bind(host, *port).await?;

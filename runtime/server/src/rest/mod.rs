@@ -1,6 +1,7 @@
 //! The worker's HTTP side: Connect's REST, uploads, health, metrics. Knows nothing of how a request is carried out.
 
 mod body;
+mod connections;
 mod connectors;
 mod error;
 mod forward;
@@ -47,7 +48,7 @@ const TIMEOUT: Duration = Duration::from_secs(90);
 /// The same for uploads, which come at their sender's pace and are compiled: that may take 120 s, and another may be
 /// before it.
 const UPLOAD_TIMEOUT: Duration = Duration::from_secs(600);
-/// How long a sender may send nothing of a body of JSON (Jetty's idle timeout).
+/// How long a connection may stand still, and a sender send nothing of a body of JSON (Jetty's idle timeout).
 const SILENCE: Duration = Duration::from_secs(30);
 /// Bytes that a body of JSON may have.
 const JSON_BYTES_MAX: usize = 8 << 20;
@@ -85,8 +86,8 @@ pub async fn bind(host: &str, port: u16) -> Result<TcpListener, String> {
 }
 
 /// Answers requests until it is cancelled.
-pub async fn serve(listener: TcpListener, app: AppSlot, cancel: CancellationToken) -> std::io::Result<()> {
-    axum::serve(listener, router(app)).with_graceful_shutdown(cancel.cancelled_owned()).await
+pub async fn serve(listener: TcpListener, app: AppSlot, cancel: CancellationToken) {
+    connections::serve(listener, router(app), SILENCE, cancel).await;
 }
 
 /// Routes as Connect's server has them: with a slash at the end a path means the same.

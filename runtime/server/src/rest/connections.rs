@@ -1,0 +1,95 @@
+//! Connections: as many as there may be, each closed when nothing comes over it.
+
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use hyper::server::conn::http1;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::service::TowerToHyperService;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+/// How many there may be; whoever comes beyond waits.
+const CONNECTIONS_MAX: usize = 4_096;
+/// The wait before connections are taken again after one could not be.
+const AGAIN: Duration = Duration::from_millis(500);
+
+/// Serves connections until it is cancelled, and then until what was asked is answered. One over which no whole head of a
+/// request comes within `silence` is closed (Jetty's idle timeout).
+pub async fn serve(listener: TcpListener, router: Router, silence: Duration, cancel: CancellationToken) {
+    let room = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+    let mut open = JoinSet::new();
+    loop {
+        let taken = tokio::select! {
+            biased;
+            () = cancel.cancelled() => break,
+            Some(_) = open.join_next() => continue,
+            taken = take(&listener, &room) => taken,
+        };
+        match taken {
+            Ok((stream, place)) => drop(open.spawn(answer(stream, place, router.clone(), silence, cancel.clone()))),
+            Err(error) => {
+                tracing::warn!(%error, "a connection cannot be taken, which is tried again");
+                tokio::time::sleep(AGAIN).await;
+            }
+        }
+    }
+    drop(listener);
+    while open.join_next().await.is_some() {}
+}
+
+async fn take(
+    listener: &TcpListener,
+    room: &Arc<Semaphore>,
+) -> std::io::Result<(TcpStream, Result<OwnedSemaphorePermit, tokio::sync::AcquireError>)> {
+    let place = room.clone().acquire_owned().await;
+    let (stream, _) = listener.accept().await?;
+    Ok((stream, place))
+}
+
+async fn answer<P>(stream: TcpStream, place: P, router: Router, silence: Duration, cancel: CancellationToken) {
+    // It only makes answers wait for each other.
+    let _ = stream.set_nodelay(true);
+    let mut server = http1::Builder::new();
+    server.timer(TokioTimer::new()).header_read_timeout(silence);
+    let mut served = pin!(server.serve_connection(TokioIo::new(stream), TowerToHyperService::new(router)));
+    tokio::select! {
+        biased;
+        // How a connection ended is its sender's affair.
+        _ = served.as_mut() => {}
+        () = cancel.cancelled() => {
+            served.as_mut().graceful_shutdown();
+            let _ = served.await;
+        }
+    }
+    drop(place);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use axum::routing::get;
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+
+    #[tokio::test]
+    async fn a_connection_over_which_no_request_comes_is_closed_and_one_that_asks_is_answered() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let (router, cancel) = (Router::new().route("/", get(|| async { "here" })), CancellationToken::new());
+        let served = tokio::spawn(serve(listener, router, Duration::from_millis(200), cancel.clone()));
+        for half in ["", "GET / HT", "GET / HTTP/1.1\r\nhost: x\r\n\r\n"] {
+            let mut stream = TcpStream::connect(address).await.unwrap();
+            stream.write_all(half.as_bytes()).await.unwrap();
+            let mut said = String::new();
+            let closed = tokio::time::timeout(Duration::from_secs(20), stream.read_to_string(&mut said)).await;
+            closed.expect("it is closed").unwrap();
+            assert_eq!(said.ends_with("here"), half.ends_with("\r\n\r\n"), "{half:?}: {said}");
+        }
+        cancel.cancel();
+        tokio::time::timeout(Duration::from_secs(20), served).await.expect("it ends").unwrap();
+    }
+}

@@ -107,6 +107,11 @@ impl KafkaBroker {
         Ok(KafkaBroker { bootstrap, admin_properties, log_producer, log_reader, native, worker, wait, admin, warned })
     }
 
+    /// `bootstrap.servers`
+    pub fn servers(&self) -> &str {
+        &self.bootstrap
+    }
+
     async fn admin(&self) -> Result<Arc<Client>, BrokerError> {
         let make = || async {
             let properties: Vec<_> = self.admin_properties.clone().into_iter().collect();
@@ -373,6 +378,7 @@ impl Broker for KafkaBroker {
             partitions: described.partitions,
             committed_only: self.log_reader["isolation.level"] == "read_committed",
             reader: self.log_reader.clone().into_iter().collect(),
+            admin: self.admin().await?,
             wait: self.wait,
         };
         let properties: Vec<_> = self.log_producer.clone().into_iter().collect();

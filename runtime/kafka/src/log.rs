@@ -30,6 +30,8 @@ pub(crate) struct LogSettings {
     pub partitions: i32,
     /// Properties of readers.
     pub reader: Vec<(String, String)>,
+    /// Who is asked for ends: over a reader's own connections the question would stand behind a fetch that waits.
+    pub admin: Arc<Client>,
     /// Whether only committed transactions are read.
     pub committed_only: bool,
     /// How long a request may take.
@@ -200,7 +202,7 @@ impl Reader {
     }
 
     async fn ends(&self) -> Result<Vec<Position>, StoreError> {
-        let (client, places) = (self.client.clone(), self.places.clone());
+        let (client, places) = (self.settings.admin.clone(), self.places.clone());
         let (wait, committed_only) = (self.settings.wait, self.settings.committed_only);
         let ends = beside(move || Admin { client: &client, wait }.offsets(&places, Place::End, committed_only));
         joined(ends).await.map_err(store_error)

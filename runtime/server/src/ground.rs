@@ -60,7 +60,10 @@ pub async fn shared(settings: &WorkerSettings, group: &DistributedSettings) -> R
     let broker = kafka(settings)?;
     let [configs, offsets, statuses] = &group.topics;
     let made = |topic: &InternalTopic| (topic.partitions, topic.replication_factor);
-    let described = broker.describe_topics(&[&settings.config_topic]).await.map_err(|error| error.to_string())?;
+    let asked = &settings.config_topic;
+    let described = broker.describe_topics(&[asked]).await.map_err(|error| {
+        format!("config.storage.topic={asked} cannot be looked up at bootstrap.servers={}: {error}", broker.servers())
+    })?;
     if let Some(topic) = described.into_iter().flatten().next().filter(|topic| topic.partitions != 1) {
         return Err(format!(
             "Topic '{}' supplied via the 'config.storage.topic' property is required to have a single partition in \

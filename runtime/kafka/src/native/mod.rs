@@ -72,8 +72,7 @@ unsafe fn text(pointer: *const c_char) -> String {
     unsafe { CStr::from_ptr(pointer) }.to_string_lossy().into_owned()
 }
 
-/// Text for C. What stands behind a NUL is cut off: no name that Kafka knows has one.
+/// Text for C. A NUL, which no name that Kafka knows has, becomes a character that no name has either.
 fn c_string(text: &str) -> CString {
-    let bytes: Vec<u8> = text.bytes().take_while(|&byte| byte != 0).collect();
-    CString::new(bytes).unwrap_or_default()
+    CString::new(text.replace('\0', "\u{fffd}")).unwrap_or_default()
 }

@@ -136,3 +136,37 @@ fn what_http_itself_finds_wrong_is_said_in_connects_form_too() {
     }
     assert!(worker.stop());
 }
+
+#[test]
+fn what_a_step_cannot_be_set_up_with_is_refused_when_the_connector_is_made() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let mut worker = Worker::standalone(folder, &properties(folder, "local:memory"), &[]);
+    let url = worker.url();
+    let config = json!({"connector.class": "FileStreamSink", "file": folder.join("out.txt"), "topics": "t",
+        "transforms": "route", "transforms.route.type": "org.apache.kafka.connect.transforms.RegexRouter",
+        "transforms.route.regex": "((", "transforms.route.replacement": "x", "transforms.route.predicate": "named",
+        "predicates": "named", "predicates.named.pattern": "[",
+        "predicates.named.type": "org.apache.kafka.connect.transforms.predicates.TopicNameMatches"});
+    let answer = send("PUT", &format!("{url}/connectors/x/config"), &config);
+    assert_refused(&answer, 400, "contains the following 2 error(s):\nInvalid value (( for configuration regex");
+    assert_refused(&answer, 400, "\nInvalid value [ for configuration pattern");
+    assert_eq!(get(&format!("{url}/connectors")), json!([]));
+    assert!(worker.stop());
+}
+
+#[test]
+fn more_steps_than_there_may_be_are_refused_and_nobody_waits_for_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut worker = Worker::standalone(folder.path(), &properties(folder.path(), "local:memory"), &[]);
+    let url = worker.url();
+    let aliases: Vec<String> = (0..50_000).map(|number| format!("a{number}")).collect();
+    let config =
+        json!({"name": "x", "connector.class": "FileStreamSource", "topic": "t", "transforms": aliases.join(",")});
+    let began = std::time::Instant::now();
+    let checked = send("PUT", &format!("{url}/connector-plugins/FileStreamSource/config/validate"), &config);
+    assert_eq!(checked.status, 200, "{checked:?}");
+    assert!(checked.text.contains("it has 50000 aliases, at most 1000 may be"), "{}", &checked.text[..2000]);
+    assert!(began.elapsed() < std::time::Duration::from_secs(10), "{:?}", began.elapsed());
+    assert!(worker.stop());
+}

@@ -1,5 +1,6 @@
 //! What `weir` can be asked on the command line.
 
+use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -79,11 +80,16 @@ impl Command {
     }
 }
 
+/// Writes to standard output, to which nobody may listen any more.
+fn print(text: &str) {
+    let _ = writeln!(std::io::stdout(), "{text}");
+}
+
 fn report(outcome: Result<String, String>) -> ExitCode {
     match outcome {
         Ok(text) => {
             if !text.is_empty() {
-                println!("{text}");
+                print(&text);
             }
             ExitCode::SUCCESS
         }
@@ -110,7 +116,7 @@ fn check(file: &std::path::Path) -> Result<String, String> {
     let refused = |reason: String| format!("{}: refused: {reason}", file.display());
     let component = run_once(async { Ok(plugins.load(wasm.into()).await) })?;
     let component = component.map_err(|refusal| refused(refusal.to_string()))?;
-    println!("{}", described(file, &*component));
+    print(&described(file, &*component));
     // Stock plugins have names that nobody else may have.
     let mut registry = run_once(crate::plugins::load(&plugins, &[], bytes_max))?;
     registry.add(component, false).map_err(|conflict| refused(conflict.to_string()))?;

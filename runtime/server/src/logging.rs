@@ -86,6 +86,18 @@ impl Levels {
     }
 }
 
+impl Levels {
+    /// Forgets loggers that write nothing, the oldest first, as long as they are too many.
+    fn bound(&mut self, met: &BTreeSet<String>) {
+        while self.changed.len() > SET_MAX {
+            let silent = self.changed.iter().filter(|(name, _)| *name != ROOT && !met.contains(*name));
+            let Some(oldest) = silent.min_by_key(|(_, at)| **at).map(|(name, _)| name.clone()) else { return };
+            self.changed.remove(&oldest);
+            self.set.remove(&oldest);
+        }
+    }
+}
+
 /// Notes the names of loggers when they are first met.
 #[derive(Clone, Default)]
 struct Met(Arc<Mutex<BTreeSet<String>>>);
@@ -131,7 +143,8 @@ impl Loggers for ProcessLoggers {
     fn get(&self, name: &str) -> Option<LoggerLevel> {
         let levels = locked(&self.levels);
         let name = if name.eq_ignore_ascii_case(ROOT) { ROOT } else { name };
-        let is_known = self.known(&levels).iter().any(|known| known.starts_with(name));
+        let below = format!("{name}::");
+        let is_known = self.known(&levels).iter().any(|known| known == name || known.starts_with(&below));
         is_known.then(|| shown(&levels, name))
     }
 
@@ -143,16 +156,11 @@ impl Loggers for ProcessLoggers {
         let level = level_of(level)?;
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis() as u64;
         let mut levels = locked(&self.levels);
-        if levels.changed.len() >= SET_MAX && !self.known(&levels).contains(name) {
-            tracing::warn!(logger = name, "{SET_MAX} loggers have levels of their own, so this one gets none");
-            return Ok(Vec::new());
-        }
         let known = self.known(&levels);
         let changed = levels.set(name, level, &known, now);
-        let targets = levels.targets();
-        drop(levels);
+        levels.bound(&locked(&self.met.0));
         // It fails only where the subscriber is gone, which is with the process.
-        let _ = self.filter.reload(targets);
+        let _ = self.filter.reload(levels.targets());
         Ok(changed)
     }
 }
@@ -220,6 +228,21 @@ mod tests {
         assert_eq!(each(&levels), ["WARN", "WARN", "WARN", "INFO"]);
         assert_eq!(levels.set("Root", LevelFilter::WARN, &met, 5), ["d", "root"]);
         assert_eq!((levels.set.len(), each(&levels)), (0, ["WARN"; 4]));
+    }
+
+    #[test]
+    fn loggers_that_write_nothing_are_kept_in_bounds_the_latest_of_them() {
+        let (mut levels, met) = (levels(), known(&["met"]));
+        levels.set("met", LevelFilter::WARN, &met, 0);
+        for number in 0..SET_MAX as u64 + 5 {
+            let all = levels.changed.keys().cloned().chain(met.clone()).collect();
+            levels.set(&format!("name-{number:05}"), LevelFilter::WARN, &all, number + 1);
+            levels.bound(&met);
+        }
+        assert_eq!((levels.changed.len(), levels.set.len()), (SET_MAX, SET_MAX));
+        assert!(levels.set.contains_key("met") && !levels.set.contains_key("name-00005"));
+        assert_eq!(levels.set("root", LevelFilter::INFO, &met, 9_999), ["met"]);
+        assert_eq!(levels.set.len(), 0);
     }
 
     #[test]

@@ -1,16 +1,18 @@
 //! Instances for chain steps: only what a segment reads crosses, and what comes back is checked row by row.
 
 use async_trait::async_trait;
-use weir_core::model::{Fault, Parts, Records, RowFault, StepParts, TimestampType};
+use wasmtime::Store;
+use weir_core::model::{Config, Fault, Parts, Problem, Records, RowFault, StepParts, TimestampType};
 use weir_core::port::{ChainSegment, Transformations, Transformed};
 use weir_data::Lie;
 
 use crate::batch::{LoweredTables, cells, check_text, headers, lift_cells, lift_headers, lift_tables};
 use crate::bindings::exports::weir::connect::transformations as wit;
 use crate::bindings::weir::connect::schemas::News;
-use crate::call::{fault, lie};
+use crate::call::{fault, lie, problem};
 use crate::instance::{Live, call, lower_config};
 use crate::schema_table::SchemaTable;
+use crate::state::GuestState;
 
 pub(crate) struct Chain {
     live: Live<wit::Guest>,
@@ -38,6 +40,16 @@ fn parts(parts: wit::Parts) -> Parts {
 
 #[async_trait]
 impl Transformations for Chain {
+    async fn validate(&mut self, class: &str, config: &Config) -> Result<Vec<Problem>, Fault> {
+        let (config, exports, deadline) = (lower_config(config), &self.live.exports, self.live.other());
+        let validate = async |mut store: Store<GuestState>| {
+            let problems = exports.call_validate(&mut store, class, &config).await;
+            (store, problems)
+        };
+        let problems = self.live.guest.call("validate", deadline, validate).await?;
+        Ok(problems.into_iter().map(problem).collect())
+    }
+
     async fn configure(&mut self, segment: u32, steps: &ChainSegment) -> Result<Vec<StepParts>, Fault> {
         let configs: Vec<_> = steps.iter().map(|step| lower_config(&step.config)).collect();
         let guards: Vec<_> = steps.iter().map(|s| s.guard.as_ref().map(|g| lower_config(&g.config))).collect();

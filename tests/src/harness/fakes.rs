@@ -8,8 +8,8 @@ use async_trait::async_trait;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use weir_core::model::{
-    Acknowledgements, BatchTables, Fault, Polled, Position, RawRecords, Records, RowFault, SchemaHandle, StepParts,
-    Subscription, TopicPartition,
+    Acknowledgements, BatchTables, Config, Fault, Polled, Position, Problem, RawRecords, Records, RowFault,
+    SchemaHandle, StepParts, Subscription, TopicPartition,
 };
 use weir_core::port::{
     Broker, BrokerError, ChainSegment, ClientSettings, CompactedLog, Consumer, Converted, Converter, Created, NewTopic,
@@ -246,6 +246,10 @@ impl FakeSteps {
 
 #[async_trait]
 impl Transformations for FakeSteps {
+    async fn validate(&mut self, _: &str, _: &Config) -> Result<Vec<Problem>, Fault> {
+        Ok(Vec::new())
+    }
+
     async fn configure(&mut self, _: u32, _: &ChainSegment) -> Result<Vec<StepParts>, Fault> {
         Ok(vec![])
     }

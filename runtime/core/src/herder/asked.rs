@@ -2,8 +2,10 @@
 
 use std::future::Future;
 
-use crate::model::{Ceilings, Config, Fault, Problem, Recommendation};
+use crate::model::{Ceilings, Config, Fault, Grants, Problem, Recommendation};
 use crate::plugin::{Found, grants};
+use crate::port::Step;
+use crate::settings::below;
 
 use super::builder::{Builder, Failure, connector_kind, granted};
 
@@ -20,8 +22,7 @@ impl Asked {
     }
 
     fn own_config(&self, config: &Config) -> Config {
-        let own = |(key, value): (&String, &String)| Some((key.strip_prefix(&self.prefix)?.to_owned(), value.clone()));
-        config.iter().filter_map(own).collect()
+        below(config, &self.prefix).map(|(rest, _, value)| (rest.to_owned(), value.clone())).collect()
     }
 }
 
@@ -52,21 +53,60 @@ impl Builder {
     /// it, is asked about all the same. Answers each class's prefix and recommendation.
     pub(super) async fn recommend(
         &self,
-        asked: Vec<Asked>,
+        asked: &[Asked],
         config: &Config,
         ceilings: &Ceilings,
-    ) -> Result<Vec<(String, Recommendation)>, Failure> {
+    ) -> Vec<(String, Recommendation)> {
         let (name, mut all) = (name(config), Vec::new());
-        for one in asked {
+        for one in asked.iter().filter(|one| one.found.class.wants.recommend) {
             let own = one.own_config(config);
             let opened = if one.is_step() { None } else { grants(&one.found.class, &own, ceilings).ok() };
             let context = self.context(name.to_owned(), &one.found, own, opened.unwrap_or_default(), name);
-            let Asked { found: Found { component, class, .. }, prefix } = one;
+            let Found { component, class, .. } = one.found.clone();
             let failed = guest_failed(class.name, "recommend");
-            let answered = self.on_data(async move { component.recommend(context).await.map_err(failed) }).await?;
-            all.extend(answered.into_iter().map(|recommendation| (prefix.clone(), recommendation)));
+            match self.on_data(async move { component.recommend(context).await.map_err(failed) }).await {
+                Ok(answered) => all.extend(answered.into_iter().map(|answer| (one.prefix.clone(), answer))),
+                // It is but a hint.
+                Err(failure) => tracing::warn!(connector = name, %failure, "no values are recommended"),
+            }
         }
-        Ok(all)
+        all
+    }
+
+    /// Tries steps: asks their own `validate` where they want that, and sets each up in an instance of its own. Answers
+    /// what they object to, by the keys' full names. What else goes wrong is left to the task.
+    pub(super) async fn try_steps(&self, asked: &[Asked], config: &Config) -> Vec<Problem> {
+        let (name, mut all) = (name(config), Vec::new());
+        for one in asked.iter().filter(|one| one.is_step()) {
+            let mut own = one.own_config(config);
+            ["type", "negate", "predicate"].iter().for_each(|key| drop(own.remove(*key)));
+            let context = self.context(name.to_owned(), &one.found, own.clone(), Grants::default(), name);
+            let Found { component, class, .. } = one.found.clone();
+            let tried = self.on_data(async move {
+                let failed = |call| guest_failed(class.name.clone(), call);
+                let mut instance = component.transformations(context).await.map_err(failed("instantiate"))?;
+                if class.wants.validate {
+                    let problems = instance.validate(&class.name, &own).await.map_err(failed("validate"))?;
+                    if !problems.is_empty() {
+                        return Ok(problems);
+                    }
+                }
+                let step = Step { class: class.name.clone(), config: own, guard: None };
+                match instance.configure(0, &vec![step]).await {
+                    Err(Fault::Config(problems)) => Ok(problems),
+                    answer => answer.map(|_| Vec::new()).map_err(failed("configure")),
+                }
+            });
+            match tried.await {
+                Ok(problems) => all.extend(
+                    problems
+                        .into_iter()
+                        .map(|Problem { key, message }| Problem { key: format!("{}{key}", one.prefix), message }),
+                ),
+                Err(failure) => tracing::warn!(connector = name, %failure, "a step could not be tried"),
+            }
+        }
+        all
     }
 
     /// Asks on the data runtime, apart from everything that must not wait for a guest.

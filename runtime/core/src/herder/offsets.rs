@@ -74,6 +74,9 @@ fn sink_offsets(altered: &[AlteredOffset]) -> Result<BTreeMap<TopicPartition, Op
         };
         let topic = match topic {
             Value::Null => return Err(invalid("Kafka topic names must be valid strings and may not be null")),
+            Value::String(topic) if topic.contains('\0') => {
+                return Err(invalid(format!("Kafka topic names hold no NUL, as {topic:?} does")));
+            }
             Value::String(topic) => topic.clone(),
             other => other.to_string(),
         };
@@ -96,13 +99,17 @@ fn sink_offsets(altered: &[AlteredOffset]) -> Result<BTreeMap<TopicPartition, Op
                         "The offset for a sink connector should either be null or contain the key 'kafka_offset'";
                     return Err(invalid(message));
                 };
-                Some(whole::<i64>(offset).ok_or_else(|| {
+                let number = whole::<i64>(offset).ok_or_else(|| {
                     invalid(format!(
                         "Failed to parse the following Kafka offset value in the provided offsets: '{}'. Offset values \
                          for sink connectors need to be integers.",
                         shown(offset)
                     ))
-                })?)
+                })?;
+                if number < 0 {
+                    return Err(invalid(format!("Kafka offsets begin at 0, so {number} is none")));
+                }
+                Some(number)
             }
         };
         offsets.insert(TopicPartition { topic: topic.into(), partition: number }, offset);
@@ -287,6 +294,8 @@ mod tests {
                 "offsets: 'x'. Partition values for sink connectors need",
             ),
             (r#"{"kafka_topic":"t","kafka_partition":1.5}"#, None, "offsets: '1.5'. Partition values"),
+            (r#"{"kafka_topic":"a\u0000b","kafka_partition":1}"#, None, "hold no NUL"),
+            (whole, Some(r#"{"kafka_offset":-1}"#), "begin at 0, so -1"),
             (whole, Some("{}"), "should either be null or contain the key 'kafka_offset'"),
             (
                 whole,

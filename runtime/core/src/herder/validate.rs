@@ -1,8 +1,10 @@
 //! What is wrong with a connector's configuration, key by key (AbstractHerder.validateConnectorConfig).
 
+use std::collections::{HashMap, HashSet};
+
 use crate::model::{Ceilings, ClassKind, Config, ConfigKey, ConverterRole, DefaultValue, Problem, Recommendation};
 use crate::plugin::{Found, Registry, grants};
-use crate::settings::{Checked, ConnectorSettings, Reader, check, check_null, entries, framework};
+use crate::settings::{ALIASES_MAX, Checked, ConnectorSettings, Reader, check, check_null, entries, framework};
 
 use super::asked::Asked;
 use super::builder::{Builder, Failure};
@@ -40,6 +42,8 @@ pub struct Validation {
     pub groups: Vec<String>,
     /// The keys, in order.
     pub entries: Vec<Entry>,
+    /// Where each key stands.
+    places: HashMap<String, usize>,
 }
 
 impl Validation {
@@ -67,23 +71,30 @@ impl Validation {
     }
 
     fn insert(&mut self, key: ConfigKey, checked: Checked) {
-        if let Some(group) = key.group.as_ref().filter(|group| !self.groups.contains(group)) {
+        // Keys of one group follow each other, but for the few of the worker's own.
+        let known = |group: &&String| self.groups.last() == Some(group) || self.groups.contains(group);
+        if let Some(group) = key.group.as_ref().filter(|group| !known(group)) {
             self.groups.push(group.clone());
         }
         let entry = Entry::new(key.name.clone(), Some(key), checked);
-        match self.entries.iter_mut().find(|there| there.name == entry.name) {
+        match self.places.get(&entry.name) {
             // A plugin's own key takes the place of the worker's.
-            Some(there) => *there = entry,
-            None => self.entries.push(entry),
+            Some(&at) => self.entries[at] = entry,
+            None => self.append(entry),
         }
+    }
+
+    fn append(&mut self, entry: Entry) {
+        self.places.insert(entry.name.clone(), self.entries.len());
+        self.entries.push(entry);
     }
 
     /// The entry of a key; for one that nobody defines it is made.
     fn entry(&mut self, name: &str) -> &mut Entry {
-        let at = self.entries.iter().position(|entry| entry.name == name).unwrap_or_else(|| {
-            self.entries.push(Entry::new(name.to_owned(), None, Checked::default()));
-            self.entries.len() - 1
-        });
+        if !self.places.contains_key(name) {
+            self.append(Entry::new(name.to_owned(), None, Checked::default()));
+        }
+        let at = self.places[name];
         &mut self.entries[at]
     }
 
@@ -91,8 +102,8 @@ impl Validation {
     fn recommend(&mut self, prefix: &str, recommendation: Recommendation) {
         let Recommendation { key, values, visible } = recommendation;
         let name = format!("{prefix}{key}");
-        let asked = |entry: &&mut Entry| entry.name == name && entry.key.as_ref().is_some_and(|key| key.recommended);
-        if let Some(entry) = self.entries.iter_mut().find(asked) {
+        let Some(entry) = self.places.get(&name).map(|&at| &mut self.entries[at]) else { return };
+        if entry.key.as_ref().is_some_and(|key| key.recommended) {
             (entry.recommended, entry.visible) = (values, visible);
         }
     }
@@ -136,7 +147,7 @@ impl Builder {
             let kinds = &[ClassKind::Sink, ClassKind::Source];
             let found = plugins.find_kind(class, kinds, "Connector").map_err(HerderError::Invalid)?.clone();
             let validation = definitions(class, &found, config, &plugins);
-            let asked = recommending(&found, config, &plugins);
+            let asked = asked(&found, config, &plugins);
             (found, asked, validation)
         };
         self.offer_converters(config, &mut validation);
@@ -155,9 +166,11 @@ impl Builder {
         if let Err(problems) = grants(&found.class, config, ceilings) {
             problems.into_iter().for_each(|problem| validation.add(problem));
         }
-        let offered = self.recommend(asked, config, ceilings).await;
-        for (prefix, recommendation) in offered.map_err(|failure| HerderError::Failed(failure.to_string()))? {
+        for (prefix, recommendation) in self.recommend(&asked, config, ceilings).await {
             validation.recommend(&prefix, recommendation);
+        }
+        if validation.errors().next().is_none() {
+            self.try_steps(&asked, config).await.into_iter().for_each(|problem| validation.add(problem));
         }
         if validation.errors().next().is_none() {
             match self.validate(&found, config, ceilings).await {
@@ -233,7 +246,8 @@ fn shown(config: &Config) -> String {
 
 /// Every key that is defined for a configuration, with its value checked.
 fn definitions(class: &str, found: &Found, config: &Config, plugins: &Registry) -> Validation {
-    let mut validation = Validation { class: class.to_owned(), groups: Vec::new(), entries: Vec::new() };
+    let mut validation =
+        Validation { class: class.to_owned(), groups: Vec::new(), entries: Vec::new(), places: HashMap::new() };
     let mut keys = framework::of(found.class.kind);
     let (mut unknown, mut types) = (Vec::new(), Vec::new());
     for Step { alias, prefix, kind, class } in steps(config, plugins) {
@@ -260,8 +274,11 @@ fn definitions(class: &str, found: &Found, config: &Config, plugins: &Registry) 
     validation
 }
 
+/// The aliases in a list, each once; those beyond what a connector may have are left out.
 fn aliases<'a>(config: &'a Config, key: &str) -> Vec<&'a str> {
-    config.get(key).map(|text| entries(text).filter(|alias| !alias.is_empty()).collect()).unwrap_or_default()
+    let mut seen = HashSet::new();
+    let listed = config.get(key).into_iter().flat_map(|text| entries(text));
+    listed.filter(|alias| !alias.is_empty() && seen.insert(*alias)).take(ALIASES_MAX).collect()
 }
 
 /// A transformation or predicate of a configuration.
@@ -287,13 +304,12 @@ fn steps<'a>(config: &'a Config, plugins: &'a Registry) -> Vec<Step<'a>> {
     listed.into_iter().flat_map(of).collect()
 }
 
-/// The classes of a configuration that have something to offer for their keys.
-fn recommending(found: &Found, config: &Config, plugins: &Registry) -> Vec<Asked> {
+/// The classes of a configuration, the connector's own first.
+fn asked(found: &Found, config: &Config, plugins: &Registry) -> Vec<Asked> {
     let steps = steps(config, plugins).into_iter();
     let of_steps = steps.filter_map(|Step { prefix, class, .. }| Some((prefix, class.ok().flatten()?.clone())));
     std::iter::once((String::new(), found.clone()))
         .chain(of_steps)
-        .filter(|(_, found)| found.class.wants.recommend)
         .map(|(prefix, found)| Asked { found, prefix })
         .collect()
 }
@@ -350,7 +366,9 @@ mod tests {
     }
 
     fn validation(entries: Vec<Entry>) -> Validation {
-        Validation { class: "X".into(), groups: vec![], entries }
+        let mut validation = Validation { class: "X".into(), groups: vec![], entries: vec![], places: HashMap::new() };
+        entries.into_iter().for_each(|entry| validation.append(entry));
+        validation
     }
 
     #[test]

@@ -266,6 +266,9 @@ pub struct Transformed {
 /// An instance for chain steps.
 #[async_trait]
 pub trait Transformations: Send {
+    /// Problems in a class's configuration beyond what its definition checks.
+    async fn validate(&mut self, class: &str, config: &Config) -> Result<Vec<Problem>, Fault>;
+
     /// Sets up a segment and answers what its steps touch.
     async fn configure(&mut self, segment: u32, steps: &ChainSegment) -> Result<Vec<StepParts>, Fault>;
 

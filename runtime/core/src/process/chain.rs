@@ -137,6 +137,10 @@ mod tests {
 
     #[async_trait]
     impl Transformations for Letters {
+        async fn validate(&mut self, _: &str, _: &crate::model::Config) -> Result<Vec<crate::model::Problem>, Fault> {
+            Ok(Vec::new())
+        }
+
         async fn configure(&mut self, _: u32, _: &ChainSegment) -> Result<Vec<StepParts>, Fault> {
             Ok(vec![])
         }

@@ -138,8 +138,19 @@ fn name(reader: &mut Reader) -> String {
     name.to_owned()
 }
 
+/// How many transformations, and how many predicates, a connector may have.
+pub const ALIASES_MAX: usize = 1_000;
+
 fn aliases(reader: &mut Reader, key: &str) -> Vec<String> {
-    let aliases = reader.list(key);
+    let mut aliases = reader.list(key);
+    if aliases.len() > ALIASES_MAX {
+        let message = format!(
+            "Invalid value for configuration {key}: it has {} aliases, at most {ALIASES_MAX} may be",
+            aliases.len()
+        );
+        reader.problem(key, message);
+        aliases.truncate(ALIASES_MAX);
+    }
     let invalid = |what: &str| format!("Invalid value [{}] for configuration {key}: {what}", aliases.join(", "));
     let distinct: std::collections::BTreeSet<&String> = aliases.iter().collect();
     if distinct.len() < aliases.len() {

@@ -10,11 +10,11 @@ mod reader;
 mod without_effect;
 mod worker;
 
-pub use connector::{ConnectorSettings, ConverterSettings, StepSettings, asks_for_tolerance};
+pub use connector::{ALIASES_MAX, ConnectorSettings, ConverterSettings, StepSettings, asks_for_tolerance};
 pub use definition::{Checked, check, check_null, entries};
 pub use distributed::{DistributedSettings, InternalTopic, MAC_ALGORITHMS};
 pub use limits::MEMORY_BYTES_LEAST;
 pub use properties::parse_properties;
-pub use reader::Reader;
+pub use reader::{Reader, below};
 pub use without_effect::without_effect;
 pub use worker::{Bootstrap, PLUGIN_BYTES_MAX, WorkerSettings};

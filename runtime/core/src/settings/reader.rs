@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 use std::collections::BTreeSet;
+use std::ops::Bound;
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -14,6 +15,12 @@ pub struct Reader<'a> {
     problems: Vec<Problem>,
     /// The keys that were asked for.
     asked: RefCell<BTreeSet<&'a str>>,
+}
+
+/// The entries of a configuration below a prefix: the rest of each key, the key, the value.
+pub fn below<'a>(config: &'a Config, prefix: &str) -> impl Iterator<Item = (&'a str, &'a String, &'a String)> {
+    let from = config.range::<str, _>((Bound::Included(prefix), Bound::Unbounded));
+    from.map_while(move |(key, value)| Some((key.strip_prefix(prefix)?, key, value)))
 }
 
 impl<'a> Reader<'a> {
@@ -98,12 +105,11 @@ impl<'a> Reader<'a> {
 
     /// The entries below a prefix, which is taken off.
     pub fn below(&self, prefix: &str) -> Config {
-        let below = |(key, value): (&'a String, &String)| {
-            let rest = key.strip_prefix(prefix)?.to_owned();
+        let found = below(self.config, prefix).map(|(rest, key, value)| {
             self.asked.borrow_mut().insert(key);
-            Some((rest, value.clone()))
-        };
-        self.config.iter().filter_map(below).collect()
+            (rest.to_owned(), value.clone())
+        });
+        found.collect()
     }
 
     /// The keys that nobody asked for so far.

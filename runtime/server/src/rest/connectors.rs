@@ -55,10 +55,8 @@ pub async fn configure(
     put(herder(&app)?, &base, &name, given, None, true).await
 }
 
-/// How often a PATCH is tried anew when somebody else changed the configuration meanwhile.
-const PATCHES: usize = 5;
-
-/// PATCH /connectors/{name}/config (KIP-477)
+/// PATCH /connectors/{name}/config (KIP-477). When somebody else changes the configuration meanwhile it is made anew, for
+/// as long as a request may take.
 pub async fn patch(
     State(app): State<AppSlot>,
     Path(name): Path<String>,
@@ -67,7 +65,6 @@ pub async fn patch(
 ) -> Answer {
     let given = body::config(&body).map_err(Error::bad_request)?;
     let herder = herder(&app)?;
-    let mut tries = 0;
     loop {
         let there = herder.view.info(&name).ok_or_else(|| unknown(&name))?.config;
         let mut config = there.clone();
@@ -80,10 +77,9 @@ pub async fn patch(
         check(herder, &config, &[]).await?;
         let put = Put { config, target: None, replace: true, ceilings: None, made_from: Some(there.clone()) };
         let done = herder.ask(|answer| Request::Put { put, answer }).await;
-        tries += 1;
         let changed = || herder.view.info(&name).is_some_and(|info| info.config != there);
         match done {
-            Err(HerderError::Rebalancing) if tries < PATCHES && changed() => {}
+            Err(HerderError::Rebalancing) if changed() => {}
             done => return done.map(|(info, created)| made(&info, created, &base)).map_err(Error::from),
         }
     }

@@ -11,6 +11,8 @@ mod metrics;
 mod recommendations;
 #[path = "rest/refusals.rs"]
 mod refusals;
+#[path = "rest/secured.rs"]
+mod secured;
 #[path = "rest/uploads.rs"]
 mod uploads;
 

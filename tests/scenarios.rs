@@ -29,9 +29,10 @@ fn play(scenario: &Scenario, start: impl Fn(&Path, &str) -> (Worker, String)) ->
         "bootstrap.servers={}\n\
          key.converter=org.apache.kafka.connect.storage.StringConverter\n\
          value.converter=org.apache.kafka.connect.storage.StringConverter\n\
-         offset.storage.file.filename={}\n",
+         offset.storage.file.filename={}\n{}",
         kafka::shared().bootstrap(),
-        folder.join("offsets").display()
+        folder.join("offsets").display(),
+        scenario.properties()
     );
     let (_worker, url) = start(folder, &properties);
     scenario.play(&Stage { folder, topic: &topic, url: &url })

@@ -12,8 +12,10 @@ mod native;
 mod pattern;
 mod producer;
 pub mod properties;
+mod stores;
 mod subscription;
 mod wire;
 
 pub use broker::KafkaBroker;
+pub use stores::Stores;
 pub use wire::KafkaCoordinator;

@@ -10,7 +10,10 @@ use sha2::{Sha256, Sha384, Sha512};
 
 use weir_core::model::Config;
 use weir_core::port::{Peers, SessionKey};
-use weir_core::settings::{DistributedSettings, MAC_ALGORITHMS};
+use weir_core::settings::{DistributedSettings, MAC_ALGORITHMS, RestSettings, Scheme};
+
+use crate::tls;
+use crate::worker::lines;
 
 /// The header with the signature, in base64.
 pub const SIGNATURE: &str = "X-Connect-Authorization";
@@ -49,8 +52,14 @@ pub fn is_signed(key: &SessionKey, body: &[u8], signature: &[u8]) -> bool {
 }
 
 /// A client for requests to other workers.
-pub fn client() -> Result<reqwest::Client, String> {
-    let client = reqwest::Client::builder().timeout(TIMEOUT).redirect(reqwest::redirect::Policy::none()).no_proxy();
+pub fn client(settings: &RestSettings) -> Result<reqwest::Client, String> {
+    let mut client = reqwest::Client::builder().timeout(TIMEOUT).redirect(reqwest::redirect::Policy::none()).no_proxy();
+    if settings.advertised_scheme == Scheme::Https {
+        let tls = tls::client(&settings.tls).map_err(|problems| {
+            format!("other workers cannot be asked over https, as rest.advertised.listener says:\n{}", lines(&problems))
+        })?;
+        client = client.use_preconfigured_tls(tls);
+    }
     client.build().map_err(|error| format!("no client for requests to other workers: {error}"))
 }
 

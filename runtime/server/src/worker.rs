@@ -23,8 +23,9 @@ use weir_kafka::KafkaCoordinator;
 use weir_wasm::{Authorities, CompileBounds, Compiler, WasmPlugins};
 
 use crate::ground;
+use crate::listening::{Listening, listen};
 use crate::peers::{self, HttpPeers};
-use crate::rest::{self, App, AppSlot};
+use crate::rest::{App, AppSlot};
 use crate::upload_dir::{UploadDir, UploadMemory};
 use crate::uploads::Uploads;
 use crate::{connector_file, converters::StockConverters, plugins};
@@ -119,39 +120,6 @@ fn runtime(name: &str, threads: usize) -> Result<tokio::runtime::Runtime, String
         .map_err(|error| format!("runtime {name}: {error}"))
 }
 
-/// Listens on every listener. Answers until the worker is told to stop; the second value is how others know it.
-async fn listen(
-    settings: &WorkerSettings,
-    app: &AppSlot,
-    cancel: &CancellationToken,
-) -> Result<(Vec<JoinHandle<()>>, String), String> {
-    let (mut servers, mut first) = (Vec::new(), None);
-    for (host, port) in &settings.listeners {
-        let listener = rest::bind(host, *port).await?;
-        let address = listener.local_addr().map_err(|error| format!("listeners: {error}"))?;
-        first.get_or_insert((host.clone(), address.port()));
-        tracing::info!(%address, "REST listens");
-        servers.push(tokio::spawn(rest::serve(listener, app.clone(), cancel.clone())));
-    }
-    let (host, port) = first.ok_or("listeners: there is none")?;
-    let (advertised_host, advertised_port) = &settings.advertised;
-    let host = match (advertised_host, host.is_empty()) {
-        (Some(advertised), _) => advertised.clone(),
-        (None, false) => host,
-        (None, true) => own_address(),
-    };
-    let host = if host.contains(':') && !host.starts_with('[') { format!("[{host}]") } else { host };
-    Ok((servers, format!("{host}:{}", advertised_port.unwrap_or(port))))
-}
-
-/// The address of this machine's name, which is what Connect calls a worker that listens everywhere.
-fn own_address() -> String {
-    let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
-    let found = std::net::ToSocketAddrs::to_socket_addrs(&(name.trim(), 0)).ok();
-    let address = found.and_then(|mut found| found.find(std::net::SocketAddr::is_ipv4));
-    address.map_or_else(|| "127.0.0.1".to_owned(), |address| address.ip().to_string())
-}
-
 async fn serve(
     settings: WorkerSettings,
     connectors: Vec<(PathBuf, Config)>,
@@ -161,21 +129,25 @@ async fn serve(
     let cancel = CancellationToken::new();
     let mut signals = StopSignals::listen()?;
     let app = AppSlot::default();
-    let (servers, worker_id) = listen(&settings, &app, &cancel).await?;
+    let Listening { servers, worker_id, url } = listen(&settings.rest, &app, &cancel).await?;
     // REST is there from the first moment on; plugins that have to be compiled take longer.
+    let initializing = app.stages.enter("initializing and reading to the end of internal topics");
     let started = tokio::select! {
         biased;
         () = signals.received() => return Ok(()),
-        started = start(settings, &connectors, binary, data, &worker_id, &cancel) => started?,
+        started = start(settings, &connectors, binary, data, (&worker_id, url, &app), &cancel) => started?,
     };
     let Started { app: application, mut herder, written, group } = started;
-    let _ = app.set(application.clone()); // it is set once
+    drop(initializing);
+    app.fill(application.clone());
+    let joining = group.is_some().then(|| app.stages.enter("ensuring membership in the cluster"));
     let outcome = tokio::select! {
         biased;
         () = signals.received() => Ok(()),
         ended = &mut herder => return early(ended),
         made = ready(&application.herder, connectors, group.as_ref()) => match made {
             Ok(()) => {
+                drop(joining);
                 application.ready.store(true, std::sync::atomic::Ordering::Relaxed);
                 tracing::info!(worker = worker_id, "ready");
                 tokio::select! {
@@ -264,7 +236,7 @@ async fn start(
     connectors: &[(PathBuf, Config)],
     binary: Binary,
     data: tokio::runtime::Handle,
-    worker_id: &str,
+    (worker_id, url, slot): (&str, String, &AppSlot),
     cancel: &CancellationToken,
 ) -> Result<Started, String> {
     let own = std::env::current_exe().map_err(|error| format!("where weir is: {error}"))?;
@@ -325,6 +297,7 @@ async fn start(
         plugins: plugins.clone(),
         signs: Arc::default(),
         loggers: binary.loggers,
+        stages: slot.stages.clone(),
     };
     let builder = Arc::new(Builder {
         settings: Arc::new(settings),
@@ -339,12 +312,12 @@ async fn start(
     let (requests, queue) = mpsc::channel(REQUESTS);
     let ceilings =
         connectors.iter().filter_map(|(_, config)| Some((config.get("name")?.clone(), operators_ceilings())));
-    let client = group.is_some().then(peers::client).transpose()?;
+    let client = group.is_some().then(|| peers::client(&builder.settings.rest)).transpose()?;
     let (herder, grouped) = match (group, joining, &client) {
         (Some(group), Some((member, grouped)), Some(client)) => {
             let peers = Arc::new(HttpPeers::new(client.clone(), group.clone()));
             let settings = GroupSettings {
-                url: format!("http://{worker_id}/"),
+                url,
                 protocol: group.protocol,
                 max_delay: group.max_delay,
                 sync_timeout: group.sync_timeout,

@@ -17,6 +17,8 @@ pub struct Answer {
     pub content_type: Option<String>,
     /// The header `Location`.
     pub location: Option<String>,
+    /// Every header, by its name in small letters.
+    pub headers: Vec<(String, String)>,
 }
 
 impl Answer {
@@ -55,10 +57,15 @@ pub fn request_with(method: &str, url: &str, headers: &[(&str, &str)], body: Opt
                 status: answer.status().as_u16(),
                 content_type: header("content-type"),
                 location: header("location"),
+                headers: answer
+                    .headers()
+                    .iter()
+                    .map(|(name, value)| (name.to_string(), String::from_utf8_lossy(value.as_bytes()).into_owned()))
+                    .collect(),
                 text: answer.body_mut().read_to_string().unwrap_or_default(),
             }
         }
-        Err(_) => Answer { status: 0, text: String::new(), content_type: None, location: None },
+        Err(_) => Answer { status: 0, text: String::new(), content_type: None, location: None, headers: Vec::new() },
     }
 }
 
@@ -86,16 +93,24 @@ impl Wire {
     pub fn answer(mut self) -> Answer {
         let mut text = String::new();
         self.0.read_to_string(&mut text).expect("an answer in time");
-        let (head, body) = text.split_once("\r\n\r\n").unwrap_or((&text, ""));
-        let header = |name: &str| {
-            let line = head.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(": "));
-            line.map(str::to_owned)
-        };
+        Answer::parse(&text)
+    }
+}
+
+impl Answer {
+    /// Reads what came over a connection that was closed after it.
+    pub fn parse(text: &str) -> Answer {
+        let (head, body) = text.split_once("\r\n\r\n").unwrap_or((text, ""));
+        let named = head.lines().filter_map(|line| line.split_once(": "));
+        let headers: Vec<(String, String)> =
+            named.map(|(name, value)| (name.to_ascii_lowercase(), value.to_owned())).collect();
+        let header = |wanted: &str| headers.iter().find(|(name, _)| name == wanted).map(|(_, value)| value.clone());
         Answer {
             status: head.split(' ').nth(1).and_then(|status| status.parse().ok()).unwrap_or_default(),
             text: body.to_owned(),
             content_type: header("content-type"),
             location: header("location"),
+            headers,
         }
     }
 }

@@ -12,15 +12,17 @@ use super::http::{Answer, request_with};
 /// How long an answer that a step waits for may take to come.
 const DEADLINE: Duration = Duration::from_secs(20);
 
-/// A scenario: `{"files": {name: text}, "steps": [...]}`. Each step has `request` (`PUT /connectors/x/pause`) and may
+/// A scenario: `{"files": {name: text}, "worker": {key: value}, "steps": [...]}`, where `worker` is what the worker's file
+/// says beside what every one says. Each step has `request` (`PUT /connectors/x/pause`) and may
 /// have `step` (its name, where the request alone does not tell it from others), `json` or `text` (the body), `headers`
 /// (`content-type` is `application/json` where there is a body and nothing else is said), `until` (JSON pointers into the
-/// body and the values they have to have before the step is over), and `leave_out` (members of the body that the step
-/// is not about).
+/// body and the values they have to have before the step is over), `leave_out` (members of the body that the step is not
+/// about), and `show` (headers of the answer that it is about).
 pub struct Scenario {
     /// Its file's name.
     pub name: String,
     files: Map<String, Value>,
+    worker: Map<String, Value>,
     steps: Vec<Value>,
 }
 
@@ -76,8 +78,9 @@ impl Scenario {
             let text = std::fs::read_to_string(&path).expect("a scenario can be read");
             let mut scenario: Value = serde_json::from_str(&text).unwrap_or_else(|error| panic!("{name}: {error}"));
             let files = scenario["files"].as_object().cloned().unwrap_or_default();
+            let worker = scenario["worker"].as_object().cloned().unwrap_or_default();
             let Value::Array(steps) = scenario["steps"].take() else { panic!("{name} has no steps") };
-            Scenario { name, files, steps }
+            Scenario { name, files, worker, steps }
         };
         named.collect::<BTreeMap<_, _>>().into_iter().map(read).collect()
     }
@@ -91,6 +94,12 @@ impl Scenario {
         }
     }
 
+    /// What the worker's file says beside what every one says.
+    pub fn properties(&self) -> String {
+        let line = |(key, value): (&String, &Value)| format!("{key}={}\n", value.as_str().expect("a setting's text"));
+        self.worker.iter().map(line).collect()
+    }
+
     /// Sends every request, one after the other; answers what came back.
     pub fn play(&self, stage: &Stage) -> Vec<Answered> {
         let mut played: Vec<Answered> = Vec::new();
@@ -100,7 +109,18 @@ impl Scenario {
             assert!(played.iter().all(|other| other.step != name), "{}: two steps are called {name:?}", self.name);
             let (answer, came) = send(step, request, stage);
             let left_out = step["leave_out"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
-            played.push(Answered { step: name, answer: plain(&answer, stage, left_out), came });
+            let mut said = plain(&answer, stage, left_out);
+            for shown in step["show"].as_array().into_iter().flatten().filter_map(Value::as_str) {
+                let mut values: Vec<String> =
+                    answer.headers.iter().filter(|(name, _)| name == shown).map(|(_, value)| value.clone()).collect();
+                if shown == "access-control-allow-methods" {
+                    // Java has them in a set, in another order each time it runs.
+                    values = values.iter().flat_map(|value| value.split(',').map(str::to_owned)).collect();
+                }
+                values.sort();
+                said["headers"][shown] = json!(values);
+            }
+            played.push(Answered { step: name, answer: said, came });
         }
         played
     }

@@ -8,8 +8,11 @@ use std::time::Instant;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use tokio::net::TcpStream;
+use tokio_rustls::rustls::pki_types::pem::PemObject;
 use tokio_rustls::rustls::{self, pki_types};
 use tokio_rustls::server::TlsStream;
+
+use super::certificates::Authority;
 
 /// A request that came.
 #[derive(Clone, Debug)]
@@ -82,21 +85,15 @@ impl Server {
 
 /// An acceptor with a certificate for `name`, and the certificate of the authority that made it.
 fn certified(name: &str) -> (tokio_rustls::TlsAcceptor, String) {
-    use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
-    let key = || KeyPair::generate().expect("a key");
-    let params = |names: Vec<String>| CertificateParams::new(names).expect("a name");
-    let mut authority = params(vec![]);
-    authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-    let (authoritys_key, own_key) = (key(), key());
-    let root = authority.self_signed(&authoritys_key).expect("a certificate");
-    let own = params(vec![name.to_owned()]);
-    let own = own.signed_by(&own_key, &Issuer::new(authority, authoritys_key)).expect("a certificate");
-    let private = pki_types::PrivateKeyDer::try_from(own_key.serialize_der()).expect("a key");
+    let authority = Authority::default();
+    let own = authority.certify(&[name]);
+    let certificate = pki_types::CertificateDer::from_pem_slice(own.certificate.as_bytes()).expect("PEM");
+    let key = pki_types::PrivateKeyDer::from_pem_slice(own.key.as_bytes()).expect("PEM");
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let config = rustls::ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
     let config = config.expect("versions").with_no_client_auth();
-    let config = config.with_single_cert(vec![own.der().clone()], private).expect("its own key");
-    (Arc::new(config).into(), root.pem())
+    let config = config.with_single_cert(vec![certificate], key).expect("its own key");
+    (Arc::new(config).into(), authority.pem)
 }
 
 /// A listener whose connections are those that got through their handshake.

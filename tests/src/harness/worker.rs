@@ -107,6 +107,11 @@ impl Worker {
         std::fs::read_to_string(&self.log).unwrap_or_default()
     }
 
+    /// Where it is logged.
+    pub fn log_file(&self) -> PathBuf {
+        self.log.clone()
+    }
+
     /// Where the worker that was started last answers REST; waits until it does.
     pub fn url(&mut self) -> String {
         let mut url = String::new();

@@ -8,6 +8,7 @@ use crate::port::Step;
 use crate::settings::below;
 
 use super::builder::{Builder, Failure, connector_kind, granted};
+use super::stage::of_request;
 
 /// A class in a configuration, and the prefix under which its keys stand there: none for the connector's own.
 pub(super) struct Asked {
@@ -37,6 +38,7 @@ impl Builder {
         if !found.class.wants.validate {
             return Ok(Vec::new());
         }
+        let _stage = of_request("performing multi-property validation for the connector");
         let (name, grants) = (name(config), granted(found, config, ceilings)?);
         let context = self.context(name.to_owned(), found, config.clone(), grants, name);
         let (component, kind) = (found.component.clone(), connector_kind(found.class.kind));

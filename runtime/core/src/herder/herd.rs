@@ -82,6 +82,7 @@ impl Herd {
 
     /// Takes in what the config topic has beyond what was read.
     pub async fn read(&mut self) -> Result<(), StoreError> {
+        let _stage = self.view.stages.enter("reading to the end of the config topic");
         let records = self.configs.read_to_end().await?;
         self.apply(records);
         self.follows = true;
@@ -90,6 +91,7 @@ impl Herd {
 
     /// Writes to the config topic and takes in what came back.
     pub async fn write(&mut self, records: &[ConfigRecord]) -> Result<(), HerderError> {
+        let _stage = self.view.stages.enter("writing to the config topic");
         let failed = |error: &str| HerderError::Failed(format!("Error writing connector configuration: {error}"));
         let session = self.session.clone();
         let lapsed = async {

@@ -16,6 +16,7 @@ mod place;
 mod plan;
 mod request;
 mod running_set;
+pub mod stage;
 mod standalone;
 mod validate;
 
@@ -28,5 +29,6 @@ pub use metrics::samples;
 pub use offsets::{AlteredOffset, OffsetChange};
 pub use plan::{Action, ConnectorSlot, Running, TaskSlot, plan};
 pub use request::{Answer, ConnectorInfo, ConnectorStatus, Herder, HerderError, Put, Request, View};
+pub use stage::{Stage, Stages};
 pub use standalone::Standalone;
 pub use validate::{Entry, Validation};

@@ -13,6 +13,7 @@ use crate::store::{State, Status, StatusStore, TargetState};
 use super::builder::Builder;
 use super::cluster_state::ClusterState;
 use super::offsets::OffsetChange;
+use super::stage::Stages;
 
 /// Why a request was not done, by what the asker can do about it.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -154,6 +155,8 @@ pub struct View {
     pub signs: Arc<AtomicBool>,
     /// The worker's loggers.
     pub loggers: Arc<dyn Loggers>,
+    /// What the herder is at.
+    pub stages: Stages,
 }
 
 impl View {

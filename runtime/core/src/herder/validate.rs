@@ -9,6 +9,7 @@ use crate::settings::{ALIASES_MAX, Checked, ConnectorSettings, Reader, check, ch
 use super::asked::Asked;
 use super::builder::{Builder, Failure};
 use super::request::HerderError;
+use super::stage::of_request;
 
 const ROLES: [ConverterRole; 3] = [ConverterRole::Key, ConverterRole::Value, ConverterRole::Header];
 
@@ -139,6 +140,7 @@ impl Builder {
         nulls: &[String],
         ceilings: &Ceilings,
     ) -> Result<Validation, HerderError> {
+        let _stage = of_request("validating connector configuration");
         let Some(class) = config.get("connector.class").map(|class| class.trim()) else {
             return Err(HerderError::Invalid(format!("Connector config {} contains no connector type", shown(config))));
         };

@@ -7,6 +7,7 @@ pub mod framework;
 mod limits;
 mod properties;
 mod reader;
+mod rest;
 mod without_effect;
 mod worker;
 
@@ -16,5 +17,6 @@ pub use distributed::{DistributedSettings, InternalTopic, MAC_ALGORITHMS};
 pub use limits::MEMORY_BYTES_LEAST;
 pub use properties::parse_properties;
 pub use reader::{Reader, below};
+pub use rest::{AdminListeners, CrossOrigin, HeaderRule, HeaderValueRule, Listener, RestSettings, Scheme};
 pub use without_effect::without_effect;
 pub use worker::{Bootstrap, PLUGIN_BYTES_MAX, WorkerSettings};

@@ -4,9 +4,6 @@ use crate::model::Config;
 
 /// Keys of Connect's workers of which some, or all, workers of weir read nothing.
 const UNSUPPORTED: &[&str] = &[
-    "access.control.allow.methods",
-    "access.control.allow.origin",
-    "admin.listeners",
     "config.providers",
     "config.storage.replication.factor",
     "connect.protocol",
@@ -25,8 +22,6 @@ const UNSUPPORTED: &[&str] = &[
     "offset.storage.replication.factor",
     "plugin.discovery",
     "rebalance.timeout.ms",
-    "response.http.headers.config",
-    "rest.advertised.listener",
     "rest.extension.classes",
     "scheduled.rebalance.max.delay.ms",
     "session.timeout.ms",

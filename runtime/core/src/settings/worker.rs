@@ -9,6 +9,7 @@ use super::connector::ConverterSettings;
 use super::distributed::DistributedSettings;
 use super::limits::{limits, positive_millis};
 use super::reader::Reader;
+use super::rest::RestSettings;
 
 /// Where topics are.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -49,10 +50,8 @@ pub struct WorkerSettings {
     pub status_topic: String,
     /// `offset.storage.file.filename`: where a standalone worker on Kafka keeps source offsets.
     pub offset_file: Option<PathBuf>,
-    /// `listeners`: where REST listens, host and port; an empty host is every address of the machine.
-    pub listeners: Vec<(String, u16)>,
-    /// `rest.advertised.host.name` and `rest.advertised.port`
-    pub advertised: (Option<String>, Option<u16>),
+    /// How REST is served.
+    pub rest: RestSettings,
     /// `plugin.path`
     pub plugin_path: Vec<PathBuf>,
     /// `plugin.upload.dir`; on `local:DIR` by default `DIR/plugins`.
@@ -79,31 +78,6 @@ pub struct WorkerSettings {
     pub unread: Vec<String>,
     /// Everything, for the clients that find their own keys in it.
     pub config: Config,
-}
-
-/// `listeners`: a list of `http://host:port`.
-fn listeners(reader: &mut Reader) -> Vec<(String, u16)> {
-    let given = reader.list("listeners");
-    if reader.get("listeners").is_some() && given.is_empty() {
-        reader.problem("listeners", "Invalid value for configuration listeners: Empty list");
-    }
-    let mut found = Vec::new();
-    for listener in &given {
-        let wrong = |remedy: &str| format!("Invalid value {listener} for configuration listeners: {remedy}");
-        let lower = listener.to_ascii_lowercase();
-        let address = lower.strip_prefix("http://").map(|rest| rest.trim_end_matches('/'));
-        match address.and_then(|address| address.rsplit_once(':')) {
-            Some((host, port)) => match port.parse() {
-                Ok(port) => found.push((host.trim_matches(['[', ']']).to_owned(), port)),
-                Err(_) => reader.problem("listeners", wrong("its port is not a number from 0 to 65535")),
-            },
-            None if lower.starts_with("https://") => {
-                reader.problem("listeners", wrong("this version of weir listens on http only; say http://host:port"));
-            }
-            None => reader.problem("listeners", wrong("say http://host:port; without a host it is every address")),
-        }
-    }
-    if given.is_empty() { vec![(String::new(), 8083)] } else { found }
 }
 
 impl WorkerSettings {
@@ -184,15 +158,9 @@ impl WorkerSettings {
             Some(_) => reader.list("sandbox.endpoint.ceiling"),
         };
         let paths = reader.list("sandbox.path.ceiling").into_iter().map(PathBuf::from).collect();
-        let settings = WorkerSettings {
-            listeners: listeners(&mut reader),
-            advertised: (
-                reader.get("rest.advertised.host.name").filter(|host| !host.is_empty()).map(str::to_owned),
-                match reader.get("rest.advertised.port") {
-                    None | Some("") => None,
-                    Some(_) => Some(reader.number("rest.advertised.port", 0)),
-                },
-            ),
+        let rest = RestSettings::read(&mut reader);
+        let mut settings = WorkerSettings {
+            rest,
             plugin_upload_dir: upload_dir,
             plugin_upload_max_bytes: reader.number("plugin.upload.max.bytes", PLUGIN_BYTES_MAX),
             tls_ca: reader.get("sandbox.tls.ca.location").filter(|file| !file.is_empty()).map(PathBuf::from),
@@ -215,9 +183,11 @@ impl WorkerSettings {
             producer: reader.below("producer."),
             consumer: reader.below("consumer."),
             distributed,
-            unread: reader.unread(),
+            unread: Vec::new(),
             config: config.clone(),
         };
+        settings.unread = reader.unread();
+        settings.unread.extend((!settings.rest.not_loaded.is_empty()).then(|| "rest.extension.classes".to_owned()));
         reader.finish().map(|()| settings)
     }
 }
@@ -245,27 +215,7 @@ mod tests {
         assert_eq!(settings.converters[1].settings, config(&[("schemas.enable", "true")]));
         assert_eq!(settings.offset_flush_interval, Duration::from_secs(10));
         assert_eq!(settings.graceful_timeout, Duration::from_secs(5));
-        assert_eq!(settings.listeners, [(String::new(), 8083)]);
         assert_eq!((settings.plugin_upload_dir, settings.ceilings.endpoints), (None, vec!["*:*".to_owned()]));
-    }
-
-    #[test]
-    fn listeners_are_read_and_what_is_no_listener_is_named() {
-        let parse = |text: &str| {
-            let config = config(&[("listeners", text)]);
-            let mut reader = Reader::new(&config);
-            let found = listeners(&mut reader);
-            reader.finish().map(|()| found).map_err(|problems| problems[0].message.clone())
-        };
-        let at = |host: &str, port| (host.to_owned(), port);
-        assert_eq!(parse("http://:8083").unwrap(), [at("", 8083)]);
-        assert_eq!(parse("HTTP://127.0.0.1:0/, http://[::1]:2").unwrap(), [at("127.0.0.1", 0), at("::1", 2)]);
-        for (bad, part) in
-            [("", "Empty"), ("https://:1", "http only"), ("http://x", "host:port"), ("http://:x", "port")]
-        {
-            let error = parse(bad).unwrap_err();
-            assert!(error.contains(part), "{bad}: {error}");
-        }
     }
 
     #[test]

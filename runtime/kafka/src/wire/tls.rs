@@ -2,12 +2,9 @@
 
 use std::pin::Pin;
 
-use openssl::pkcs12::Pkcs12;
-use openssl::pkey::{PKey, Private};
 use openssl::ssl::{self, SslConnector, SslConnectorBuilder, SslMethod, SslOptions, SslVerifyMode, SslVersion};
-use openssl::stack::Stack;
+use openssl::x509::X509VerifyResult;
 use openssl::x509::store::{X509StoreBuilder, X509StoreBuilderRef};
-use openssl::x509::{X509, X509VerifyResult};
 use tokio::net::TcpStream;
 use tokio_openssl::SslStream;
 use weir_core::model::Problem;
@@ -15,17 +12,13 @@ use weir_core::model::Problem;
 use super::errors::Trouble;
 use crate::defaults::Properties;
 use crate::properties::problem;
+use crate::stores::{self, Wrong};
 
 /// What a client trusts and shows.
 pub(super) struct Tls {
     connector: SslConnector,
     checks_names: bool,
 }
-
-type Wrong = (&'static str, String);
-
-/// A certificate, its key and those between it and what brokers trust.
-type Shown = (PKey<Private>, X509, Vec<X509>);
 
 impl Tls {
     /// Reads the stores that librdkafka's properties name.
@@ -34,13 +27,8 @@ impl Tls {
         let mut connector =
             connector().map_err(|e| vec![problem("security.protocol", "", &format!("OpenSSL: {e}"))])?;
         for configure in [trust, show] {
-            if let Err((key, remedy)) = configure(&mut connector, properties) {
-                let value = if key.ends_with("location") { java_value(properties, key) } else { "" };
-                problems.push(if value.is_empty() {
-                    Problem { key: key.into(), message: remedy }
-                } else {
-                    problem(key, value, &remedy)
-                });
+            if let Err(wrong) = configure(&mut connector, properties) {
+                problems.push(stores::said(properties, wrong));
             }
         }
         let says = |key: &str, value: &str| properties.get(key).is_some_and(|said| said == value);
@@ -106,29 +94,9 @@ fn connector() -> Result<SslConnectorBuilder, openssl::error::ErrorStack> {
     Ok(connector)
 }
 
-fn java_value<'a>(properties: &'a Properties, key: &str) -> &'a str {
-    let natives: &[&str] = match key {
-        "ssl.truststore.location" => &["ssl.ca.location"],
-        _ => &["ssl.keystore.location", "ssl.certificate.location", "ssl.key.location"],
-    };
-    natives.iter().find_map(|native| properties.get(*native)).map(String::as_str).unwrap_or_default()
-}
-
-fn file(key: &'static str, path: &str) -> Result<Vec<u8>, Wrong> {
-    std::fs::read(path).map_err(|e| (key, format!("it cannot be read: {e}")))
-}
-
 /// What the worker trusts: what it names, else what the system does.
 fn trust(connector: &mut SslConnectorBuilder, properties: &Properties) -> Result<(), Wrong> {
-    let (key, text) = match (properties.get("ssl.ca.location"), properties.get("ssl.ca.pem")) {
-        (Some(path), _) => ("ssl.truststore.location", file("ssl.truststore.location", path)?),
-        (None, Some(text)) => ("ssl.truststore.certificates", text.clone().into_bytes()),
-        (None, None) => return Ok(()),
-    };
-    let certificates = X509::stack_from_pem(&text).map_err(|e| (key, format!("it is no PEM: {e}")))?;
-    if certificates.is_empty() {
-        return Err((key, "it holds no certificate; expected -----BEGIN CERTIFICATE-----".into()));
-    }
+    let Some((key, certificates)) = stores::trusted(properties)? else { return Ok(()) };
     let add = |store: &mut X509StoreBuilderRef| certificates.into_iter().try_for_each(|c| store.add_cert(c));
     let store = X509StoreBuilder::new().and_then(|mut store| add(&mut store).map(|()| store.build()));
     connector.set_cert_store(store.map_err(|e| (key, format!("OpenSSL: {e}")))?);
@@ -137,49 +105,11 @@ fn trust(connector: &mut SslConnectorBuilder, properties: &Properties) -> Result
 
 /// What the worker shows, if anything.
 fn show(connector: &mut SslConnectorBuilder, properties: &Properties) -> Result<(), Wrong> {
-    let Some((key, certificate, chain)) = shown(properties)? else { return Ok(()) };
+    let Some((key, certificate, chain)) = stores::shown(properties)? else { return Ok(()) };
     let done = connector
         .set_private_key(&key)
         .and_then(|()| connector.set_certificate(&certificate))
         .and_then(|()| connector.check_private_key())
         .and_then(|()| chain.into_iter().try_for_each(|certificate| connector.add_extra_chain_cert(certificate)));
     done.map_err(|e| ("ssl.keystore.location", format!("its key and certificate do not fit: {e}")))
-}
-
-fn shown(properties: &Properties) -> Result<Option<Shown>, Wrong> {
-    const STORE: &str = "ssl.keystore.location";
-    let get = |key: &str| properties.get(key).map(String::as_str);
-    if let Some(path) = get("ssl.keystore.location") {
-        let store = Pkcs12::from_der(&file(STORE, path)?).map_err(|_| (STORE, "it is no PKCS12 store".to_string()))?;
-        let store = store.parse2(get("ssl.keystore.password").unwrap_or_default()).map_err(|e| {
-            (
-                STORE,
-                format!("it cannot be opened with ssl.keystore.password, or is of a kind that OpenSSL gave up: {e}"),
-            )
-        })?;
-        let chain = store.ca.map(|chain: Stack<X509>| chain.into_iter().collect()).unwrap_or_default();
-        return match (store.pkey, store.cert) {
-            (Some(key), Some(certificate)) => Ok(Some((key, certificate, chain))),
-            _ => Err((STORE, "it holds no key with a certificate".into())),
-        };
-    }
-    let (key_from, key) = match (get("ssl.key.location"), get("ssl.key.pem")) {
-        (Some(path), _) => (STORE, file(STORE, path)?),
-        (None, Some(text)) => ("ssl.keystore.key", text.as_bytes().to_vec()),
-        (None, None) => return Ok(None),
-    };
-    let (chain_from, chain) = match (get("ssl.certificate.location"), get("ssl.certificate.pem")) {
-        (Some(path), _) => (STORE, file(STORE, path)?),
-        (None, Some(text)) => ("ssl.keystore.certificate.chain", text.as_bytes().to_vec()),
-        (None, None) => return Err(("ssl.keystore.certificate.chain", "is missing beside ssl.keystore.key".into())),
-    };
-    let password = get("ssl.key.password").unwrap_or_default();
-    let key = PKey::private_key_from_pem_passphrase(&key, password.as_bytes())
-        .map_err(|e| (key_from, format!("its key is no PEM, or ssl.key.password does not open it: {e}")))?;
-    let mut chain = X509::stack_from_pem(&chain).map_err(|e| (chain_from, format!("it is no PEM: {e}")))?;
-    if chain.is_empty() {
-        return Err((chain_from, "it holds no certificate; expected -----BEGIN CERTIFICATE-----".into()));
-    }
-    let certificate = chain.remove(0);
-    Ok(Some((key, certificate, chain)))
 }

@@ -11,7 +11,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use weir_core::contract::topic;
 use weir_core::herder::member::Timings;
-use weir_core::herder::{Builder, Distributed, GroupSettings, Herder, HerderError, Request, View, membership};
+use weir_core::herder::{Builder, Distributed, GroupSettings, Herder, HerderError, Request, Stages, View, membership};
 use weir_core::model::{Config, GroupProtocol};
 use weir_core::plugin::Registry;
 use weir_core::port::{Broker, CompactedLog, LoggerLevel, Loggers, NoLevel, Peers, SessionKey};
@@ -150,6 +150,7 @@ impl World {
             plugins: plugins.clone(),
             signs: Arc::default(),
             loggers: Arc::new(NoLoggers),
+            stages: Stages::default(),
         };
         let builder = Arc::new(Builder {
             settings: Arc::new(WorkerSettings::parse(&settings()).unwrap()),

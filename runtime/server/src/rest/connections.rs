@@ -8,9 +8,11 @@ use axum::Router;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
+use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 
 /// How many there may be; whoever comes beyond waits.
@@ -18,9 +20,20 @@ const CONNECTIONS_MAX: usize = 4_096;
 /// The wait before connections are taken again after one could not be.
 const AGAIN: Duration = Duration::from_millis(500);
 
-/// Serves connections until it is cancelled, and then until what was asked is answered. One over which no whole head of a
-/// request comes within `silence` is closed (Jetty's idle timeout).
-pub async fn serve(listener: TcpListener, router: Router, silence: Duration, cancel: CancellationToken) {
+/// How connections of a listener are answered.
+#[derive(Clone)]
+pub struct Service {
+    /// What answers requests.
+    pub router: Router,
+    /// What greets first, where it is https.
+    pub tls: Option<TlsAcceptor>,
+    /// A connection over which no greeting, or no whole head of a request, comes within this time is closed (Jetty's idle
+    /// timeout).
+    pub silence: Duration,
+}
+
+/// Serves connections until it is cancelled, and then until what was asked is answered.
+pub async fn serve(listener: TcpListener, service: Service, cancel: CancellationToken) {
     let room = Arc::new(Semaphore::new(CONNECTIONS_MAX));
     let mut open = JoinSet::new();
     loop {
@@ -31,7 +44,7 @@ pub async fn serve(listener: TcpListener, router: Router, silence: Duration, can
             taken = take(&listener, &room) => taken,
         };
         match taken {
-            Ok((stream, place)) => drop(open.spawn(answer(stream, place, router.clone(), silence, cancel.clone()))),
+            Ok((stream, place)) => drop(open.spawn(greet(stream, place, service.clone(), cancel.clone()))),
             Err(error) => {
                 tracing::warn!(%error, "a connection cannot be taken, which is tried again");
                 tokio::time::sleep(AGAIN).await;
@@ -51,12 +64,31 @@ async fn take(
     Ok((stream, place))
 }
 
-async fn answer<P>(stream: TcpStream, place: P, router: Router, silence: Duration, cancel: CancellationToken) {
+async fn greet<P>(stream: TcpStream, place: P, service: Service, cancel: CancellationToken) {
     // It only makes answers wait for each other.
     let _ = stream.set_nodelay(true);
+    match &service.tls {
+        None => answer(stream, service, cancel).await,
+        Some(tls) => {
+            let greeted = tokio::select! {
+                biased;
+                () = cancel.cancelled() => return,
+                greeted = tokio::time::timeout(service.silence, tls.accept(stream)) => greeted,
+            };
+            match greeted {
+                Ok(Ok(stream)) => answer(stream, service, cancel).await,
+                Ok(Err(error)) => tracing::debug!(%error, "a connection was not greeted"),
+                Err(_) => {} // its sender stood still
+            }
+        }
+    }
+    drop(place);
+}
+
+async fn answer(stream: impl AsyncRead + AsyncWrite + Unpin, service: Service, cancel: CancellationToken) {
     let mut server = http1::Builder::new();
-    server.timer(TokioTimer::new()).header_read_timeout(silence);
-    let mut served = pin!(server.serve_connection(TokioIo::new(stream), TowerToHyperService::new(router)));
+    server.timer(TokioTimer::new()).header_read_timeout(service.silence);
+    let mut served = pin!(server.serve_connection(TokioIo::new(stream), TowerToHyperService::new(service.router)));
     tokio::select! {
         biased;
         // How a connection ended is its sender's affair.
@@ -66,7 +98,6 @@ async fn answer<P>(stream: TcpStream, place: P, router: Router, silence: Duratio
             let _ = served.await;
         }
     }
-    drop(place);
 }
 
 #[cfg(test)]
@@ -80,7 +111,8 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let (router, cancel) = (Router::new().route("/", get(|| async { "here" })), CancellationToken::new());
-        let served = tokio::spawn(serve(listener, router, Duration::from_millis(200), cancel.clone()));
+        let service = Service { router, tls: None, silence: Duration::from_millis(200) };
+        let served = tokio::spawn(serve(listener, service, cancel.clone()));
         for half in ["", "GET / HT", "GET / HTTP/1.1\r\nhost: x\r\n\r\n"] {
             let mut stream = TcpStream::connect(address).await.unwrap();
             stream.write_all(half.as_bytes()).await.unwrap();

@@ -8,6 +8,8 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use futures::StreamExt;
 
+use weir_core::settings::Scheme;
+
 use super::error::Error;
 use super::{JSON_BYTES_MAX, SILENCE};
 
@@ -91,7 +93,8 @@ impl<S: Send + Sync> FromRequestParts<S> for Base {
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Base, Self::Rejection> {
         let host = text(&parts.headers, header::HOST);
-        Ok(Base(host.map(|host| format!("http://{host}")).unwrap_or_default()))
+        let scheme = parts.extensions.get::<Scheme>().map_or("http", |scheme| scheme.name());
+        Ok(Base(host.map(|host| format!("{scheme}://{host}")).unwrap_or_default()))
     }
 }
 

@@ -3,6 +3,7 @@
 mod body;
 mod connections;
 mod connectors;
+mod cross_origin;
 mod error;
 mod forward;
 mod internal;
@@ -14,31 +15,40 @@ mod options;
 mod path;
 mod plugins;
 mod query;
+mod response_headers;
 mod shapes;
+mod stage;
 mod text;
 mod topics;
 mod unread;
+mod users;
 mod worker;
 
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use axum::Router;
 use axum::extract::{Request, State};
 use axum::http::{Method, StatusCode};
 use axum::middleware::{Next, from_fn, from_fn_with_state, map_request};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodRouter, get, post, put};
+use axum::{Extension, Router};
 use tokio::net::TcpListener;
+use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 
-use weir_core::herder::Herder;
+use weir_core::herder::stage::REQUEST;
+use weir_core::herder::{Herder, Stages};
+use weir_core::settings::{HeaderRule, Scheme};
 
 use crate::uploads::Uploads;
+use connections::Service;
+pub use cross_origin::Origins;
 use error::Error;
 use media::{Base, JsonBody, has_type};
 pub use text::path_segment;
+pub use users::Users;
 
 /// What a request is answered.
 type Answer = Result<Response, Error>;
@@ -70,24 +80,74 @@ pub struct App {
 }
 
 /// The place where the application will be, once the worker has started.
-pub type AppSlot = Arc<OnceLock<Arc<App>>>;
+#[derive(Default)]
+pub struct Slot {
+    app: OnceLock<Arc<App>>,
+    /// What the worker is at.
+    pub stages: Stages,
+}
 
-/// Binds an address; an empty host means every address of the machine.
-pub async fn bind(host: &str, port: u16) -> Result<TcpListener, String> {
-    let any = if host.is_empty() { "::" } else { host };
-    let bound = match TcpListener::bind((any, port)).await {
-        // A machine without IPv6.
-        Err(_) if host.is_empty() => TcpListener::bind(("0.0.0.0", port)).await,
-        bound => bound,
-    };
-    bound.map_err(|error| {
-        format!("listeners: http://{host}:{port} cannot be listened on: {error}. Free the port or name another")
-    })
+impl Slot {
+    /// The worker has started; it does so once.
+    pub fn fill(&self, app: Arc<App>) {
+        let _ = self.app.set(app);
+    }
+
+    fn get(&self) -> Option<&Arc<App>> {
+        self.app.get()
+    }
+}
+
+/// What requests are answered out of.
+pub type AppSlot = Arc<Slot>;
+
+/// What a listener serves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Served {
+    /// Everything.
+    All,
+    /// Everything but what is below `/admin`.
+    AllButAdmin,
+    /// What is below `/admin`.
+    Admin,
+}
+
+/// What stands before everything that is served.
+pub struct Gate {
+    /// Who may ask, where not everybody may.
+    pub users: Option<Arc<Users>>,
+    /// Whose pages may ask, where those of other origins may.
+    pub origins: Option<Arc<Origins>>,
+    /// Headers that every answer gets.
+    pub headers: Arc<[HeaderRule]>,
 }
 
 /// Answers requests until it is cancelled.
-pub async fn serve(listener: TcpListener, app: AppSlot, cancel: CancellationToken) {
-    connections::serve(listener, router(app), SILENCE, cancel).await;
+pub async fn serve(
+    listener: TcpListener,
+    tls: Option<TlsAcceptor>,
+    (served, gate): (Served, &Gate),
+    app: AppSlot,
+    cancel: CancellationToken,
+) {
+    let scheme = if tls.is_some() { Scheme::Https } else { Scheme::Http };
+    let router = gate.before(router(app, served)).layer(Extension(scheme));
+    connections::serve(listener, Service { router, tls, silence: SILENCE }, cancel).await;
+}
+
+impl Gate {
+    fn before(&self, mut router: Router) -> Router {
+        if let Some(users) = &self.users {
+            router = router.layer(from_fn_with_state(users.clone(), users::only));
+        }
+        if let Some(origins) = &self.origins {
+            router = router.layer(from_fn_with_state(origins.clone(), cross_origin::told));
+        }
+        if !self.headers.is_empty() {
+            router = router.layer(from_fn_with_state(self.headers.clone(), response_headers::dressed));
+        }
+        router.layer(from_fn(unread::read_to_end))
+    }
 }
 
 /// Routes as Connect's server has them: with a slash at the end a path means the same.
@@ -101,8 +161,14 @@ impl Resource for Router<AppSlot> {
     }
 }
 
-fn router(app: AppSlot) -> Router {
-    let routes = Router::new()
+fn admin() -> Router<AppSlot> {
+    Router::new()
+        .resource("/admin/loggers", get(loggers::list))
+        .resource("/admin/loggers/{name}", get(loggers::get).put(loggers::set))
+}
+
+fn connect() -> Router<AppSlot> {
+    Router::new()
         .route("/", get(worker::root))
         .resource("/health", get(worker::health))
         .resource("/connectors", get(connectors::list).post(connectors::create))
@@ -125,41 +191,56 @@ fn router(app: AppSlot) -> Router {
         .resource("/connector-plugins", get(plugins::list))
         .resource("/connector-plugins/{class}/config", get(plugins::definition))
         .resource("/connector-plugins/{class}/config/validate", put(plugins::validate))
-        .resource("/admin/loggers", get(loggers::list))
-        .resource("/admin/loggers/{name}", get(loggers::get).put(loggers::set))
+}
+
+/// What is not Connect's, and speaks other media types.
+fn beyond_connect() -> Router<AppSlot> {
+    Router::new().resource("/connector-plugins", post(plugins::upload)).resource("/metrics", get(metrics::metrics))
+}
+
+fn router(app: AppSlot, served: Served) -> Router {
+    let connects = match served {
+        Served::All => connect().merge(admin()),
+        Served::AllButAdmin => connect(),
+        Served::Admin => admin(),
+    };
+    let connects = connects
         .route_layer(from_fn_with_state(app.clone(), forward::forwarded))
-        .route_layer(from_fn(media::json_only))
-        // These are not Connect's, and speak other media types.
-        .resource("/connector-plugins", post(plugins::upload))
-        .resource("/metrics", get(metrics::metrics))
+        .route_layer(from_fn(media::json_only));
+    let routes = if served == Served::Admin { connects } else { connects.merge(beyond_connect()) };
+    let routes = routes
         .method_not_allowed_fallback(|| async { Error::plain(StatusCode::METHOD_NOT_ALLOWED) })
         .fallback(|| async { Error::plain(StatusCode::NOT_FOUND) });
     let routes = routes.layer(from_fn_with_state(app.clone(), once_started)).with_state(app);
     // Layers of the routes' own would come after their choice, and not see what they allow.
     let around = Router::new().fallback_service(routes).layer(from_fn(options::answered));
-    around.layer(map_request(async |request| path::readable(request))).layer(from_fn(unread::read_to_end))
+    around.layer(map_request(async |request| path::readable(request)))
 }
 
 /// Until the worker has started there is nothing to ask; afterwards every answer comes in time.
 async fn once_started(State(app): State<AppSlot>, request: Request, next: Next) -> Response {
     if app.get().is_none() {
-        let starting = "Worker is still starting up.";
+        let starting = stage::with("Worker is still starting up.", app.stages.latest().as_ref());
         return match request.uri().path() {
-            "/health" => worker::health_answer(StatusCode::SERVICE_UNAVAILABLE, "starting", starting),
+            "/health" => worker::health_answer(StatusCode::SERVICE_UNAVAILABLE, "starting", &starting),
             _ => Error::new(StatusCode::SERVICE_UNAVAILABLE, starting).into_response(),
         };
     }
     let path = request.uri().path();
     let uploads = request.method() == Method::POST && path.trim_end_matches('/') == "/connector-plugins";
     let timeout = if uploads { UPLOAD_TIMEOUT } else { TIMEOUT };
-    match tokio::time::timeout(timeout, next.run(request)).await {
+    let own = Stages::default();
+    match tokio::time::timeout(timeout, REQUEST.scope(own.clone(), next.run(request))).await {
         Ok(answer) => answer,
         Err(_) if uploads => Error::new(
             StatusCode::REQUEST_TIMEOUT,
             format!("The upload and its compiling took longer than {} s: send it again", timeout.as_secs()),
         )
         .into_response(),
-        Err(_) => Error::new(StatusCode::INTERNAL_SERVER_ERROR, "Request timed out").into_response(),
+        Err(_) => {
+            let message = stage::timed_out(own.latest(), app.stages.latest());
+            Error::new(StatusCode::INTERNAL_SERVER_ERROR, message).into_response()
+        }
     }
 }
 

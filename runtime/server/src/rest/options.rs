@@ -6,7 +6,7 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
 /// The order in which Connect names them, that of Java's hash set.
-const METHODS: [&str; 6] = ["HEAD", "DELETE", "POST", "GET", "OPTIONS", "PUT"];
+const METHODS: [&str; 7] = ["HEAD", "DELETE", "POST", "GET", "OPTIONS", "PUT", "PATCH"];
 
 /// Answers OPTIONS from the header `Allow` of the refusal that it would get, and everything else as it is.
 pub async fn answered(request: Request, next: Next) -> Response {

@@ -11,7 +11,7 @@ use serde_json::json;
 use weir_core::herder::Request;
 
 use super::error::Error;
-use super::{AppSlot, ok, started};
+use super::{AppSlot, ok, stage, started};
 
 /// The Connect version whose API is served: clients switch features on by it.
 pub const CONNECT_VERSION: &str = "4.3.1";
@@ -26,18 +26,21 @@ pub async fn root(State(app): State<AppSlot>) -> Result<Response, Error> {
 
 /// GET /health
 pub async fn health(State(app): State<AppSlot>) -> Result<Response, Error> {
-    let app = started(&app)?;
-    let answered = tokio::time::timeout(TIMEOUT, app.herder.ask(|answer| Request::Ping { answer })).await;
+    let (started, stages) = (started(&app)?, &app.stages);
+    let answered = tokio::time::timeout(TIMEOUT, started.herder.ask(|answer| Request::Ping { answer })).await;
     let answered = matches!(answered, Ok(Ok(())));
-    Ok(match (answered, app.ready.load(Ordering::Relaxed)) {
+    let staged = |message| stage::with(message, stages.latest().as_ref());
+    Ok(match (answered, started.ready.load(Ordering::Relaxed)) {
         (true, true) => {
             health_answer(StatusCode::OK, "healthy", "Worker has completed startup and is ready to handle requests.")
         }
-        (_, false) => health_answer(StatusCode::SERVICE_UNAVAILABLE, "starting", "Worker is still starting up."),
+        (_, false) => {
+            health_answer(StatusCode::SERVICE_UNAVAILABLE, "starting", &staged("Worker is still starting up."))
+        }
         (false, true) => health_answer(
             StatusCode::INTERNAL_SERVER_ERROR,
             "unhealthy",
-            "Worker was unable to handle this request and may be unable to handle other requests.",
+            &staged("Worker was unable to handle this request and may be unable to handle other requests."),
         ),
     })
 }

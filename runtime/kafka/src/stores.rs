@@ -1,0 +1,132 @@
+//! Key stores and trust stores: what one side of a TLS connection shows and trusts, read from the files and texts that
+//! Java's `ssl.*` settings name.
+
+use openssl::error::ErrorStack;
+use openssl::pkcs12::Pkcs12;
+use openssl::pkey::{PKey, Private};
+use openssl::stack::Stack;
+use openssl::x509::X509;
+use weir_core::model::Problem;
+use weir_core::port::ClientSettings;
+
+use crate::defaults::Properties;
+use crate::properties::{self, ClientKind, Origin, problem};
+
+/// A setting and what is wrong with it.
+pub(crate) type Wrong = (&'static str, String);
+
+/// A key, its certificate, and those between it and what the other side trusts.
+pub(crate) type Shown = (PKey<Private>, X509, Vec<X509>);
+
+/// What one side of a TLS connection shows and trusts, in DER.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Stores {
+    /// Its key, as PKCS #8, and its certificate with those between it and what the other side trusts.
+    pub shown: Option<(Vec<u8>, Vec<Vec<u8>>)>,
+    /// The certificates of those it trusts; none where the settings name none.
+    pub trusted: Option<Vec<Vec<u8>>>,
+}
+
+impl Stores {
+    /// Reads the stores that `ssl.*` settings name, or says everything that is wrong with them.
+    pub fn read(settings: &ClientSettings) -> Result<Stores, Vec<Problem>> {
+        let ssl = |(key, value): (&String, &String)| key.starts_with("ssl.").then(|| (key.clone(), value.clone()));
+        let known = properties::known(ClientKind::Admin, &settings.iter().filter_map(ssl).collect());
+        let properties = properties::map(ClientKind::Admin, Origin::Worker, &known)?.properties;
+        let mut problems = Vec::new();
+        let mut stores = Stores::default();
+        match trusted(&properties).and_then(|found| found.map(|(key, found)| der(key, &found)).transpose()) {
+            Ok(found) => stores.trusted = found,
+            Err(wrong) => problems.push(said(&properties, wrong)),
+        }
+        let in_der = |(key, certificate, chain): Shown| {
+            let chain: Vec<X509> = std::iter::once(certificate).chain(chain).collect();
+            let key = key.private_key_to_pkcs8().map_err(|e| unusable("ssl.keystore.location", &e))?;
+            Ok((key, der("ssl.keystore.location", &chain)?))
+        };
+        match shown(&properties).and_then(|found| found.map(in_der).transpose()) {
+            Ok(found) => stores.shown = found,
+            Err(wrong) => problems.push(said(&properties, wrong)),
+        }
+        if problems.is_empty() { Ok(stores) } else { Err(problems) }
+    }
+}
+
+fn unusable(key: &'static str, e: &ErrorStack) -> Wrong {
+    (key, format!("OpenSSL: {e}"))
+}
+
+fn der(key: &'static str, certificates: &[X509]) -> Result<Vec<Vec<u8>>, Wrong> {
+    certificates.iter().map(|certificate| certificate.to_der().map_err(|e| unusable(key, &e))).collect()
+}
+
+/// A problem, with the value that a store was named by.
+pub(crate) fn said(properties: &Properties, (key, remedy): Wrong) -> Problem {
+    let value = if key.ends_with("location") { java_value(properties, key) } else { "" };
+    if value.is_empty() { Problem { key: key.into(), message: remedy } } else { problem(key, value, &remedy) }
+}
+
+fn java_value<'a>(properties: &'a Properties, key: &str) -> &'a str {
+    let natives: &[&str] = match key {
+        "ssl.truststore.location" => &["ssl.ca.location"],
+        _ => &["ssl.keystore.location", "ssl.certificate.location", "ssl.key.location"],
+    };
+    natives.iter().find_map(|native| properties.get(*native)).map(String::as_str).unwrap_or_default()
+}
+
+fn file(key: &'static str, path: &str) -> Result<Vec<u8>, Wrong> {
+    std::fs::read(path).map_err(|e| (key, format!("it cannot be read: {e}")))
+}
+
+/// The certificates of those who are trusted, and the setting that names them.
+pub(crate) fn trusted(properties: &Properties) -> Result<Option<(&'static str, Vec<X509>)>, Wrong> {
+    let (key, text) = match (properties.get("ssl.ca.location"), properties.get("ssl.ca.pem")) {
+        (Some(path), _) => ("ssl.truststore.location", file("ssl.truststore.location", path)?),
+        (None, Some(text)) => ("ssl.truststore.certificates", text.clone().into_bytes()),
+        (None, None) => return Ok(None),
+    };
+    let certificates = X509::stack_from_pem(&text).map_err(|e| (key, format!("it is no PEM: {e}")))?;
+    if certificates.is_empty() {
+        return Err((key, "it holds no certificate; expected -----BEGIN CERTIFICATE-----".into()));
+    }
+    Ok(Some((key, certificates)))
+}
+
+/// What is shown, if anything.
+pub(crate) fn shown(properties: &Properties) -> Result<Option<Shown>, Wrong> {
+    const STORE: &str = "ssl.keystore.location";
+    let get = |key: &str| properties.get(key).map(String::as_str);
+    if let Some(path) = get("ssl.keystore.location") {
+        let store = Pkcs12::from_der(&file(STORE, path)?).map_err(|_| (STORE, "it is no PKCS12 store".to_string()))?;
+        let store = store.parse2(get("ssl.keystore.password").unwrap_or_default()).map_err(|e| {
+            (
+                STORE,
+                format!("it cannot be opened with ssl.keystore.password, or is of a kind that OpenSSL gave up: {e}"),
+            )
+        })?;
+        let chain = store.ca.map(|chain: Stack<X509>| chain.into_iter().collect()).unwrap_or_default();
+        return match (store.pkey, store.cert) {
+            (Some(key), Some(certificate)) => Ok(Some((key, certificate, chain))),
+            _ => Err((STORE, "it holds no key with a certificate".into())),
+        };
+    }
+    let (key_from, key) = match (get("ssl.key.location"), get("ssl.key.pem")) {
+        (Some(path), _) => (STORE, file(STORE, path)?),
+        (None, Some(text)) => ("ssl.keystore.key", text.as_bytes().to_vec()),
+        (None, None) => return Ok(None),
+    };
+    let (chain_from, chain) = match (get("ssl.certificate.location"), get("ssl.certificate.pem")) {
+        (Some(path), _) => (STORE, file(STORE, path)?),
+        (None, Some(text)) => ("ssl.keystore.certificate.chain", text.as_bytes().to_vec()),
+        (None, None) => return Err(("ssl.keystore.certificate.chain", "is missing beside ssl.keystore.key".into())),
+    };
+    let password = get("ssl.key.password").unwrap_or_default();
+    let key = PKey::private_key_from_pem_passphrase(&key, password.as_bytes())
+        .map_err(|e| (key_from, format!("its key is no PEM, or ssl.key.password does not open it: {e}")))?;
+    let mut chain = X509::stack_from_pem(&chain).map_err(|e| (chain_from, format!("it is no PEM: {e}")))?;
+    if chain.is_empty() {
+        return Err((chain_from, "it holds no certificate; expected -----BEGIN CERTIFICATE-----".into()));
+    }
+    let certificate = chain.remove(0);
+    Ok(Some((key, certificate, chain)))
+}

@@ -1,0 +1,98 @@
+//! Certificates of a test's own: an authority, those whom it vouches for, and requests over TLS.
+
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
+use tokio_rustls::rustls::crypto::ring::default_provider;
+use tokio_rustls::rustls::pki_types::pem::PemObject;
+use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
+use tokio_rustls::rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
+
+use super::http::Answer;
+
+/// Somebody who vouches for others.
+pub struct Authority {
+    issuer: Issuer<'static, KeyPair>,
+    /// Its own certificate.
+    pub pem: String,
+}
+
+/// A key and the certificate of whoever has it, in PEM.
+pub struct Certified {
+    /// The key.
+    pub key: String,
+    /// The certificate.
+    pub certificate: String,
+}
+
+fn params(names: &[&str]) -> CertificateParams {
+    CertificateParams::new(names.iter().map(|name| name.to_string()).collect::<Vec<_>>()).expect("names")
+}
+
+impl Default for Authority {
+    fn default() -> Authority {
+        let (mut own, key) = (params(&[]), KeyPair::generate().expect("a key"));
+        own.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        let pem = own.self_signed(&key).expect("a certificate").pem();
+        Authority { issuer: Issuer::new(own, key), pem }
+    }
+}
+
+impl Authority {
+    /// Vouches for whoever answers to these names.
+    pub fn certify(&self, names: &[&str]) -> Certified {
+        let key = KeyPair::generate().expect("a key");
+        let certificate = params(names).signed_by(&key, &self.issuer).expect("a certificate").pem();
+        Certified { key: key.serialize_pem(), certificate }
+    }
+
+    /// Writes its certificate to a file.
+    pub fn write(&self, folder: &Path) -> PathBuf {
+        let file = folder.join("authority.pem");
+        std::fs::write(&file, &self.pem).expect("the folder is writable");
+        file
+    }
+}
+
+impl Certified {
+    /// Writes key and certificate to one file.
+    pub fn write(&self, file: PathBuf) -> PathBuf {
+        std::fs::write(&file, format!("{}{}", self.key, self.certificate)).expect("the folder is writable");
+        file
+    }
+}
+
+/// Sends a request over TLS, as somebody or as nobody; an error says why there was no answer.
+pub fn request_over_tls(
+    authority: &Authority,
+    as_whom: Option<&Certified>,
+    address: &str,
+    request: &str,
+) -> Result<Answer, String> {
+    let mut roots = RootCertStore::empty();
+    roots.add(CertificateDer::from_pem_slice(authority.pem.as_bytes()).expect("PEM")).expect("an authority");
+    let config = ClientConfig::builder_with_provider(Arc::new(default_provider()));
+    let config = config.with_safe_default_protocol_versions().expect("versions").with_root_certificates(roots);
+    let config = match as_whom {
+        Some(certified) => {
+            let chain = vec![CertificateDer::from_pem_slice(certified.certificate.as_bytes()).expect("PEM")];
+            let key = PrivateKeyDer::from_pem_slice(certified.key.as_bytes()).expect("PEM");
+            config.with_client_auth_cert(chain, key).expect("a key and its certificate")
+        }
+        None => config.with_no_client_auth(),
+    };
+    let (host, _) = address.rsplit_once(':').expect("a port");
+    let name = ServerName::try_from(host.to_owned()).expect("a name");
+    let stream = TcpStream::connect(address).map_err(|error| error.to_string())?;
+    stream.set_read_timeout(Some(Duration::from_secs(60))).expect("a bound on reading");
+    let connection = ClientConnection::new(Arc::new(config), name).map_err(|error| error.to_string())?;
+    let mut stream = StreamOwned::new(connection, stream);
+    stream.write_all(request.as_bytes()).map_err(|error| error.to_string())?;
+    let mut text = String::new();
+    stream.read_to_string(&mut text).map_err(|error| error.to_string())?;
+    Ok(Answer::parse(&text))
+}

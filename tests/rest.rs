@@ -7,6 +7,8 @@ mod full_disk;
 mod gone_senders;
 #[path = "rest/metrics.rs"]
 mod metrics;
+#[path = "rest/openapi.rs"]
+mod openapi;
 #[path = "rest/recommendations.rs"]
 mod recommendations;
 #[path = "rest/refusals.rs"]

@@ -166,6 +166,9 @@ fn what_is_no_plugin_is_refused_and_leaves_nothing_behind() {
     }
     let media = request("POST", &format!("{url}/connector-plugins"), Some(("application/json", b"{}")));
     assert_eq!(media.status, 415);
+    // Bytes without a type of their own are looked at.
+    let bytes = request("POST", &format!("{url}/connector-plugins"), Some(("application/octet-stream", b"{}")));
+    assert_eq!((bytes.status, bytes.text.contains("not WebAssembly")), (400, true), "{}", bytes.text);
     let weather = guest("weather");
     let mut broken_off = begin(&url, &weather);
     broken_off.send(&weather[..weather.len() / 2]);

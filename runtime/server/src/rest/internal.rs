@@ -53,7 +53,8 @@ pub async fn tasks(
 ) -> Result<Response, Error> {
     let app = started(&app)?;
     if app.herder.builder.settings.distributed.is_none() {
-        return Err(Error::new(StatusCode::INTERNAL_SERVER_ERROR, "Standalone workers do not take tasks of others"));
+        let message = "Kafka Connect in standalone mode does not support externally setting task configurations.";
+        return Err(Error::bad_request(message));
     }
     // By what the group has agreed on: a worker of an older protocol in it signs nothing.
     if app.herder.view.signs.load(Ordering::Relaxed) {

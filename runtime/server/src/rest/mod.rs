@@ -11,6 +11,7 @@ mod loggers;
 mod media;
 mod metrics;
 mod offsets;
+mod openapi;
 mod options;
 mod path;
 mod plugins;
@@ -195,7 +196,10 @@ fn connect() -> Router<AppSlot> {
 
 /// What is not Connect's, and speaks other media types.
 fn beyond_connect() -> Router<AppSlot> {
-    Router::new().resource("/connector-plugins", post(plugins::upload)).resource("/metrics", get(metrics::metrics))
+    Router::new()
+        .resource("/connector-plugins", post(plugins::upload))
+        .resource("/metrics", get(metrics::metrics))
+        .resource("/openapi.json", get(openapi::openapi))
 }
 
 fn router(app: AppSlot, served: Served) -> Router {

@@ -75,10 +75,13 @@ pub async fn validate(State(app): State<AppSlot>, Path(class): Path<String>, Jso
     ok(shapes::validation(&herder.builder.check(&given.config, &given.nulls, ceilings).await?))
 }
 
+/// The media types of a plugin: its own, and that of clients which know of no other for bytes.
+const PLUGIN: [&str; 2] = ["application/wasm", "application/octet-stream"];
+
 /// POST /connector-plugins: a WebAssembly component.
 pub async fn upload(State(app): State<AppSlot>, request: Request) -> Answer {
     let uploads = &started(&app)?.uploads;
-    if !has_type(request.headers(), "application/wasm") {
+    if !PLUGIN.iter().any(|media| has_type(request.headers(), media)) {
         let message = "HTTP 415 Unsupported Media Type: a plugin is a WebAssembly component, sent with Content-Type: \
                        application/wasm";
         return Err(Error::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, message));

@@ -34,7 +34,7 @@ build:
 	@setup/build.sh dev
 
 setup:
-	@setup/install.sh build java kafka deny
+	@setup/install.sh build java kafka python deny
 
 clean-out:
 	rm -rf out

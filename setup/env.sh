@@ -8,12 +8,16 @@ kafka_home="$cache/kafka-$kafka_version"
 tools="$cache/tools"
 deny_version=0.20.2
 java_least=17
+python_least=11 # of Python 3: what kpops and schemathesis ask for
+# Another list of packages is another environment.
+python_home="$cache/python-$(cksum <"$root/setup/python-packages.txt" | cut -d ' ' -f 1)"
 
 PATH="${CARGO_HOME:-$HOME/.cargo}/bin:$tools/bin:$PATH"
 CARGO_TARGET_DIR="${CARGO_TARGET_DIR:-$cache/target}"
 WEIR_GUESTS_DIR="$root/out/guests" # the server embeds its stock plugins from here
 WEIR_KAFKA_HOME="$kafka_home"      # libs/*.jar and log4j2.properties, for the tests
-export PATH CARGO_TARGET_DIR WEIR_GUESTS_DIR WEIR_KAFKA_HOME
+WEIR_PYTHON="$python_home/bin/python" # with the clients of tests/clients
+export PATH CARGO_TARGET_DIR WEIR_GUESTS_DIR WEIR_KAFKA_HOME WEIR_PYTHON
 
 # toolchain_value KEY: the words of one key of rust-toolchain.toml, comma separated.
 toolchain_value() {
@@ -32,6 +36,16 @@ find_java() {
     for home in "${JAVA_HOME:-}" "$on_path" /usr/lib/jvm/*; do
         version=$(java_version "$home") || continue
         [ "${version:-0}" -ge "$java_least" ] && echo "$home" && return
+    done
+    return 1
+}
+
+# Prints a Python that is new enough and can make environments.
+find_python() {
+    for python in python3 python3.14 python3.13 python3.12 python3.11; do
+        "$python" -c "import ensurepip, sys; sys.exit(sys.version_info < (3, $python_least))" 2>/dev/null || continue
+        command -v "$python"
+        return
     done
     return 1
 }

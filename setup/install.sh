@@ -1,5 +1,5 @@
 #!/bin/sh
-# Installs what is missing of the named pieces, or says how to: build, java, kafka, deny.
+# Installs what is missing of the named pieces, or says how to: build, java, kafka, python, deny.
 # As root on Debian or Ubuntu it installs; elsewhere it names the command and fails. Quick when nothing is missing.
 set -eu
 root=$(cd "$(dirname "$0")/.." && pwd)
@@ -24,11 +24,11 @@ want() {
 }
 
 wanted="$*"
-[ -n "$wanted" ] || fail "name the pieces: build, java, kafka, deny"
+[ -n "$wanted" ] || fail "name the pieces: build, java, kafka, python, deny"
 for piece; do
     case $piece in
-        build | java | kafka | deny) ;;
-        *) fail "no piece is called $piece; there are build, java, kafka, deny" ;;
+        build | java | kafka | python | deny) ;;
+        *) fail "no piece is called $piece; there are build, java, kafka, python, deny" ;;
     esac
 done
 if want kafka; then wanted="$wanted java"; fi
@@ -55,6 +55,9 @@ if want java; then
     find_java >/dev/null || lack jdk
     have mvn || lack maven
 fi
+if want python; then
+    find_python >/dev/null || lack venv
+fi
 
 # jdk_package: the oldest packaged JDK that Kafka takes; newer releases of Debian no longer have 17.
 jdk_package() {
@@ -67,20 +70,32 @@ jdk_package() {
     echo default-jdk-headless
 }
 
+# venv_package: what brings a Python that is new enough, with its module venv; older releases have a second one.
+venv_package() {
+    case $(apt-cache policy python3 2>/dev/null | sed -n 's/ *Candidate: 3\.\([0-9]*\).*/\1/p') in
+        [0-9] | 10) echo "python3.$python_least-venv" ;;
+        *) echo python3-venv ;;
+    esac
+}
+
+# packages: what is missing, by the names that this system's packages have.
+packages() {
+    echo "$missing" | sed "s/ jdk/ $(jdk_package)/; s/ venv/ $(venv_package)/"
+}
+
 if [ -n "$missing" ]; then
     if ! have apt-get; then
-        fail "missing:$missing (names of Debian's packages; jdk is a JDK of version $java_least or newer). Install them with your system's package manager, then run make again"
+        fail "missing:$missing (names of Debian's packages; jdk is a JDK of version $java_least or newer, venv is Python 3.$python_least or newer with its module venv). Install them with your system's package manager, then run make again"
     fi
     if [ "$(id -u)" != 0 ]; then
-        packages=$(echo "$missing" | sed "s/ jdk/ $(jdk_package)/")
-        fail "missing:$packages. Install with: sudo apt-get update && sudo apt-get install -y --no-install-recommends$packages"
+        fail "missing:$(packages). Install with: sudo apt-get update && sudo apt-get install -y --no-install-recommends$(packages)"
     fi
     echo "weir set-up: installing$missing"
     DEBIAN_FRONTEND=noninteractive
     export DEBIAN_FRONTEND
     apt-get update -q || fail "apt-get update failed. Mend /etc/apt/sources.list or the network, then run make again"
     # shellcheck disable=SC2046 # one word per package
-    apt-get install -y -q --no-install-recommends $(echo "$missing" | sed "s/ jdk/ $(jdk_package)/") ||
+    apt-get install -y -q --no-install-recommends $(packages) ||
         fail "apt-get could not install$missing. Run the command above by hand to see why"
 fi
 
@@ -111,6 +126,10 @@ fi
 
 if want kafka; then
     "$root/setup/kafka.sh"
+fi
+
+if want python; then
+    "$root/setup/python.sh"
 fi
 
 if want deny && [ ! -e "$tools/cargo-deny-$deny_version" ]; then

@@ -34,6 +34,10 @@ pub struct Answered {
     pub answer: Value,
     /// Whether what the step waited for has come.
     pub came: bool,
+    /// The request's method and path, with what stands for placeholders.
+    pub request: String,
+    /// What came back, as it came.
+    pub raw: Answer,
 }
 
 /// Where a scenario is played: what stands for the placeholders `${folder}`, `${topic}` and `${worker}`.
@@ -120,7 +124,7 @@ impl Scenario {
                 values.sort();
                 said["headers"][shown] = json!(values);
             }
-            played.push(Answered { step: name, answer: said, came });
+            played.push(Answered { step: name, answer: said, came, request: stage.fill(request), raw: answer });
         }
         played
     }

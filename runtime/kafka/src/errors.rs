@@ -64,12 +64,16 @@ pub(crate) fn classified(error: KafkaError) -> BrokerError {
     }
 }
 
-/// The same for stores.
-pub(crate) fn store_error(error: BrokerError) -> StoreError {
+/// The same for a store that is kept in a topic.
+pub(crate) fn store_error(topic: &str, error: BrokerError) -> StoreError {
     match error {
         BrokerError::Unavailable(why) => StoreError::Unavailable(why),
         BrokerError::Fenced(_) => StoreError::Fenced,
-        BrokerError::Rejected(why) | BrokerError::Denied(why) => StoreError::Unusable(why),
+        BrokerError::Rejected(why) => StoreError::Unusable(why),
+        BrokerError::Denied(why) => StoreError::Unusable(format!(
+            "topic {topic}: {why}: the worker's user has to be allowed to read and write it: kafka-acls.sh --add \
+             --allow-principal User:NAME --operation Read --operation Write --topic {topic}"
+        )),
     }
 }
 

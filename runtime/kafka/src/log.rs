@@ -117,8 +117,8 @@ impl CompactedLog for KafkaLog {
         }
         let (answer, answered) = oneshot::channel();
         let gone = || BrokerError::Unavailable(format!("the producer of topic {topic} has ended"));
-        self.appends.send((rows, answer)).map_err(|_| store_error(gone()))?;
-        answered.await.unwrap_or_else(|_| Err(gone())).map_err(store_error)
+        self.appends.send((rows, answer)).map_err(|_| store_error(topic, gone()))?;
+        answered.await.unwrap_or_else(|_| Err(gone())).map_err(|error| store_error(topic, error))
     }
 
     async fn reader(&self) -> Result<Box<dyn LogReader>, StoreError> {
@@ -136,7 +136,7 @@ impl CompactedLog for KafkaLog {
             }
         }))
         .await
-        .map_err(store_error)?;
+        .map_err(|error| store_error(&self.settings.topic, error))?;
         let mut positions = vec![0; places.len()];
         for start in starts {
             positions[start.partition.partition as usize] = start.offset;
@@ -190,7 +190,7 @@ impl Reader {
                         warn!(%partition, "{}; trying again", error.message);
                     }
                 }
-                Err((_, error)) => return Err(store_error(classified(error))),
+                Err((_, error)) => return Err(store_error(&self.settings.topic, classified(error))),
             }
         }
     }
@@ -205,7 +205,7 @@ impl Reader {
         let (client, places) = (self.settings.admin.clone(), self.places.clone());
         let (wait, committed_only) = (self.settings.wait, self.settings.committed_only);
         let ends = beside(move || Admin { client: &client, wait }.offsets(&places, Place::End, committed_only));
-        joined(ends).await.map_err(store_error)
+        joined(ends).await.map_err(|error| store_error(&self.settings.topic, error))
     }
 }
 

@@ -45,8 +45,20 @@ async fn log(
                 tracing::debug!(topic = name, reason, "asked again");
                 tokio::time::sleep(TOPIC_AGAIN).await;
             }
-            answer => return answer.map_err(|error| format!("topic {name}: {error}")),
+            answer => return answer.map_err(|error| format!("topic {name}: {error}{}", remedy(name, &error))),
         }
+    }
+}
+
+/// What helps where the worker's user may not do something with a topic of its own.
+fn remedy(topic: &str, error: &BrokerError) -> String {
+    match error {
+        BrokerError::Denied(_) => format!(
+            ": the worker's user has to be allowed to read and write the topic, and to create it where it is not there: \
+             kafka-acls.sh --add --allow-principal User:NAME --operation Create --operation Read --operation Write \
+             --topic {topic}"
+        ),
+        BrokerError::Unavailable(_) | BrokerError::Rejected(_) | BrokerError::Fenced(_) => String::new(),
     }
 }
 
@@ -62,7 +74,8 @@ pub async fn shared(settings: &WorkerSettings, group: &DistributedSettings) -> R
     let made = |topic: &InternalTopic| (topic.partitions, topic.replication_factor);
     let asked = &settings.config_topic;
     let described = broker.describe_topics(&[asked]).await.map_err(|error| {
-        format!("config.storage.topic={asked} cannot be looked up at bootstrap.servers={}: {error}", broker.servers())
+        let (servers, remedy) = (broker.servers(), remedy(asked, &error));
+        format!("config.storage.topic={asked} cannot be looked up at bootstrap.servers={servers}: {error}{remedy}")
     })?;
     if let Some(topic) = described.into_iter().flatten().next().filter(|topic| topic.partitions != 1) {
         return Err(format!(

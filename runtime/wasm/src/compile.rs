@@ -104,7 +104,22 @@ impl Compiler {
             let dir = self.cache.display();
             CompileError::Unavailable(format!("compiled code cannot be kept in {dir}: {error}. Make room there"))
         })?;
-        load(engine, &file).map_err(|error| CompileError::Unavailable(format!("compiled code does not load: {error}")))
+        load(engine, &file).map_err(|error| {
+            let remedy = if self.may_not_be_run() {
+                let dir = self.cache.display();
+                format!(
+                    ". {dir} is mounted noexec, but compiled code is run from there: set XDG_CACHE_HOME to a place that is not"
+                )
+            } else {
+                String::new()
+            };
+            CompileError::Unavailable(format!("compiled code does not load: {error:#}{remedy}"))
+        })
+    }
+
+    fn may_not_be_run(&self) -> bool {
+        let mounted = rustix::fs::statvfs(&self.cache);
+        mounted.is_ok_and(|mounted| mounted.f_flag.contains(rustix::fs::StatVfsMountFlags::NOEXEC))
     }
 
     fn file(&self, engine: &Engine, hash: &str) -> PathBuf {

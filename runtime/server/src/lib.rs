@@ -9,6 +9,7 @@ mod logging;
 mod offset_file;
 mod peers;
 mod plugins;
+mod readiness;
 mod rest;
 mod tls;
 mod topic;

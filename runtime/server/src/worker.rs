@@ -28,7 +28,7 @@ use crate::peers::{self, HttpPeers};
 use crate::rest::{App, AppSlot};
 use crate::upload_dir::{UploadDir, UploadMemory};
 use crate::uploads::Uploads;
-use crate::{connector_file, converters::StockConverters, plugins};
+use crate::{connector_file, converters::StockConverters, plugins, readiness};
 
 /// Requests that may wait for the herder.
 const REQUESTS: usize = 64;
@@ -150,6 +150,7 @@ async fn serve(
                 drop(joining);
                 application.ready.store(true, std::sync::atomic::Ordering::Relaxed);
                 tracing::info!(worker = worker_id, "ready");
+                readiness::tell(readiness::READY);
                 tokio::select! {
                     biased;
                     () = signals.received() => Ok(()),
@@ -160,6 +161,7 @@ async fn serve(
         },
     };
     tracing::info!("stopping");
+    readiness::tell(readiness::STOPPING);
     cancel.cancel();
     let panicked = |error| format!("a part of the worker panicked, which is a bug in weir: {error}");
     let ended = herder.await.map_err(panicked)?;

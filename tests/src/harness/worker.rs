@@ -40,6 +40,12 @@ impl Worker {
         Worker::run(command, folder, properties, &[])
     }
 
+    /// A worker that a command of the test's own starts, to which the worker's file is added.
+    pub fn started_by(mut command: Command, folder: &Path, properties: &str) -> Worker {
+        command.stdin(Stdio::null()).stdout(Stdio::null());
+        Worker::spawn(command, folder, properties, &[])
+    }
+
     /// The worker's process id.
     pub fn id(&self) -> u32 {
         self.child.id()

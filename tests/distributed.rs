@@ -2,6 +2,8 @@
 
 #[path = "distributed/recorded.rs"]
 mod recorded;
+#[path = "distributed/rolling.rs"]
+mod rolling;
 #[path = "distributed/takeover.rs"]
 mod takeover;
 

@@ -41,7 +41,10 @@ pub struct Member {
     last_beat: Duration,
     /// Since when it may say that the coordinator is silent.
     last_answer: Duration,
-    /// When the group last answered it as a member.
+    /// When the join or sync that is out was sent.
+    asked: Duration,
+    /// When it sent what the group last answered it as a member. (When the answer came says nothing: it may have been on its
+    /// way, or this process stopped, for longer than a session.)
     confirmed: Duration,
 }
 
@@ -58,6 +61,7 @@ impl Member {
             beating: false,
             last_beat: now,
             last_answer: now,
+            asked: now,
             confirmed: now,
         };
         (member, vec![Effect::Find])
@@ -103,14 +107,14 @@ impl Member {
             Event::Found(answer) => self.found(now, answer, &mut effects),
             Event::Prepared => {
                 if self.phase == Phase::Preparing {
-                    self.join(&mut effects);
+                    self.join(now, &mut effects);
                 }
             }
             Event::Joined(answer) => self.joined(now, answer, &mut effects),
             Event::Decided { generation, assignments } => {
                 if let (Phase::Deciding { protocol }, true) = (&self.phase, generation == self.generation) {
                     self.phase = Phase::Syncing { protocol: protocol.clone() };
-                    effects.push(self.sync(assignments));
+                    effects.push(self.sync(now, assignments));
                 }
             }
             Event::Synced(answer) => self.synced(now, answer, &mut effects),
@@ -131,7 +135,8 @@ impl Member {
         MemberId { member: self.id.clone(), generation: self.generation }
     }
 
-    fn sync(&self, assignments: Vec<(String, Vec<u8>)>) -> Effect {
+    fn sync(&mut self, now: Duration, assignments: Vec<(String, Vec<u8>)>) -> Effect {
+        self.asked = now;
         Effect::Sync { id: self.id(), assignments }
     }
 
@@ -175,8 +180,8 @@ impl Member {
         }
     }
 
-    fn answered(&mut self, now: Duration) {
-        (self.last_answer, self.confirmed) = (now, now);
+    fn answered(&mut self, now: Duration, sent: Duration) {
+        (self.last_answer, self.confirmed) = (now, self.confirmed.max(sent));
     }
 
     /// What it ran may be given to others from now on, so it says at the next join that it runs nothing.
@@ -211,8 +216,8 @@ impl Member {
         effects.push(Effect::Prepare);
     }
 
-    fn join(&mut self, effects: &mut Vec<Effect>) {
-        self.beating = false;
+    fn join(&mut self, now: Duration, effects: &mut Vec<Effect>) {
+        (self.beating, self.asked) = (false, now);
         self.phase = Phase::Joining;
         effects.push(Effect::Join(self.id.clone()));
     }
@@ -240,19 +245,19 @@ impl Member {
             Ok(joined) => {
                 (self.id, self.generation, self.rejoin) = (joined.member, joined.generation, false);
                 (self.beating, self.last_beat) = (false, now);
-                self.answered(now);
+                self.answered(now, self.asked);
                 if joined.leader == self.id {
                     let (protocol, members) = (joined.protocol.clone(), joined.members);
                     self.phase = Phase::Deciding { protocol: joined.protocol };
                     effects.push(Effect::Decide { id: self.id(), protocol, members });
                 } else {
                     self.phase = Phase::Syncing { protocol: joined.protocol };
-                    effects.push(self.sync(Vec::new()));
+                    effects.push(self.sync(now, Vec::new()));
                 }
             }
             Err(Refused::IdRequired(id)) => {
                 self.id = id;
-                self.join(effects);
+                self.join(now, effects);
             }
             Err(Refused::Expelled) => {
                 self.expelled(effects);
@@ -272,12 +277,12 @@ impl Member {
         match answer {
             Ok(assignment) => {
                 (self.phase, self.holds) = (Phase::Stable, true);
-                self.answered(now);
+                self.answered(now, self.asked);
                 effects.push(Effect::Assigned { id: self.id(), protocol, assignment });
                 self.settle(effects);
             }
             Err(Refused::Fatal(why)) => self.end(why, effects),
-            Err(refused) => self.join_anew(now, refused, effects),
+            Err(refused) => self.join_anew(now, self.asked, refused, effects),
         }
     }
 
@@ -287,23 +292,23 @@ impl Member {
             return;
         }
         match answer {
-            Ok(()) => self.answered(now),
+            Ok(()) => self.answered(now, self.last_beat),
             Err(Refused::Loading) => {}
             Err(Refused::Fatal(why)) => self.end(why, effects),
-            Err(Refused::Rebalancing) if self.phase != Phase::Stable => self.answered(now),
-            Err(refused) => self.join_anew(now, refused, effects),
+            Err(Refused::Rebalancing) if self.phase != Phase::Stable => self.answered(now, self.last_beat),
+            Err(refused) => self.join_anew(now, self.last_beat, refused, effects),
         }
     }
 
     /// After a sync or a beat was refused.
-    fn join_anew(&mut self, now: Duration, refused: Refused, effects: &mut Vec<Effect>) {
+    fn join_anew(&mut self, now: Duration, sent: Duration, refused: Refused, effects: &mut Vec<Effect>) {
         if refused == Refused::NoCoordinator {
             return self.lose_coordinator(now, effects);
         }
         self.rejoin = true;
         match refused {
             Refused::Expelled => self.expelled(effects),
-            Refused::Rebalancing => self.answered(now),
+            Refused::Rebalancing => self.answered(now, sent),
             Refused::Loading | Refused::NoCoordinator | Refused::IdRequired(_) | Refused::Fatal(_) => {
                 self.last_answer = now;
             }

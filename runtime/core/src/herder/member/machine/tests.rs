@@ -104,12 +104,32 @@ fn a_coordinator_that_is_away_for_a_heartbeat_costs_what_runs_and_one_that_is_ba
     assert_eq!(member.wake_at(), Some(4_102 * MS));
     assert!(member.on(4_102 * MS, Event::Tick).contains(&Effect::Beat(m1(1))));
     member.on(4_103 * MS, Event::Beaten(Ok(())));
-    assert_eq!(member.session_until(), Some(14_103 * MS));
+    assert_eq!(member.session_until(), Some(14_102 * MS));
 
     let mut member = stable();
     lose(&mut member);
     assert_eq!(member.on(7_000 * MS, Event::Tick), [Effect::GiveUp, Effect::Find]);
     assert_eq!(member.on(7_001 * MS, Event::Found(Ok(()))), [Effect::Prepare], "it says that it runs nothing");
+}
+
+#[test]
+fn an_answer_that_was_long_on_its_way_does_not_make_a_member_of_one_that_was_put_out_meanwhile() {
+    let mut member = stable();
+    assert_eq!(member.on(3_000 * MS, Event::Tick), [Effect::Beat(m1(1))]);
+    // The process was stopped; what had come by then is read first.
+    assert_eq!(member.on(30_000 * MS, Event::Beaten(Ok(()))), []);
+    assert_eq!(member.session_until(), Some(13_000 * MS));
+    assert_eq!(member.on(30_000 * MS, Event::Tick), [Effect::Beat(m1(1))]);
+    let effects = member.on(30_001 * MS, Event::Beaten(Err(Refused::Expelled)));
+    assert_eq!(effects, [Effect::GiveUp, Effect::Prepare]);
+
+    let mut member = stable();
+    member.on(MS, Event::Rejoin);
+    member.on(2 * MS, Event::Prepared);
+    assert!(matches!(member.on(30_000 * MS, joined(2, "m2"))[..], [Effect::Sync { .. }]));
+    assert_eq!(member.session_until(), Some(10_002 * MS));
+    member.on(30_001 * MS, Event::Synced(Ok(vec![7])));
+    assert_eq!(member.session_until(), Some(40_000 * MS));
 }
 
 #[test]

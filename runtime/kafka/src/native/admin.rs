@@ -1,5 +1,6 @@
 //! What is asked of brokers: topics, configurations, offsets. Every call here waits.
 
+use std::collections::BTreeSet;
 use std::ffi::c_char;
 use std::ptr;
 use std::time::{Duration, Instant};
@@ -240,8 +241,35 @@ impl Admin<'_> {
         let until = Instant::now() + self.wait.min(LEADERS_WITHIN);
         loop {
             match self.offsets_once(partitions, place, committed) {
-                Err(e) if moves(e.code) && Instant::now() < until => std::thread::sleep(LEADERS_PAUSE),
+                Err(e) if moves(e.code) && Instant::now() < until => {
+                    std::thread::sleep(LEADERS_PAUSE);
+                    self.look_for_leaders(partitions, until);
+                }
                 answered => return answered,
+            }
+        }
+    }
+
+    /// Has the client ask anew who leads partitions. Where it asks for offsets only, it goes for minutes by what it knows,
+    /// though the leaders that it asks turn it away.
+    fn look_for_leaders(&self, partitions: &[TopicPartition], until: Instant) {
+        let topics: BTreeSet<&str> = partitions.iter().map(|at| &*at.topic).collect();
+        for topic in topics {
+            let (name, mut metadata) = (c_string(topic), ptr::null());
+            let wait_ms =
+                i32::try_from(until.saturating_duration_since(Instant::now()).as_millis()).unwrap_or(i32::MAX);
+            // SAFETY: the client is alive; name, topic and metadata are owned here.
+            unsafe {
+                let topic = sys::rd_kafka_topic_new(self.client.rk(), name.as_ptr(), ptr::null_mut());
+                if topic.is_null() {
+                    continue;
+                }
+                // What cannot be asked now is asked again after the next refusal.
+                let asked = sys::rd_kafka_metadata(self.client.rk(), 0, topic, &mut metadata, wait_ms);
+                if asked == RDKafkaRespErr::RD_KAFKA_RESP_ERR_NO_ERROR {
+                    sys::rd_kafka_metadata_destroy(metadata);
+                }
+                sys::rd_kafka_topic_destroy(topic);
             }
         }
     }

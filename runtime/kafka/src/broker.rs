@@ -107,6 +107,17 @@ impl KafkaBroker {
         Ok(KafkaBroker { bootstrap, admin_properties, log_producer, log_reader, native, worker, wait, admin, warned })
     }
 
+    /// The cluster, with appends to its logs that are in the log or given up after so long, also where a worker's file lets
+    /// producers try for longer.
+    pub fn appends_within(mut self, most: Duration) -> KafkaBroker {
+        let most = most.as_millis().max(1);
+        let own = self.log_producer.get("message.timeout.ms").and_then(|own| own.parse().ok());
+        // Zero is for ever.
+        let least = own.filter(|own| *own > 0).map_or(most, |own: u128| own.min(most));
+        self.log_producer.insert("message.timeout.ms".into(), least.to_string());
+        self
+    }
+
     /// `bootstrap.servers`
     pub fn servers(&self) -> &str {
         &self.bootstrap
@@ -403,6 +414,19 @@ mod tests {
         assert_eq!((mapped["linger.ms"].as_str(), mapped.get("bogus")), ("7", None));
         let own = broker.mapped(ClientKind::Producer, &settings(&[("bogus", "2")])).unwrap_err();
         assert!(own.to_string().contains("bogus=2"), "{own}");
+    }
+
+    #[test]
+    fn appends_to_logs_are_bounded_and_never_made_longer() {
+        let within = |more: &[(&str, &str)], most| {
+            let given = [&[("bootstrap.servers", "a:1")], more].concat();
+            let broker = KafkaBroker::new(&settings(&given)).unwrap().appends_within(Duration::from_secs(most));
+            broker.log_producer["message.timeout.ms"].clone()
+        };
+        assert_eq!(within(&[], 10), "10000");
+        assert_eq!(within(&[("delivery.timeout.ms", "4000")], 10), "4000");
+        assert_eq!(within(&[("librdkafka.message.timeout.ms", "0")], 10), "10000");
+        assert_eq!(within(&[], 600), "120000");
     }
 
     #[test]

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use tokio::sync::mpsc;
 use weir_core::model::{Config, Fault, OptionalCalls, RawRecords, Subscription, TaskId};
-use weir_core::port::{Broker, ConsumerPolled, NewTopic};
+use weir_core::port::{Broker, ConsumerPolled, NewTopic, Session};
 use weir_core::process::Converters;
 use weir_core::store::OffsetStore;
 use weir_core::task::{Command, Grace, SinkParts, SourceParts, TaskState, run_sink, run_source};

@@ -281,3 +281,23 @@ async fn a_guest_that_is_busy_for_no_time_at_all_does_not_keep_its_task_from_sto
     assert_eq!(task.stop().await, [TaskState::Running, TaskState::Unassigned]);
     assert!(puts(&diary).len() < OFTEN, "it stopped in the middle");
 }
+
+#[tokio::test(start_paused = true)]
+async fn beyond_the_session_of_its_worker_a_sink_commits_nothing_until_it_is_back() {
+    let world = world().await;
+    fill(&world, &["a", "b"]).await;
+    let (session, diary) = (Arc::new(Session::default()), Diary::default());
+    let within = |parts: &mut SinkParts| parts.grace.session = Some(session.clone());
+    let task = sink_with(&world, fake_sink(vec![], &diary), "topic", within).await;
+    task.until("the put", || diary.all().contains(&"put a b".to_owned())).await;
+    task.idle().await;
+    assert_eq!(committed(&world).await, None);
+    assert!(!diary.all().contains(&"pre-commit".to_owned()), "nor is it made ready: {:?}", diary.all());
+    session.extend_to(Some(tokio::time::Instant::now() + Duration::from_secs(1_000)));
+    task.until("the commit", || diary.all().contains(&"pre-commit".to_owned())).await;
+    session.extend_to(None);
+    fill(&world, &["c"]).await;
+    task.until("the last put", || diary.all().contains(&"put c".to_owned())).await;
+    task.stop().await;
+    assert_eq!(committed(&world).await, Some(2), "what it put last is another worker's to put again");
+}

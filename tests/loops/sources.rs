@@ -253,3 +253,27 @@ async fn what_is_written_is_committed_while_the_next_topic_cannot_be_made() {
     assert_eq!(stored(&world).await.as_deref(), Some("{\"n\":1}"));
     assert_eq!(task.stop().await, [TaskState::Running, TaskState::Unassigned]);
 }
+
+#[tokio::test(start_paused = true)]
+async fn beyond_the_session_of_its_worker_a_source_sends_nothing_until_it_is_back_or_told_to_stop() {
+    let world = world().await;
+    let (session, diary) = (Arc::new(Session::default()), Diary::default());
+    let holds = || session.extend_to(Some(tokio::time::Instant::now() + Duration::from_secs(1_000)));
+    holds();
+    let guest = FakeSource::new(vec![texts(&["a"])], diary.clone());
+    let polls = guest.polls.clone();
+    let task = source_of(&world, guest, |parts| parts.grace.session = Some(session.clone())).await;
+    let told = |what: &str| diary.all().contains(&what.to_owned());
+    task.until("the first", || told("acknowledged 1 at topic-0@0")).await;
+    session.extend_to(None);
+    polls.lock().unwrap().push_back(texts(&["b"]));
+    task.idle().await;
+    assert_eq!(content(&world).await, ["a"], "another worker may have read it by now");
+    holds();
+    task.until("the second", || told("acknowledged 2 at topic-0@1")).await;
+    session.extend_to(None);
+    polls.lock().unwrap().push_back(texts(&["c"]));
+    task.idle().await;
+    assert_eq!(task.stop().await.last(), Some(&TaskState::Unassigned));
+    assert_eq!(content(&world).await, ["a", "b"]);
+}

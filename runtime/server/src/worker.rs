@@ -310,6 +310,7 @@ async fn start(
         data: data.clone(),
         statuses: statuses.clone(),
         tasks: Arc::default(),
+        session: joining.as_ref().map(|(_, grouped)| grouped.session.clone()),
     });
     let (requests, queue) = mpsc::channel(REQUESTS);
     let ceilings =

@@ -9,8 +9,8 @@ use crate::model::{Ceilings, ClassKind, Config, ConverterRole, Fault, Grants, Pr
 use crate::observe::{ObservedTask, TaskCounts, Tasks};
 use crate::plugin::{Found, Registry, grants};
 use crate::port::{
-    Broker, ClientSettings, ConnectorKind, Consumer, Context, Converter, ConverterFactory, Producer, Step, StepGuard,
-    Transformations,
+    Broker, ClientSettings, ConnectorKind, Consumer, Context, Converter, ConverterFactory, Producer, Session, Step,
+    StepGuard, Transformations,
 };
 use crate::process::{Chain, ChainSegmentPlace, Converters, Gate};
 use crate::settings::{ConnectorSettings, StepSettings, WorkerSettings};
@@ -114,6 +114,8 @@ pub struct Builder {
     pub statuses: SharedStatuses,
     /// Where tasks show what they count.
     pub tasks: Arc<Tasks>,
+    /// For how long tasks may write, where the worker is one of a group.
+    pub session: Option<Arc<Session>>,
 }
 
 impl Builder {
@@ -208,7 +210,8 @@ impl Builder {
     ) -> RunningTask {
         let builder = self.clone();
         let version = self.connector_class(&settings).ok().map(|found| found.class.version);
-        RunningTask::start(&self.data, id, version, self.statuses.clone(), move |desk| async move {
+        let (statuses, session) = (self.statuses.clone(), self.session.clone());
+        RunningTask::start(&self.data, id, version, statuses, session, move |desk| async move {
             let run = builder.run_task(desk, settings, config, ceilings, paused);
             run.await.map_err(|failure| TaskFailure { trace: failure.to_string() })
         })

@@ -1,21 +1,41 @@
-//! Guest calls of a task that may be asked to stop: each ends, or is dropped when the time to stop gracefully is over.
+//! How a task ends, and how long it may write: guest calls of a task that may be asked to stop each end, or are dropped
+//! when the time to stop gracefully is over.
 
 use std::future::Future;
+use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
 
 use crate::model::Fault;
+use crate::port::Session;
 
-/// The two moments of a task's end.
+/// The two moments of a task's end, and what it may do before.
 #[derive(Clone, Debug, Default)]
 pub struct Grace {
     /// The task is asked to stop; its guest can see it.
     pub stopping: CancellationToken,
     /// Whatever still runs is given up.
     pub over: CancellationToken,
+    /// For how long its worker may take itself for a member of its group; none in a worker of its own.
+    pub session: Option<Arc<Session>>,
 }
 
 impl Grace {
+    /// Whether the task is its worker's for certain: nobody else was told to run it.
+    pub fn is_ours(&self) -> bool {
+        self.session.as_ref().is_none_or(|session| session.holds())
+    }
+
+    /// Waits until the task is its worker's for certain; answers whether it became so before it was asked to stop.
+    pub async fn ours(&self) -> bool {
+        let Some(session) = self.session.as_ref().filter(|_| !self.is_ours()) else { return true };
+        tokio::select! {
+            biased;
+            () = self.stopping.cancelled() => false,
+            () = session.begun() => true,
+        }
+    }
+
     /// Waits for a call of the guest, at most until grace is over.
     pub async fn call<T>(
         &self,

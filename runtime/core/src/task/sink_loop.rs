@@ -410,6 +410,11 @@ impl Sink {
         if current.is_empty() || !self.guest_started {
             return Ok(());
         }
+        // Beyond the session another worker may run this task already: it begins where that one has committed.
+        if !self.parts.grace.is_ours() {
+            tracing::warn!(task = %self.parts.id, "no offsets are committed while the worker is no member of its group");
+            return Ok(());
+        }
         let answer = if self.parts.wants.pre_commit {
             match self.parts.grace.call("pre-commit", self.parts.guest.pre_commit(&current)).await {
                 Ok(answer) => answer,

@@ -292,6 +292,10 @@ impl Source {
         if let Err(event) = self.make_topics(&raw).await {
             return Some(event);
         }
+        // Beyond the session another worker may run this task already, and reads what it has stored.
+        if raw.rows > 0 && !self.parts.grace.ours().await {
+            return Some(Event::Stop);
+        }
         if raw.rows > 0
             && let Err(error) = self.parts.producer.send(raw, &tickets)
         {

@@ -9,6 +9,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
 use crate::model::TaskId;
+use crate::port::Session;
 use crate::task::{Command, Grace, TaskFailure, TaskState};
 
 use super::SharedStatuses;
@@ -37,19 +38,20 @@ pub struct Desk {
 }
 
 impl RunningTask {
-    /// Starts a task on the data runtime. A failure that keeps it from running, and a panic, are told as its state.
+    /// Starts a task on the data runtime, which writes nothing beyond the worker's session. A failure that keeps it from running, and a panic, are told as its state.
     pub fn start<F>(
         data: &tokio::runtime::Handle,
         id: TaskId,
         version: Option<String>,
         statuses: SharedStatuses,
+        session: Option<Arc<Session>>,
         run: impl FnOnce(Desk) -> F + Send + 'static,
     ) -> RunningTask
     where
         F: Future<Output = Result<(), TaskFailure>> + Send + 'static,
     {
         let (commands, told) = mpsc::channel(COMMANDS);
-        let grace = Grace::default();
+        let grace = Grace { session, ..Grace::default() };
         let reported = id.clone();
         let report: Arc<dyn Fn(TaskState) + Send + Sync> =
             Arc::new(move |state| statuses.task(&reported, state, version.as_deref()));

@@ -161,6 +161,7 @@ impl World {
             data: tokio::runtime::Handle::current(),
             statuses: store.clone(),
             tasks: Arc::default(),
+            session: Some(session.clone()),
         });
         let (requests, queue) = mpsc::channel(64);
         let group = GroupSettings {

@@ -102,8 +102,12 @@ impl Herd {
         };
         let written = tokio::select! {
             biased;
-            written = self.configs.write(records) => written.map_err(|error| failed(&error.to_string())),
-            () = lapsed => Err(failed("this worker lost its place in the group")),
+            written = self.configs.write(records) => written.map_err(|error| match error {
+                StoreError::Fenced => HerderError::Rebalancing,
+                error => failed(&error.to_string()),
+            }),
+            // Whether it is written nobody knows; a round follows in any case, after which it may be asked again.
+            () = lapsed => Err(HerderError::Rebalancing),
             () = sleep(WRITE) => Err(failed("the config topic did not answer in time")),
         };
         self.apply(written?);

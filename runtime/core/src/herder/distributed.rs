@@ -276,13 +276,15 @@ impl Distributed {
             let work = self.configured();
             let configured = Configured { work: &work, offset: self.herd.configs.offset(), fresh };
             let completed = self.place.completed();
-            let question = Question { leader, generation, completed, protocol, members };
+            let before = (completed >= 0 && completed == generation - 1).then(|| self.place.protocol());
+            let question = Question { leader, generation, completed, protocol, before, members };
             match decide(&mut self.assignor, self.began.elapsed(), configured, question) {
                 Decision::Read => {
                     self.read().await;
                     fresh = true;
                 }
-                Decision::Assign { assignments, owners, unreadable } => {
+                Decision::Assign { assignments, owners, unreadable, again } => {
+                    self.herd.regroup |= again;
                     for (member, error) in unreadable {
                         tracing::warn!(member, %error, "a member's metadata cannot be read, so it gets nothing to run");
                     }

@@ -31,6 +31,8 @@ pub struct Question<'a> {
     pub completed: i32,
     /// The sub-protocol that all members know.
     pub protocol: GroupProtocol,
+    /// The sub-protocol of the round before, as far as this leader was in it.
+    pub before: Option<GroupProtocol>,
     /// Every member with its metadata.
     pub members: &'a [(String, Vec<u8>)],
 }
@@ -57,6 +59,8 @@ pub enum Decision {
         owners: BTreeMap<String, Owner>,
         /// Members whose metadata could not be read, which get nothing to run.
         unreadable: Vec<(String, Malformed)>,
+        /// Whether another round has to follow at once.
+        again: bool,
     },
 }
 
@@ -80,8 +84,13 @@ pub fn decide(
         return Decision::Read;
     }
     let mismatch = furthest > configured.offset;
+    // In an eager round nobody says what runs, since all of it was stopped; but after another kind of round it was not. So
+    // this one hands out nothing, and everybody has stopped before the next.
+    let stops = question.protocol == GroupProtocol::Eager
+        && question.before != Some(GroupProtocol::Eager)
+        && question.members.len() > 1;
     let round = match question.protocol {
-        _ if mismatch => Round::default(),
+        _ if mismatch || stops => Round::default(),
         GroupProtocol::Eager => eager(configured.work, states.keys().copied()),
         GroupProtocol::Compatible | GroupProtocol::Sessioned => {
             let members = states.iter().map(|(member, state)| ((*member).clone(), state.runs.clone())).collect();
@@ -110,7 +119,7 @@ pub fn decide(
         (member.clone(), Owner { url, runs: told.runs.clone() })
     };
     let owners = round.members.iter().map(owner).collect();
-    Decision::Assign { assignments, owners, unreadable }
+    Decision::Assign { assignments, owners, unreadable, again: stops }
 }
 
 #[cfg(test)]
@@ -134,7 +143,8 @@ mod tests {
         (offset, fresh): (i64, bool),
     ) -> Decision {
         let mut assignor = IncrementalAssignor::new(Duration::ZERO);
-        let question = Question { leader: "a", generation: 1, completed: -1, protocol, members };
+        let before = Some(protocol);
+        let question = Question { leader: "a", generation: 1, completed: -1, protocol, before, members };
         decide(&mut assignor, Duration::ZERO, Configured { work, offset, fresh }, question)
     }
 
@@ -170,6 +180,23 @@ mod tests {
         assert!(told(&decision).iter().all(|(_, told)| told.mismatch && told.offset == 9 && told.assigned.is_empty()));
         let decision = ask(protocol, &members, &work, (11, true));
         assert!(told(&decision).iter().all(|(_, told)| !told.mismatch && told.offset == 11));
+    }
+
+    #[test]
+    fn the_first_eager_round_after_another_kind_hands_out_nothing_and_is_followed_by_one_that_does() {
+        let (eager, work) = (GroupProtocol::Eager, configured(&["x", "y"]));
+        let members = [member("a", 5, eager), member("b", 5, eager)];
+        let decide = |before, members: &[(String, Vec<u8>)]| {
+            let question = Question { leader: "a", generation: 2, completed: 1, protocol: eager, before, members };
+            let configured = Configured { work: &work, offset: 5, fresh: false };
+            let decision = decide(&mut IncrementalAssignor::new(Duration::ZERO), Duration::ZERO, configured, question);
+            let Decision::Assign { again, .. } = decision else { panic!("{decision:?}") };
+            (again, told(&decision).iter().all(|(_, told)| told.assigned.is_empty() && !told.mismatch))
+        };
+        assert_eq!(decide(Some(GroupProtocol::Compatible), &members), (true, true));
+        assert_eq!(decide(None, &members), (true, true), "it was not in that round");
+        assert_eq!(decide(Some(eager), &members), (false, false));
+        assert_eq!(decide(None, &members[..1]), (false, false), "there is nobody else");
     }
 
     #[test]

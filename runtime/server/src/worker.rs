@@ -324,6 +324,7 @@ async fn start(
                 protocol: group.protocol,
                 max_delay: group.max_delay,
                 sync_timeout: group.sync_timeout,
+                unsync_backoff: group.unsync_backoff,
             };
             let (builder, view, cancel) = (builder.clone(), view.clone(), cancel.clone());
             let herder = Distributed::new(builder, view, configs, (member, peers), settings, queue, cancel);

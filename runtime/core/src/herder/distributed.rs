@@ -1,6 +1,9 @@
 //! A distributed worker's herder: one of a group in which each runs what the leader assigns to it. Every change goes to
 //! the config topic first; what comes back from there, and each round of the group, is planned and carried out.
 
+mod backoff;
+mod catch_up;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -24,6 +27,8 @@ use super::membership::{Membership, Told, Wish};
 use super::place::{Place, Whose};
 use super::request::{HerderError, Request, View};
 
+use backoff::Backoff;
+
 /// How long statuses may take to be written before the worker joins without them.
 const FLUSH: Duration = Duration::from_secs(3);
 /// How long a request waits for a round to end before it is refused.
@@ -46,6 +51,8 @@ pub struct GroupSettings {
     pub max_delay: Duration,
     /// `worker.sync.timeout.ms`
     pub sync_timeout: Duration,
+    /// `worker.unsync.backoff.ms`
+    pub unsync_backoff: Duration,
 }
 
 /// What became of a task set that was sent to the leader.
@@ -74,8 +81,9 @@ pub struct Distributed {
     revoking: bool,
     /// When it joins again so that what a lost member ran is given to others.
     rejoin_at: Option<Instant>,
-    /// The position in the config topic that it has to reach before it starts anything.
-    behind: Option<i64>,
+    /// When it tries to come back, after it stepped out of the group because it could not read the config topic.
+    out_until: Option<Instant>,
+    backoff: Backoff,
     /// Task sets on their way to the leader.
     submitted: JoinSet<Submitted>,
     /// Whose they are.
@@ -114,7 +122,8 @@ impl Distributed {
             preparing: None,
             revoking: false,
             rejoin_at: None,
-            behind: None,
+            out_until: None,
+            backoff: Backoff::default(),
             submitted: JoinSet::new(),
             submitting: BTreeSet::new(),
             unstored: BTreeMap::new(),
@@ -134,7 +143,7 @@ impl Distributed {
             tokio::select! {
                 biased;
                 () = self.cancel.cancelled() => return Ok(()),
-                () = self.herd.configs.news(false) => {}
+                () = self.herd.configs.news() => {}
             }
         }
         self.herd.regroup = false;
@@ -142,13 +151,13 @@ impl Distributed {
             // Beyond its session a worker starts nothing: it is about to be told to stop everything.
             let session = self.membership.session.clone();
             let lapsed = !session.holds() && !self.place.mine.is_empty();
-            if self.behind.is_none() && !lapsed {
+            if !lapsed {
                 self.herd.carry_out(Some(&self.place.mine));
             }
             self.herd.answer_waiters();
             self.ask_for_rounds();
             let idle = self.herd.running.slots.holds_only(&self.place.mine);
-            let ready = self.preparing.filter(|_| idle && self.behind.is_none());
+            let ready = self.preparing.filter(|_| idle);
             let statuses = self.herd.view.statuses.clone();
             let flush_until = ready.map_or_else(Instant::now, |(_, until)| until);
             let patience = self.waiting.first().map(|(until, _)| *until);
@@ -169,6 +178,7 @@ impl Distributed {
                 () = sleep_until(self.rejoin_at.unwrap_or(self.began)), if self.rejoin_at.is_some() => {
                     (self.rejoin_at, self.herd.regroup) = (None, true);
                 }
+                () = sleep_until(self.out_until.unwrap_or(self.began)), if self.out_until.is_some() => self.come_back().await,
                 Some(done) = self.submitted.join_next() => self.was_submitted(done),
                 () = sleep_until(self.store_at), if !self.unstored.is_empty() => self.store_again().await,
                 // What was put off is carried out.
@@ -176,7 +186,7 @@ impl Distributed {
                 () = sleep_until(self.key_at), if self.place.leads() => self.renew_key().await,
                 () = sleep_until(self.forget_at), if self.place.leads() && !self.regrouping => self.forget_what_is_gone(),
                 () = sleep_until(patience.unwrap_or(self.began)), if patience.is_some() => self.lose_patience(),
-                () = self.herd.configs.news(self.behind.is_some()) => drop(self.read().await),
+                () = self.herd.configs.news() => drop(self.read().await),
                 request = self.requests.recv() => match request {
                     Some(request) => self.request(request).await,
                     None => break Ok(()),
@@ -198,8 +208,9 @@ impl Distributed {
         };
         if let Some(error) = &failed {
             tracing::warn!(error, "the config topic cannot be read, which is tried again");
+            // There is other work to be done in between.
+            self.herd.configs.put_off();
         }
-        self.behind = self.behind.filter(|offset| self.herd.configs.offset() < *offset);
         failed.is_none()
     }
 
@@ -207,6 +218,9 @@ impl Distributed {
     fn ask_for_rounds(&mut self) {
         if self.revoking && self.herd.running.slots.holds_only(&self.place.mine) {
             (self.revoking, self.herd.regroup) = (false, true);
+        }
+        if self.out_until.is_some() {
+            return;
         }
         // What it joins with says how far it has read; while it prepares, that is still to be said.
         if std::mem::take(&mut self.herd.regroup) && self.preparing.is_none() {
@@ -231,14 +245,15 @@ impl Distributed {
                 }
             }
             Told::Decide { generation, leader, protocol, members } => {
-                let assignments = self.decide(generation, &leader, &protocol, &members).await;
-                self.wish(Wish::Decided { generation, assignments });
+                if let Some(assignments) = self.decide(generation, &leader, &protocol, &members).await {
+                    self.wish(Wish::Decided { generation, assignments });
+                }
             }
             Told::Assigned { id, protocol, assignment } => self.assigned(id, &protocol, &assignment).await,
             Told::GiveUp => {
                 tracing::warn!("this worker lost its place in the group and stops what it runs");
                 self.regrouping = true;
-                (self.rejoin_at, self.revoking, self.behind) = (None, false, None);
+                (self.rejoin_at, self.revoking) = (None, false);
                 self.place.give_up();
             }
             Told::End(_) => {} // the loop ends with it
@@ -262,15 +277,15 @@ impl Distributed {
         Work { connectors: state.connectors().keys().cloned().collect(), tasks: tasks.collect() }
     }
 
-    /// What everybody is told, by this worker as the leader.
+    /// What everybody is told, by this worker as the leader; none when it cannot know, and leads no longer.
     async fn decide(
         &mut self,
         generation: i32,
         leader: &str,
         protocol: &str,
         members: &[(String, Vec<u8>)],
-    ) -> Vec<(String, Vec<u8>)> {
-        let Some(protocol) = GroupProtocol::of_name(protocol) else { return Vec::new() };
+    ) -> Option<Vec<(String, Vec<u8>)>> {
+        let Some(protocol) = GroupProtocol::of_name(protocol) else { return Some(Vec::new()) };
         let mut fresh = false;
         loop {
             let work = self.configured();
@@ -279,9 +294,10 @@ impl Distributed {
             let before = (completed >= 0 && completed == generation - 1).then(|| self.place.protocol());
             let question = Question { leader, generation, completed, protocol, before, members };
             match decide(&mut self.assignor, self.began.elapsed(), configured, question) {
+                Decision::Read if self.read().await => fresh = true,
                 Decision::Read => {
-                    self.read().await;
-                    fresh = true;
+                    self.step_out();
+                    return None;
                 }
                 Decision::Assign { assignments, owners, unreadable, again } => {
                     self.herd.regroup |= again;
@@ -290,7 +306,7 @@ impl Distributed {
                     }
                     self.place.owners = owners;
                     self.forget_what_is_gone();
-                    return assignments;
+                    return Some(assignments);
                 }
             }
         }
@@ -313,6 +329,10 @@ impl Distributed {
             self.rejoin_at = Some(Instant::now() + AGAIN);
             return;
         };
+        let (offset, mismatch) = (assignment.offset, assignment.mismatch);
+        if self.herd.configs.offset() < offset && !self.catch_up(offset).await {
+            return self.step_out();
+        }
         tracing::info!(
             generation = id.generation,
             leader = assignment.leader_url,
@@ -326,16 +346,10 @@ impl Distributed {
         self.regrouping = false;
         self.revoking = !assignment.revoked.is_empty();
         self.rejoin_at = (!assignment.delay.is_zero()).then(|| Instant::now() + assignment.delay);
-        let (offset, mismatch) = (assignment.offset, assignment.mismatch);
         self.place.assigned(id, protocol, assignment);
         self.herd.view.signs.store(self.place.signs(), Ordering::Relaxed);
-        let read = self.herd.configs.offset();
-        if read < offset {
-            self.behind = Some(offset);
-            self.read().await;
-        }
         // Whoever has read further than the leader, or was told that somebody has, joins again.
-        self.herd.regroup |= mismatch || read > offset;
+        self.herd.regroup |= mismatch || self.herd.configs.offset() > offset;
         if self.place.leads() {
             self.renew_key().await;
         }

@@ -34,8 +34,10 @@ pub enum Wish {
         /// Everybody's assignments.
         assignments: Vec<(String, Vec<u8>)>,
     },
-    /// It wants a rebalance.
+    /// It wants a rebalance, or to come back after it stepped out.
     Rejoin,
+    /// It cannot keep up with the group: leave it, until it wishes to join again. It is to run nothing by then.
+    StepOut,
 }
 
 /// What its membership tells the herder.
@@ -135,6 +137,7 @@ impl Run {
                 wish = wishes.recv() => match wish {
                     None => Event::Leave,
                     Some(Wish::Rejoin) => Event::Rejoin,
+                    Some(Wish::StepOut) => Event::StepOut,
                     Some(Wish::Decided { generation, assignments }) => Event::Decided { generation, assignments },
                     Some(Wish::Prepared { number, .. }) if number != self.prepares => continue,
                     Some(Wish::Prepared { protocols, .. }) => { self.protocols = protocols; Event::Prepared }
@@ -186,6 +189,15 @@ impl Run {
                 Effect::GiveUp => self.tell(Told::GiveUp),
                 Effect::End(why) => self.tell(Told::End(why)),
                 Effect::Leave(member) => self.leaving = Some(member),
+                Effect::StepOut(member) => {
+                    self.beating = Box::pin(pending());
+                    self.asking = Box::pin(async move {
+                        if !member.is_empty() {
+                            let _ = tokio::time::timeout(LEAVE, coordinator.leave(&member)).await;
+                        }
+                        Event::Left
+                    });
+                }
             }
         }
     }

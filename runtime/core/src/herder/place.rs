@@ -87,6 +87,11 @@ impl Place {
         matches!((&self.me, &self.last), (Some(me), Some(last)) if me.member == last.leader)
     }
 
+    /// The sub-protocol of its last assignment, at first the best that it offers.
+    pub fn protocol(&self) -> GroupProtocol {
+        self.protocol
+    }
+
     /// Whether requests between workers are signed.
     pub fn signs(&self) -> bool {
         self.protocol == GroupProtocol::Sessioned

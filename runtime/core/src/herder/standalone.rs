@@ -57,7 +57,7 @@ impl Standalone {
                     }
                 }
                 () = tokio::time::sleep_until(self.store_at), if !self.unstored.is_empty() => self.store_again().await,
-                () = self.herd.configs.news(false) => self.read().await,
+                () = self.herd.configs.news() => self.read().await,
                 request = self.requests.recv() => match request {
                     Some(request) => self.herd.handle(request).await,
                     None => break,

@@ -33,6 +33,8 @@ pub struct DistributedSettings {
     pub max_delay: Duration,
     /// `worker.sync.timeout.ms`
     pub sync_timeout: Duration,
+    /// `worker.unsync.backoff.ms`
+    pub unsync_backoff: Duration,
     /// `inter.worker.key.generation.algorithm`, and that of signatures.
     pub key_algorithm: String,
     /// `inter.worker.key.size` in bits; none for the algorithm's own.
@@ -98,6 +100,7 @@ impl DistributedSettings {
             },
             max_delay: reader.millis("scheduled.rebalance.max.delay.ms", millis(300_000)),
             sync_timeout: reader.millis("worker.sync.timeout.ms", millis(3_000)),
+            unsync_backoff: reader.millis("worker.unsync.backoff.ms", millis(300_000)),
             key_algorithm: key_algorithm.to_owned(),
             key_bits: reader
                 .get("inter.worker.key.size")

@@ -69,12 +69,16 @@ impl ConfigStore {
         Ok(records)
     }
 
-    /// Waits until it is to be read: there is more, or a reading that failed is due again. With `again` it is to be read
-    /// from time to time in any case. Cancel safe.
-    pub async fn news(&mut self, again: bool) {
+    /// Puts off what is to be read: whoever reads gave up waiting.
+    pub fn put_off(&mut self) {
+        self.read_at = Instant::now() + AGAIN;
+    }
+
+    /// Waits until it is to be read: there is more, or a reading that failed is due again. Cancel safe.
+    pub async fn news(&mut self) {
         tokio::select! {
             biased;
-            () = sleep_until(self.read_at), if self.unread || again => {}
+            () = sleep_until(self.read_at), if self.unread => {}
             changed = self.reader.changed(), if !self.unread => {
                 if changed.is_err() {
                     sleep(AGAIN).await;

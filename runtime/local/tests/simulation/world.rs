@@ -169,6 +169,7 @@ impl World {
             protocol: self.protocol,
             max_delay: DELAY,
             sync_timeout: Duration::from_secs(3),
+            unsync_backoff: Duration::from_secs(5),
         };
         let peers = Arc::new(Neighbours { world: Arc::downgrade(self), link: link.clone(), number });
         let configs = ConfigStore::open(configs).await.unwrap();

@@ -22,6 +22,8 @@ enum Phase {
     Syncing { protocol: String },
     /// It has its assignment.
     Stable,
+    /// It stepped out of the group until the herder wants to join again, and whether it has left by now.
+    Out { left: bool },
     /// It left, or ended.
     Gone,
 }
@@ -101,7 +103,15 @@ impl Member {
             _ if self.phase == Phase::Gone => {}
             Event::Rejoin => {
                 self.rejoin = true;
+                self.come_back(now, &mut effects);
                 self.settle(&mut effects);
+            }
+            Event::StepOut => self.step_out(&mut effects),
+            Event::Left => {
+                if matches!(self.phase, Phase::Out { .. }) {
+                    self.phase = Phase::Out { left: true };
+                    self.come_back(now, &mut effects);
+                }
             }
             Event::Tick => self.tick(now, &mut effects),
             Event::Found(answer) => self.found(now, answer, &mut effects),
@@ -127,7 +137,7 @@ impl Member {
     fn beats(&self) -> bool {
         match self.phase {
             Phase::Preparing | Phase::Deciding { .. } | Phase::Syncing { .. } | Phase::Stable => self.generation >= 0,
-            Phase::Seeking { .. } | Phase::Joining | Phase::Waiting { .. } | Phase::Gone => false,
+            Phase::Seeking { .. } | Phase::Joining | Phase::Waiting { .. } | Phase::Out { .. } | Phase::Gone => false,
         }
     }
 
@@ -141,10 +151,32 @@ impl Member {
     }
 
     fn leave(&mut self, effects: &mut Vec<Effect>) {
-        if !self.id.is_empty() && !matches!(self.phase, Phase::Gone | Phase::Seeking { .. }) {
+        if !self.id.is_empty() && !matches!(self.phase, Phase::Gone | Phase::Seeking { .. } | Phase::Out { .. }) {
             effects.push(Effect::Leave(self.id.clone()));
         }
         self.phase = Phase::Gone;
+    }
+
+    /// Leaves the group, which need not wait for it then. What it ran others may be told to run.
+    fn step_out(&mut self, effects: &mut Vec<Effect>) {
+        if !matches!(self.phase, Phase::Out { .. }) {
+            // A coordinator that nobody knows puts it out by itself.
+            let known = !matches!(self.phase, Phase::Seeking { .. });
+            let id = std::mem::take(&mut self.id);
+            effects.push(Effect::StepOut(if known { id } else { String::new() }));
+            (self.phase, self.generation, self.beating) = (Phase::Out { left: false }, -1, false);
+            if self.holds {
+                self.give_up(effects);
+            }
+        }
+        self.rejoin = false;
+    }
+
+    /// Looks for its group again, once it has left and the herder wants to join.
+    fn come_back(&mut self, now: Duration, effects: &mut Vec<Effect>) {
+        if self.rejoin && self.phase == (Phase::Out { left: true }) {
+            self.lose_coordinator(now, effects);
+        }
     }
 
     fn end(&mut self, why: String, effects: &mut Vec<Effect>) {

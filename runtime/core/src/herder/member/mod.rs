@@ -43,8 +43,12 @@ pub enum Event {
     Synced(Result<Vec<u8>, Refused>),
     /// A heartbeat was answered.
     Beaten(Result<(), Refused>),
-    /// The herder wants a rebalance.
+    /// The herder wants a rebalance, or to come back after it stepped out.
     Rejoin,
+    /// The herder cannot keep up with the group, and is to stay out of it until it wants to join again.
+    StepOut,
+    /// The group was left, as far as that could be said to it.
+    Left,
     /// The worker stops.
     Leave,
 }
@@ -90,6 +94,8 @@ pub enum Effect {
     GiveUp,
     /// Leave the group under this id.
     Leave(String),
+    /// Give up whatever was asked, leave the group under this id, unless it is empty, and say so with [`Event::Left`].
+    StepOut(String),
     /// End the worker.
     End(String),
 }

@@ -141,7 +141,28 @@ fn a_session_without_an_answer_costs_what_runs_at_once() {
     assert_eq!(member.on(10_001 * MS, Event::Found(Ok(()))), [Effect::Prepare]);
 }
 
-/// Every sequence of seven events out of 21, from a fresh member and from a stable one: a member never hangs without a
+#[test]
+fn a_member_that_steps_out_gives_up_what_runs_and_joins_anew_once_it_is_wanted_and_has_left() {
+    let mut member = stable();
+    assert_eq!(member.on(MS, Event::StepOut), [Effect::StepOut("m1".into()), Effect::GiveUp]);
+    assert_eq!((member.session_until(), member.wake_at()), (None, None));
+    assert_eq!(member.on(2 * MS, Event::StepOut), [], "it is out");
+    assert_eq!(member.on(3 * MS, Event::Rejoin), [], "the coordinator has not heard that it leaves");
+    assert_eq!(member.on(4 * MS, Event::Left), [Effect::Find]);
+    assert_eq!(member.on(5 * MS, Event::Found(Ok(()))), [Effect::Prepare]);
+    assert_eq!(member.on(6 * MS, Event::Prepared), [Effect::Join(String::new())]);
+
+    let mut member = stable();
+    member.on(MS, Event::StepOut);
+    assert_eq!((member.on(2 * MS, Event::Left), member.wake_at()), (vec![], None), "it waits for the herder");
+    assert_eq!(member.on(3 * MS, Event::Rejoin), [Effect::Find]);
+
+    let (mut member, _) = Member::new(timings(), Duration::ZERO);
+    assert_eq!(member.on(MS, Event::StepOut), [Effect::StepOut(String::new())], "there is nothing to leave");
+    assert_eq!(member.on(2 * MS, Event::Leave), []);
+}
+
+/// Every sequence of seven events out of 23, from a fresh member and from a stable one: a member never hangs without a
 /// wake-up or an answer outstanding, never beats or syncs outside a generation, never holds on to what it ran once it
 /// was expelled.
 #[test]
@@ -153,6 +174,8 @@ fn no_sequence_of_events_leaves_a_member_stuck_or_talking_out_of_turn() {
         Event::Synced(Ok(vec![])),
         Event::Beaten(Ok(())),
         Event::Rejoin,
+        Event::StepOut,
+        Event::Left,
     ]);
     events.push(Event::Found(Err(Refused::NoCoordinator)));
     events.push(Event::Joined(Err(Refused::IdRequired("m1".into()))));
@@ -198,7 +221,12 @@ fn check(member: &Member, generation: i32, effects: &[Effect], event: &Event) {
             | Phase::Deciding { .. }
             | Phase::Syncing { .. }
     );
-    let waits_for_nothing = member.phase == Phase::Gone;
+    // Once it has left, the herder has the next word.
+    let waits_for_nothing = matches!(member.phase, Phase::Gone | Phase::Out { .. });
+    assert!(
+        !matches!(member.phase, Phase::Out { left: true } if member.rejoin),
+        "it does not come back after {event:?}"
+    );
     assert!(
         waits_for_an_answer || waits_for_nothing || member.wake_at().is_some(),
         "stuck in {member:?} after {event:?}"

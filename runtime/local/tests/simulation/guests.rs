@@ -24,10 +24,21 @@ pub const TOPIC: &str = "counted";
 /// How long it takes to count on.
 const PACE: Duration = Duration::from_millis(500);
 
-/// What runs, by what it is, and by the number of the worker's life.
+/// An instance that is there.
+struct Held {
+    /// The number of its worker's life.
+    life: u32,
+    session: Arc<Session>,
+}
+
+/// What runs, by what it is, and by the number of the instance.
 #[derive(Default)]
 pub struct Floor {
-    runs: BTreeMap<String, BTreeMap<u32, Arc<Session>>>,
+    runs: BTreeMap<String, BTreeMap<u64, Held>>,
+    /// Numbers instances.
+    entered: u64,
+    /// How far counters have come.
+    pub counted: BTreeMap<String, u64>,
     /// What should not have happened.
     pub violations: Vec<String>,
 }
@@ -36,24 +47,37 @@ pub struct Floor {
 pub type SharedFloor = Arc<Mutex<Floor>>;
 
 impl Floor {
-    fn enter(&mut self, what: &str, life: u32, session: &Arc<Session>) {
+    fn enter(&mut self, what: &str, life: u32, session: &Arc<Session>) -> u64 {
         let here = self.runs.entry(what.to_owned()).or_default();
-        if let Some((other, _)) = here.iter().find(|(other, session)| **other != life && session.holds()) {
-            self.violations.push(format!("{what} starts in life {life} while life {other} runs it"));
+        // In one life there is never a second instance, whatever its session says.
+        if let Some(other) = here.values().find(|other| other.life == life || other.session.holds()) {
+            self.violations.push(format!("{what} starts in life {life} while life {} runs it", other.life));
         }
-        here.insert(life, session.clone());
+        self.entered += 1;
+        here.insert(self.entered, Held { life, session: session.clone() });
+        self.entered
     }
 
-    fn leave(&mut self, what: &str, life: u32) {
+    fn leave(&mut self, what: &str, number: u64) {
         if let Some(here) = self.runs.get_mut(what) {
-            here.remove(&life);
+            here.remove(&number);
         }
+    }
+
+    /// Looks at everything that runs: one whose session had lapsed when another one started may take itself for a member
+    /// again.
+    pub fn look(&mut self) -> Option<String> {
+        let owners = self.runs.keys().map(|what| (what, self.owners(what)));
+        let found = owners.into_iter().find(|(_, owners)| owners.len() > 1);
+        let found = found.map(|(what, owners)| format!("{what} runs in lives {owners:?}"))?;
+        self.violations.push(found.clone());
+        Some(found)
     }
 
     /// Where something runs, as far as anybody may say that it runs.
     pub fn owners(&self, what: &str) -> Vec<u32> {
         let here = self.runs.get(what).into_iter().flatten();
-        here.filter(|(_, session)| session.holds()).map(|(life, _)| *life).collect()
+        here.filter(|(_, held)| held.session.holds()).map(|(_, held)| held.life).collect()
     }
 
     /// All that runs.
@@ -63,28 +87,28 @@ impl Floor {
 
     /// A life that has ended runs nothing.
     pub fn end(&mut self, life: u32) {
-        self.runs.values_mut().for_each(|here| drop(here.remove(&life)));
+        self.runs.values_mut().for_each(|here| here.retain(|_, held| held.life != life));
     }
 }
 
 /// Notes that something runs for as long as it is there.
 struct Place {
     what: String,
-    life: u32,
+    number: u64,
     floor: SharedFloor,
 }
 
 impl Place {
     fn enter(what: &str, worker: &Counter) -> Place {
-        let place = Place { what: what.to_owned(), life: worker.life, floor: worker.floor.clone() };
-        place.floor.lock().unwrap_or_else(PoisonError::into_inner).enter(what, worker.life, &worker.session);
-        place
+        let mut floor = worker.floor.lock().unwrap_or_else(PoisonError::into_inner);
+        let number = floor.enter(what, worker.life, &worker.session);
+        Place { what: what.to_owned(), number, floor: worker.floor.clone() }
     }
 }
 
 impl Drop for Place {
     fn drop(&mut self) {
-        self.floor.lock().unwrap_or_else(PoisonError::into_inner).leave(&self.what, self.life);
+        self.floor.lock().unwrap_or_else(PoisonError::into_inner).leave(&self.what, self.number);
     }
 }
 
@@ -145,7 +169,7 @@ impl Component for Counter {
             counted: 0,
             link: self.link.clone(),
             context,
-            _place: place,
+            place,
         }))
     }
 
@@ -203,7 +227,7 @@ struct CounterTask {
     counted: u64,
     link: Link,
     context: Context,
-    _place: Place,
+    place: Place,
 }
 
 #[async_trait]
@@ -220,6 +244,9 @@ impl SourceTask for CounterTask {
         tokio::time::sleep(PACE.min(max_wait)).await;
         self.link.pass().await;
         self.counted += 1;
+        let mut floor = self.place.floor.lock().unwrap_or_else(PoisonError::into_inner);
+        floor.counted.insert(self.context.owner.to_string(), self.counted);
+        drop(floor);
         let (mut value, mut offset) = (Column::default(), Column::default());
         value.push(format!("{} {}", self.context.owner, self.counted).as_bytes());
         offset.push(format!("{{\"n\":{}}}", self.counted).as_bytes());

@@ -1,5 +1,6 @@
 //! What lies between a worker and the world: links that are cut, and what goes over them late.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -20,23 +21,32 @@ pub enum State {
     Refusing,
 }
 
+/// How long a log takes to answer a reader that lags: longer than a worker may take to catch up.
+const LAG: Duration = Duration::from_secs(4);
+
 /// A worker's link to everything else. (Not a watch channel: that wakes its receivers in random order.)
 #[derive(Clone)]
 pub struct Link {
     state: Arc<(Mutex<State>, Notify)>,
+    lags: Arc<AtomicBool>,
     random: Arc<Mutex<fastrand::Rng>>,
 }
 
 impl Link {
     /// A link that is up.
     pub fn new(random: Arc<Mutex<fastrand::Rng>>) -> Link {
-        Link { state: Arc::new((Mutex::new(State::Up), Notify::new())), random }
+        Link { state: Arc::new((Mutex::new(State::Up), Notify::new())), lags: Arc::default(), random }
     }
 
     /// Cuts it or mends it.
     pub fn set(&self, state: State) {
         *self.state.0.lock().unwrap_or_else(PoisonError::into_inner) = state;
         self.state.1.notify_waiters();
+    }
+
+    /// Has what is read by it come late, or not.
+    pub fn lag(&self, lags: bool) {
+        self.lags.store(lags, Ordering::Relaxed);
     }
 
     fn is(&self, state: State) -> bool {
@@ -150,6 +160,9 @@ impl CompactedLog for FarLog {
 #[async_trait]
 impl LogReader for FarReader {
     async fn read_to_end(&mut self) -> Result<Vec<LogEntry>, StoreError> {
+        if self.link.lags.load(Ordering::Relaxed) {
+            tokio::time::sleep(LAG).await;
+        }
         // What was read must not get lost on the way back.
         self.link.carry(async {}).await.ok_or_else(unavailable)?;
         self.inner.read_to_end().await

@@ -12,16 +12,20 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use weir_core::herder::{ClusterState, Put, Request};
-use weir_core::model::{Config, GroupProtocol, Subscription, TaskId};
+use weir_core::model::{Config, Subscription, TaskId};
 use weir_core::port::{Broker, ClientSettings, ConsumerPolled};
-use weir_core::store::{ConfigStore, State as TaskState, TargetState};
+use weir_core::store::{ConfigStore, OffsetStore, State as TaskState, TargetState};
 
 use crate::links::State;
-use crate::world::{DELAY, World};
+use crate::world::{DELAY, PROTOCOLS, World};
 
 const STEPS: u64 = 25;
 /// Seeds in `make test`.
 const SEEDS: u64 = 500;
+/// How often it is looked who runs what.
+const LOOK: Duration = Duration::from_millis(100);
+/// In which every counter that runs has counted on.
+const COUNT: Duration = Duration::from_secs(5);
 /// By when everything has to be at rest once nothing happens any more.
 const REST: Duration = Duration::from_secs(180);
 
@@ -47,7 +51,7 @@ async fn step(world: &Arc<World>, next_worker: &mut u32) {
         let request = |answer| Request::Target { name: name.clone(), target, answer };
         _ = world.ask(number, &format!("{target:?} {name}"), request).await;
     };
-    match world.below(20) {
+    match world.below(22) {
         0..=4 => {
             let tasks = 1 + world.below(4);
             let put =
@@ -79,6 +83,13 @@ async fn step(world: &Arc<World>, next_worker: &mut u32) {
         15 if numbers.len() > 1 => world.stop(number).await,
         16 => link(State::Silent),
         17 => link(State::Refusing),
+        18..=19 => {
+            if let Some(life) = world.lives.lock().unwrap().get(&number) {
+                let lags = world.below(3) > 0;
+                life.link.lag(lags);
+                world.note(format!("worker {number} lags: {lags}"));
+            }
+        }
         _ => link(State::Up),
     }
 }
@@ -128,6 +139,10 @@ async fn amiss(world: &World) -> Option<String> {
         return Some(format!("{what} runs {:?}", floor.owners(what)));
     }
     for life in world.lives.lock().unwrap().values() {
+        let key = life.herder.view.state().session_key().cloned();
+        if key.as_ref() != state.session_key() {
+            return Some(format!("worker {} knows of {key:?}, not of {:?}", life.number, state.session_key()));
+        }
         for (id, target) in &tasks {
             let owner = floor.owners(&format!("{}|task-{}", id.connector, id.index))[0];
             let should = if *target == TargetState::Paused { TaskState::Paused } else { TaskState::Running };
@@ -151,13 +166,41 @@ async fn amiss(world: &World) -> Option<String> {
     None
 }
 
-/// Whether a counter left a number out: what was acknowledged and committed must not be lost.
+/// Whether every counter that is to run counts on.
+async fn stands_still(world: &World) -> Option<String> {
+    let state = truth(world).await;
+    let counted = || world.floor.lock().unwrap().counted.clone();
+    let before = counted();
+    tokio::time::sleep(COUNT).await;
+    let after = counted();
+    let started = state.connectors().iter().filter(|(_, connector)| connector.target == TargetState::Started);
+    let mut tasks = started
+        .flat_map(|(name, connector)| (0..connector.tasks.len()).map(move |index| format!("{name}|task-{index}")));
+    let stands = tasks.find(|task| after.get(task) <= before.get(task))?;
+    Some(format!("{stands} runs and has not counted on from {:?}", before.get(&stands)))
+}
+
+/// What the offsets topic says of each counter.
+async fn stored(world: &World) -> BTreeMap<String, u64> {
+    let offsets = OffsetStore::open(world.offsets.clone()).await.unwrap();
+    let mut stored = BTreeMap::new();
+    for name in ["a", "b", "c"] {
+        for (partition, offset) in offsets.all(name).await.unwrap() {
+            let counter = partition.trim_start_matches("{\"counter\":\"").trim_end_matches("\"}").to_owned();
+            stored.insert(counter, offset.trim_start_matches("{\"n\":").trim_end_matches('}').parse().unwrap());
+        }
+    }
+    stored
+}
+
+/// Whether a counter left a number out, or has stored that it came further than the topic shows: what was acknowledged
+/// and committed must not be lost.
 async fn gaps(world: &World) -> Vec<String> {
     let settings =
         ClientSettings::from([("group.id".into(), "checks".into()), ("auto.offset.reset".into(), "earliest".into())]);
     let subscription = Subscription::Topics([guests::TOPIC.to_owned()].into());
     let mut consumer = world.broker.consumer(&subscription, &settings).await.unwrap();
-    let (mut counts, mut gaps) = (BTreeMap::new(), Vec::new());
+    let (mut counts, mut gaps, mut assigned) = (BTreeMap::new(), Vec::new(), false);
     loop {
         match consumer.poll(Duration::from_secs(1), 1 << 20).await.unwrap() {
             ConsumerPolled::Records(records) => {
@@ -172,15 +215,36 @@ async fn gaps(world: &World) -> Vec<String> {
                     *reached = number.max(*reached);
                 }
             }
-            ConsumerPolled::Nothing => return gaps,
+            ConsumerPolled::Assigned(_) => assigned = true,
+            ConsumerPolled::Nothing if assigned => break,
             _ => {}
         }
     }
+    for (counter, number) in stored(world).await {
+        let reached = counts.get(&counter).copied().unwrap_or(0);
+        if reached < number {
+            gaps.push(format!("{counter} has stored {number}, and the topic ends with {reached}"));
+        }
+    }
+    if counts.is_empty() && !world.floor.lock().unwrap().counted.is_empty() {
+        gaps.push("nothing that was counted is in the topic".to_owned());
+    }
+    gaps
 }
 
 async fn live(seed: u64) -> (Vec<String>, Vec<String>) {
-    let protocols = [GroupProtocol::Sessioned, GroupProtocol::Compatible, GroupProtocol::Eager];
-    let world = World::new(seed, protocols[(seed % 3) as usize]).await;
+    // Every fourth group is one in which each worker is set to a protocol of its own.
+    let world = World::new(seed, PROTOCOLS.get((seed % 4) as usize).copied()).await;
+    let looking = tokio::spawn({
+        let world = world.clone();
+        async move {
+            loop {
+                tokio::time::sleep(LOOK).await;
+                let found = world.floor.lock().unwrap().look();
+                found.into_iter().for_each(|found| world.note(found));
+            }
+        }
+    });
     let mut next_worker = 3;
     for number in 1..next_worker {
         world.start(number).await;
@@ -191,6 +255,7 @@ async fn live(seed: u64) -> (Vec<String>, Vec<String>) {
     }
     for life in world.lives.lock().unwrap().values() {
         life.link.set(State::Up);
+        life.link.lag(false);
     }
     world.note("faults end");
     let rest = tokio::time::Instant::now() + REST + DELAY;
@@ -199,7 +264,11 @@ async fn live(seed: u64) -> (Vec<String>, Vec<String>) {
         tokio::time::sleep(Duration::from_secs(1)).await;
         wrong = amiss(&world).await;
     }
+    if wrong.is_none() {
+        wrong = stands_still(&world).await;
+    }
     world.note(format!("at rest: {wrong:?}"));
+    looking.abort();
     for number in world.numbers() {
         world.stop(number).await;
     }
@@ -216,6 +285,47 @@ fn run(seed: u64) -> (Vec<String>, Vec<String>) {
 
 fn number(variable: &str) -> Option<u64> {
     std::env::var(variable).ok()?.parse().ok()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_worker_that_cannot_read_what_the_others_go_by_leaves_them_and_comes_back_once_it_can() {
+    let world = World::new(1, Some(PROTOCOLS[0])).await;
+    for number in [1, 2] {
+        world.start(number).await;
+    }
+    let put = async |name: &str| {
+        let put = Put { config: config(name, 3), target: None, replace: true, ceilings: None, made_from: None };
+        world.ask(1, name, |answer| Request::Put { put: put.clone(), answer }).await.unwrap();
+    };
+    let until = async |what: &str, holds: &dyn Fn() -> bool| {
+        for _ in 0..REST.as_secs() {
+            if holds() {
+                return;
+            }
+            tokio::time::sleep(Duration::from_secs(1)).await;
+        }
+        panic!("{what}:\n{}", world.trace().join("\n"));
+    };
+    let owners = |name: &str| {
+        let floor = world.floor.lock().unwrap();
+        (0..3).flat_map(|index| floor.owners(&format!("{name}|task-{index}"))).collect::<Vec<_>>()
+    };
+    let shared = |owners: &[u32], all: usize| owners.len() == all && owners.contains(&1) && owners.contains(&2);
+    put("a").await;
+    until("each has a share", &|| shared(&owners("a"), 3)).await;
+    let lag = |lags| world.lives.lock().unwrap()[&2].link.lag(lags);
+    lag(true);
+    put("b").await;
+    until("the other runs all", &|| [owners("a"), owners("b")] == [[1; 3], [1; 3]]).await;
+    // As long as it cannot read, it does not come back, and costs nobody a round.
+    tokio::time::sleep(REST).await;
+    assert_eq!([owners("a"), owners("b")], [[1; 3], [1; 3]]);
+    lag(false);
+    until("it has its share again", &|| shared(&[owners("a"), owners("b")].concat(), 6)).await;
+    assert_eq!(world.floor.lock().unwrap().violations, Vec::<String>::new());
+    for number in [1, 2] {
+        world.stop(number).await;
+    }
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! Workers over one store and one coordinator, and what clients and fate do to them.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, Weak};
 use std::time::Duration;
 
@@ -24,6 +25,8 @@ use crate::links::{Far, FarLog, Link, State};
 
 const SESSION: Duration = Duration::from_secs(10);
 const REBALANCE: Duration = Duration::from_secs(15);
+/// `inter.worker.key.ttl.ms` of the workers.
+const KEY_TTL: Duration = Duration::from_secs(20);
 /// `scheduled.rebalance.max.delay.ms` of the workers.
 pub const DELAY: Duration = Duration::from_secs(12);
 
@@ -43,14 +46,18 @@ pub struct World {
     pub floor: SharedFloor,
     pub lives: Mutex<BTreeMap<u32, Life>>,
     pub configs: Arc<dyn CompactedLog>,
+    pub offsets: Arc<dyn CompactedLog>,
     groups: WorkerGroups,
-    offsets: Arc<dyn CompactedLog>,
     statuses: Arc<dyn CompactedLog>,
     random: Arc<Mutex<fastrand::Rng>>,
-    protocol: GroupProtocol,
+    /// The protocol of all workers; none where each has its own.
+    protocol: Option<GroupProtocol>,
     trace: Mutex<Vec<String>>,
     began: Instant,
 }
+
+/// What workers may be set to.
+pub const PROTOCOLS: [GroupProtocol; 3] = [GroupProtocol::Sessioned, GroupProtocol::Compatible, GroupProtocol::Eager];
 
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
@@ -79,7 +86,7 @@ impl Loggers for NoLoggers {
 
 impl World {
     /// A world without workers.
-    pub async fn new(seed: u64, protocol: GroupProtocol) -> Arc<World> {
+    pub async fn new(seed: u64, protocol: Option<GroupProtocol>) -> Arc<World> {
         let broker = Local::memory(Settings::default()).unwrap();
         let log = async |name: &str, partitions| {
             broker.compacted_log(&topic(name, partitions, &[("cleanup.policy", "compact")])).await.unwrap()
@@ -123,6 +130,7 @@ impl World {
     /// Starts a worker. One that had this number is gone.
     pub async fn start(self: &Arc<World>, number: u32) {
         let link = Link::new(self.random.clone());
+        let protocol = self.protocol.unwrap_or_else(|| PROTOCOLS[self.below(PROTOCOLS.len() as u64) as usize]);
         let url = format!("http://worker-{number}:8083/");
         let worker_id = format!("worker-{number}:8083");
         let timings =
@@ -166,7 +174,7 @@ impl World {
         let (requests, queue) = mpsc::channel(64);
         let group = GroupSettings {
             url: url.clone(),
-            protocol: self.protocol,
+            protocol,
             max_delay: DELAY,
             sync_timeout: Duration::from_secs(3),
             unsync_backoff: Duration::from_secs(5),
@@ -189,7 +197,7 @@ impl World {
         });
         let herder = Herder::new(requests, view, builder);
         locked(&self.lives).insert(number, Life { number, url, link, herder, cancel, runs });
-        self.note(format!("worker {number} starts"));
+        self.note(format!("worker {number} starts, {protocol:?}"));
     }
 
     /// A worker is gone from one moment to the next.
@@ -206,6 +214,7 @@ impl World {
         let Some(mut life) = locked(&self.lives).remove(&number) else { return };
         self.note(format!("worker {number} is told to stop"));
         life.link.set(State::Up);
+        life.link.lag(false);
         life.cancel.cancel();
         // It follows statuses for ever.
         for _ in 0..3 {
@@ -283,8 +292,10 @@ impl Peers for Neighbours {
         self.link.pass().await;
         let world = self.world.upgrade().ok_or("the world is gone")?;
         let (_, herder) = world.handle(|life| life.url == leader).ok_or("the leader does not answer")?;
-        if key.is_none() && world.protocol == GroupProtocol::Sessioned {
-            return Err("it is not signed".into());
+        // As the leader's REST does it: by what the group has agreed on, with the key that it knows.
+        if herder.view.signs.load(Ordering::Relaxed) && herder.view.state().session_key() != key {
+            world.note(format!("worker {} is turned away with tasks of {connector}", self.number));
+            return Err("it is not signed with the group's key".into());
         }
         world.note(format!("worker {} submits {} tasks of {connector}", self.number, configs.len()));
         let (name, configs) = (connector.to_owned(), configs.to_vec());
@@ -294,10 +305,14 @@ impl Peers for Neighbours {
     }
 
     fn new_key(&self) -> Result<SessionKey, String> {
-        Ok(SessionKey { key: vec![1; 32], algorithm: "HmacSHA256".into(), created: 0 })
+        let world = self.world.upgrade().ok_or("the world is gone")?;
+        world.note(format!("worker {} makes a key", self.number));
+        let created = world.began.elapsed().as_millis() as i64;
+        Ok(SessionKey { key: vec![self.number as u8; 32], algorithm: "HmacSHA256".into(), created })
     }
 
-    fn is_current(&self, _: &SessionKey) -> bool {
-        true
+    fn is_current(&self, key: &SessionKey) -> bool {
+        let now = self.world.upgrade().map_or(0, |world| world.began.elapsed().as_millis() as i64);
+        now < key.created + KEY_TTL.as_millis() as i64
     }
 }

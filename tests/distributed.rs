@@ -1,5 +1,7 @@
 //! Workers of a group on a real Kafka: who comes, goes, is killed or frozen, and what becomes of connectors and records.
 
+#[path = "distributed/faults/mod.rs"]
+mod faults;
 #[path = "distributed/recorded.rs"]
 mod recorded;
 #[path = "distributed/rolling.rs"]
@@ -7,7 +9,7 @@ mod rolling;
 #[path = "distributed/takeover.rs"]
 mod takeover;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
@@ -21,6 +23,11 @@ struct Group {
     name: String,
     dir: tempfile::TempDir,
     workers: Vec<Option<Member>>,
+    bootstrap: String,
+    /// Where the workers of these numbers find the broker instead.
+    other_ways: BTreeMap<usize, String>,
+    /// More properties of all workers, which count.
+    more: String,
 }
 
 struct Member {
@@ -35,24 +42,39 @@ fn answered(method: &str, url: &str, body: Option<&Value>) -> Answer {
 
 impl Group {
     fn of(workers: usize, name: &str) -> Group {
-        let dir = tempfile::tempdir().unwrap();
-        let mut group = Group { name: format!("{name}-{}", std::process::id()), dir, workers: Vec::new() };
-        // All at once, as after a deployment.
-        for at in 0..workers {
-            group.workers.push(None);
-            group.launch(at);
-        }
-        (0..workers).for_each(|at| group.up(at));
+        let mut group = Group::on(&kafka::shared().bootstrap(), name, "");
+        group.begin(workers);
         group
     }
 
+    /// A group on a broker, with more properties and without workers.
+    fn on(bootstrap: &str, name: &str, more: &str) -> Group {
+        Group {
+            name: format!("{name}-{}", std::process::id()),
+            dir: tempfile::tempdir().unwrap(),
+            workers: Vec::new(),
+            bootstrap: bootstrap.to_owned(),
+            other_ways: BTreeMap::new(),
+            more: more.to_owned(),
+        }
+    }
+
+    /// Its first workers, all at once, as after a deployment.
+    fn begin(&mut self, workers: usize) {
+        for at in 0..workers {
+            self.workers.push(None);
+            self.launch(at);
+        }
+        (0..workers).for_each(|at| self.up(at));
+    }
+
     fn properties(&self) -> String {
-        let name = &self.name;
-        let mut properties = format!(
-            "bootstrap.servers={}\ngroup.id={name}\nsandbox.path.ceiling={}\n",
-            kafka::shared().bootstrap(),
-            self.dir.path().display()
-        );
+        self.properties_by(&self.bootstrap)
+    }
+
+    fn properties_by(&self, bootstrap: &str) -> String {
+        let (name, dir) = (&self.name, self.dir.path().display());
+        let mut properties = format!("bootstrap.servers={bootstrap}\ngroup.id={name}\nsandbox.path.ceiling={dir}\n");
         for topic in ["config", "offset", "status"] {
             // A string takes everything.
             let _ = writeln!(properties, "{topic}.storage.topic={name}-{topic}\n{topic}.storage.replication.factor=1");
@@ -64,6 +86,7 @@ impl Group {
                heartbeat.interval.ms=500\n\
                scheduled.rebalance.max.delay.ms=1000\n\
                offset.flush.interval.ms=500\n"
+            + &self.more
     }
 
     fn launch(&mut self, at: usize) {
@@ -71,7 +94,8 @@ impl Group {
         std::fs::create_dir_all(&folder).unwrap();
         // An old life's address must not be taken for this one's.
         let _ = std::fs::remove_file(folder.join("weir.log"));
-        let worker = Worker::distributed(&folder, &self.properties());
+        let way = self.other_ways.get(&at).unwrap_or(&self.bootstrap);
+        let worker = Worker::distributed(&folder, &self.properties_by(way));
         self.workers[at] = Some(Member { worker, url: String::new() });
     }
 

@@ -20,11 +20,25 @@ const KEEP: &str = "keep";
 pub struct Kafka {
     dir: tempfile::TempDir,
     port: u16,
-    /// Security protocols of more listeners, with their ports.
-    more_ports: Vec<(&'static str, u16)>,
+    more: Vec<Listener>,
     jvm: &'static str,
     shell: Option<Child>,
 }
+
+/// A listener beside the plain one.
+struct Listener {
+    /// What it is called.
+    name: &'static str,
+    /// Its security protocol.
+    protocol: &'static str,
+    /// Zero until the broker is set up.
+    port: u16,
+    /// The port at which clients are told to find it, if that is another one.
+    advertised: Option<u16>,
+}
+
+/// What clients call the listener that stands behind something.
+const BEHIND: &str = "BEHIND";
 
 /// Up soon and small.
 const JVM_FOR_TESTS: &str = "-Xmx512m -XX:+UseSerialGC -XX:TieredStopAtLevel=1";
@@ -76,36 +90,44 @@ fn ports(count: usize) -> Vec<u16> {
 impl Kafka {
     /// Formats and starts a broker, with more lines for its server.properties; returns when it serves.
     pub fn start(more: &[&str]) -> Kafka {
-        Kafka::start_in(JVM_FOR_TESTS, &[], &[], more)
+        Kafka::start_in(JVM_FOR_TESTS, vec![], &[], more)
+    }
+
+    /// The same with one more plain listener, whose clients are told to come to another port: there stands what the test
+    /// has put before it. That one finds the broker at [`Kafka::behind`].
+    pub fn start_behind(advertised: u16, more: &[&str]) -> Kafka {
+        let listener = Listener { name: BEHIND, protocol: "PLAINTEXT", port: 0, advertised: Some(advertised) };
+        Kafka::start_in(JVM_FOR_TESTS, vec![listener], &[], more)
     }
 
     /// The same with a listener for each of these security protocols beside the plain one, and with users for SCRAM as
     /// StorageTool takes them.
     pub fn start_secured(protocols: &[&'static str], scram_users: &[&str], more: &[&str]) -> Kafka {
-        Kafka::start_in(JVM_FOR_TESTS, protocols, scram_users, more)
+        let listener = |name: &&'static str| Listener { name, protocol: name, port: 0, advertised: None };
+        Kafka::start_in(JVM_FOR_TESTS, protocols.iter().map(listener).collect(), scram_users, more)
     }
 
     /// The same for benchmarks: slower to start, faster when it is warm.
     pub fn start_for_benchmarks() -> Kafka {
-        Kafka::start_in(JVM_FOR_BENCHMARKS, &[], &[], &[])
+        Kafka::start_in(JVM_FOR_BENCHMARKS, vec![], &[], &[])
     }
 
-    fn start_in(jvm: &'static str, protocols: &[&'static str], scram_users: &[&str], more: &[&str]) -> Kafka {
+    fn start_in(jvm: &'static str, mut listeners: Vec<Listener>, scram_users: &[&str], more: &[&str]) -> Kafka {
         let dir = tempfile::tempdir().expect("a directory for Kafka");
-        let ports = ports(2 + protocols.len());
+        let ports = ports(2 + listeners.len());
         let (port, controller) = (ports[0], ports[1]);
-        let more_ports: Vec<(&str, u16)> = protocols.iter().copied().zip(ports[2..].iter().copied()).collect();
-        let each = |say: fn(&str, u16) -> String| {
-            more_ports.iter().map(|(protocol, port)| say(protocol, *port)).collect::<String>()
-        };
-        let listeners = each(|protocol, port| format!(",{protocol}://127.0.0.1:{port}"));
-        let protocol_map = each(|protocol, _| format!(",{protocol}:{protocol}"));
+        listeners.iter_mut().zip(&ports[2..]).for_each(|(listener, port)| listener.port = *port);
+        let each = |say: fn(&Listener) -> String| listeners.iter().map(say).collect::<String>();
+        let bound = each(|listener| format!(",{}://127.0.0.1:{}", listener.name, listener.port));
+        let advertised =
+            each(|listener| format!(",{}://127.0.0.1:{}", listener.name, listener.advertised.unwrap_or(listener.port)));
+        let protocol_map = each(|listener| format!(",{}:{}", listener.name, listener.protocol));
         let properties = format!(
             "process.roles=broker,controller\n\
              node.id=1\n\
              controller.quorum.bootstrap.servers=127.0.0.1:{controller}\n\
-             listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller}{listeners}\n\
-             advertised.listeners=PLAINTEXT://127.0.0.1:{port}{listeners}\n\
+             listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller}{bound}\n\
+             advertised.listeners=PLAINTEXT://127.0.0.1:{port}{advertised}\n\
              controller.listener.names=CONTROLLER\n\
              listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT{protocol_map}\n\
              inter.broker.listener.name=PLAINTEXT\n\
@@ -127,7 +149,7 @@ impl Kafka {
             more.join("\n"),
         );
         std::fs::write(dir.path().join("server.properties"), properties).expect("server.properties can be written");
-        let mut kafka = Kafka { dir, port, more_ports, jvm, shell: None };
+        let mut kafka = Kafka { dir, port, more: listeners, jvm, shell: None };
         let format =
             "kafka.tools.StorageTool format --standalone --cluster-id weirTestCluster0000000 -c server.properties";
         let users: String = scram_users.iter().map(|user| format!(" --add-scram '{user}'")).collect();
@@ -183,8 +205,13 @@ impl Kafka {
 
     /// The port of the listener for one of the security protocols that it was started with.
     pub fn port_for(&self, protocol: &str) -> u16 {
-        let found = self.more_ports.iter().find(|(name, _)| *name == protocol);
-        found.expect("a protocol that it was started with").1
+        let found = self.more.iter().find(|listener| listener.name == protocol);
+        found.expect("a protocol that it was started with").port
+    }
+
+    /// Where the listener is that stands behind something.
+    pub fn behind(&self) -> u16 {
+        self.port_for(BEHIND)
     }
 
     /// A directory that goes with the broker.
@@ -194,7 +221,7 @@ impl Kafka {
 
     fn serves(&self) -> bool {
         // A port opens when requests are answered, and each listener has its own moment.
-        let mut ports = self.more_ports.iter().map(|(_, port)| *port).chain([self.port]);
+        let mut ports = self.more.iter().map(|listener| listener.port).chain([self.port]);
         ports.all(|port| TcpStream::connect(("127.0.0.1", port)).is_ok())
     }
 

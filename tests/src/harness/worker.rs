@@ -151,10 +151,24 @@ impl Worker {
         self.child.wait().expect("it ends");
     }
 
+    /// Stops it in the middle of whatever it does (SIGSTOP), until it is thawed.
+    pub fn freeze(&self) {
+        self.signal(rustix::process::Signal::STOP);
+    }
+
+    /// Has it go on as if nothing had happened (SIGCONT).
+    pub fn thaw(&self) {
+        self.signal(rustix::process::Signal::CONT);
+    }
+
+    fn signal(&self, signal: rustix::process::Signal) {
+        let pid = rustix::process::Pid::from_child(&self.child);
+        rustix::process::kill_process(pid, signal).expect("it can be signalled");
+    }
+
     /// Asks it to stop and waits for it; answers whether it ended well.
     pub fn stop(mut self) -> bool {
-        let pid = rustix::process::Pid::from_child(&self.child);
-        rustix::process::kill_process(pid, rustix::process::Signal::TERM).expect("it can be signalled");
+        self.signal(rustix::process::Signal::TERM);
         self.wait(Duration::from_secs(30))
     }
 
@@ -173,6 +187,12 @@ impl Worker {
             std::thread::sleep(Duration::from_millis(10));
         }
     }
+}
+
+/// The files that a process has open now.
+pub fn open_files(of: u32) -> Vec<PathBuf> {
+    let Ok(open) = std::fs::read_dir(format!("/proc/{of}/fd")) else { return Vec::new() };
+    open.flatten().filter_map(|entry| std::fs::read_link(entry.path()).ok()).collect()
 }
 
 /// The command lines of the children that a process has now, and where the system tells of them.

@@ -1,6 +1,8 @@
 //! The binary, standalone: connector files, restarts, kill -9, brokers that go away, chains, sinks that share a group,
 //! topics on the command line, where plugins are found, and what a user is told.
 
+#[path = "standalone/auto_restart.rs"]
+mod auto_restart;
 #[path = "standalone/broker_restart.rs"]
 mod broker_restart;
 #[path = "standalone/chain.rs"]
@@ -17,6 +19,8 @@ mod plugin_path;
 mod settings;
 #[path = "standalone/topics.rs"]
 mod topics;
+#[path = "standalone/variables.rs"]
+mod variables;
 
 use std::io::Write;
 use std::path::Path;

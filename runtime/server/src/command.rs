@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory, FromArgMatches};
 use weir_core::model::Limits;
-use weir_core::port::{Component, Plugins};
+use weir_core::port::{Component, Plugins, Secrets};
 use weir_wasm::{Authorities, CompileBounds, Compiler, WasmPlugins};
 
 use crate::worker::Binary;
@@ -63,7 +63,11 @@ enum PluginCommand {
 
 impl Command {
     fn run(self, commit: &'static str) -> ExitCode {
-        let binary = || Ok(Binary { commit, compile_cache: compile_cache()?, loggers: crate::logging::to_stderr() });
+        let binary = || {
+            let secrets = Secrets::default();
+            let loggers = crate::logging::to_stderr(secrets.clone());
+            Ok(Binary { commit, compile_cache: compile_cache()?, loggers, secrets })
+        };
         match self {
             Command::Standalone { worker, connectors } => {
                 let run = binary().and_then(|binary| crate::worker::standalone(&worker, &connectors, binary));

@@ -1,10 +1,12 @@
 //! All of weir but its commit: the command line, the wiring, REST.
 
 mod command;
+mod config_providers;
 mod connector_file;
 mod converters;
 mod ground;
 mod listening;
+mod log_lines;
 mod logging;
 mod offset_file;
 mod peers;

@@ -2,7 +2,7 @@
 //! as log lines name it: `weir_core::herder::herd`. What it is set to holds for all whose names begin with its own.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::IsTerminal;
+use std::io::{IsTerminal, Write};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -15,7 +15,9 @@ use tracing_subscriber::registry::Registry;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{Layer, reload};
 
-use weir_core::port::{LoggerLevel, Loggers, NoLevel};
+use weir_core::port::{LoggerLevel, Loggers, NoLevel, Secrets};
+
+use crate::log_lines::Text;
 
 /// The name under which all loggers together are known.
 const ROOT: &str = "root";
@@ -165,9 +167,23 @@ impl Loggers for ProcessLoggers {
     }
 }
 
+/// Writes lines to standard error, without what variables of configurations stand for.
+struct Discreet(Secrets);
+
+impl Write for Discreet {
+    fn write(&mut self, line: &[u8]) -> std::io::Result<usize> {
+        let text = self.0.hide(String::from_utf8_lossy(line).into_owned());
+        std::io::stderr().write_all(text.as_bytes()).map(|()| line.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        std::io::stderr().flush()
+    }
+}
+
 /// Sends log lines to standard error, so that standard output is free for a sink. `WEIR_LOG` chooses what is kept, as
 /// `info` or `warn,weir_core=debug`; `WEIR_LOG_FORMAT=json` writes an object a line.
-pub fn to_stderr() -> Arc<ProcessLoggers> {
+pub fn to_stderr(secrets: Secrets) -> Arc<ProcessLoggers> {
     let chosen = std::env::var("WEIR_LOG").unwrap_or_default();
     let parsed = chosen.parse::<Targets>();
     let wrong = parsed.is_err();
@@ -182,11 +198,11 @@ pub fn to_stderr() -> Arc<ProcessLoggers> {
     };
     let (filter, handle) = reload::Layer::new(levels.targets());
     let met = Met::default();
-    let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
+    let lines = tracing_subscriber::fmt::layer().with_writer(move || Discreet(secrets.clone()));
     let format = std::env::var("WEIR_LOG_FORMAT").unwrap_or_default();
     let lines = match format.as_str() {
-        "json" => lines.json().boxed(),
-        _ => lines.with_ansi(std::io::stderr().is_terminal()).boxed(),
+        "json" => lines.json().with_span_list(false).boxed(),
+        _ => lines.event_format(Text).with_ansi(std::io::stderr().is_terminal()).boxed(),
     };
     tracing_subscriber::registry().with(filter).with(lines).with(met.clone()).init();
     if wrong {

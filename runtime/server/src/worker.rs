@@ -13,15 +13,19 @@ use tokio_util::sync::CancellationToken;
 
 use weir_core::herder::member::Timings;
 use weir_core::herder::{
-    Builder, Distributed, GroupSettings, Herder, HerderError, Membership, Put, Request, Standalone, View, membership,
+    AutoRestart, Builder, Distributed, GroupSettings, Held, Herder, HerderError, Membership, Put, Request, Standalone,
+    View, make_anew, membership, restart_failed,
 };
 use weir_core::model::{Ceilings, Config, Problem};
-use weir_core::port::{Loggers, PluginStore, Session};
-use weir_core::settings::{Bootstrap, DistributedSettings, WorkerSettings, parse_properties, without_effect};
+use weir_core::port::{ConfigProviders, Loggers, PluginStore, Secrets, Session};
+use weir_core::settings::{
+    Bootstrap, DistributedSettings, WorkerSettings, parse_properties, providers, resolved, variables_of, without_effect,
+};
 use weir_core::store::{ConfigStore, OffsetStore, SessionLog, StatusStore};
 use weir_kafka::KafkaCoordinator;
 use weir_wasm::{Authorities, CompileBounds, Compiler, WasmPlugins};
 
+use crate::config_providers::FileProviders;
 use crate::ground;
 use crate::listening::{Listening, listen};
 use crate::peers::{self, HttpPeers};
@@ -45,6 +49,8 @@ pub struct Binary {
     pub compile_cache: PathBuf,
     /// Where its log lines go.
     pub loggers: Arc<dyn Loggers>,
+    /// What log lines leave out.
+    pub secrets: Secrets,
 }
 
 fn read(file: &Path) -> Result<String, String> {
@@ -58,25 +64,38 @@ pub fn lines(problems: &[Problem]) -> String {
 
 type Parse = fn(&Config) -> Result<WorkerSettings, Vec<Problem>>;
 
-fn settings(worker_file: &Path, parse: Parse) -> Result<WorkerSettings, String> {
+/// A worker's settings, their own variables looked up, and where those of connectors are.
+fn settings(
+    worker_file: &Path,
+    parse: Parse,
+    secrets: &Secrets,
+) -> Result<(WorkerSettings, Arc<FileProviders>), String> {
     let text = read(worker_file)?;
-    let config = parse_properties(&text).map_err(|error| format!("{}: {error}", worker_file.display()))?;
     let unusable = |problems: Vec<Problem>| format!("{} is not usable:\n{}", worker_file.display(), lines(&problems));
+    let given = parse_properties(&text).map_err(|error| format!("{}: {error}", worker_file.display()))?;
+    let providers =
+        FileProviders::new(providers(&given).map_err(unusable)?).map_err(|problem| unusable(vec![problem]))?;
+    let wanted = variables_of(&given, |provider| providers.is_known(provider));
+    // The operator's own file may name what it likes.
+    let values = providers.look_up(wanted, &operators_ceilings());
+    let values = values.map_err(|error| format!("{}: {error}", worker_file.display()))?;
+    secrets.add(&values);
+    let config = resolved(&given, &values);
     let settings = parse(&config).map_err(unusable)?;
     if let Some(said) = without_effect(&config, &settings.unread, weir_kafka::properties::has_effect) {
         tracing::warn!(file = %worker_file.display(), "{said}");
     }
-    Ok(settings)
+    Ok((settings, Arc::new(providers)))
 }
 
 /// Runs a worker of a group until a signal or a failure ends it.
 pub fn distributed(worker_file: &Path, binary: Binary) -> Result<(), String> {
-    run(settings(worker_file, WorkerSettings::parse_distributed)?, Vec::new(), binary)
+    run(settings(worker_file, WorkerSettings::parse_distributed, &binary.secrets)?, Vec::new(), binary)
 }
 
 /// Runs a worker of its own until a signal or a failure ends it.
 pub fn standalone(worker_file: &Path, connector_files: &[PathBuf], binary: Binary) -> Result<(), String> {
-    let settings = settings(worker_file, WorkerSettings::parse)?;
+    let settings = settings(worker_file, WorkerSettings::parse, &binary.secrets)?;
     let connectors: Vec<(PathBuf, Config)> = connector_files
         .iter()
         .map(|file| {
@@ -89,7 +108,9 @@ pub fn standalone(worker_file: &Path, connector_files: &[PathBuf], binary: Binar
     run(settings, connectors, binary)
 }
 
-fn run(settings: WorkerSettings, connectors: Vec<(PathBuf, Config)>, binary: Binary) -> Result<(), String> {
+type Settings = (WorkerSettings, Arc<FileProviders>);
+
+fn run(settings: Settings, connectors: Vec<(PathBuf, Config)>, binary: Binary) -> Result<(), String> {
     raise_open_files();
     // Guests run apart from everything that must never wait for them.
     let cores = std::thread::available_parallelism().map_or(2, std::num::NonZero::get);
@@ -121,7 +142,7 @@ fn runtime(name: &str, threads: usize) -> Result<tokio::runtime::Runtime, String
 }
 
 async fn serve(
-    settings: WorkerSettings,
+    (settings, providers): Settings,
     connectors: Vec<(PathBuf, Config)>,
     binary: Binary,
     data: tokio::runtime::Handle,
@@ -135,7 +156,7 @@ async fn serve(
     let started = tokio::select! {
         biased;
         () = signals.received() => return Ok(()),
-        started = start(settings, &connectors, binary, data, (&worker_id, url, &app), &cancel) => started?,
+        started = start((settings, providers), &connectors, binary, data, (&worker_id, url, &app), &cancel) => started?,
     };
     let Started { app: application, mut herder, written, group } = started;
     drop(initializing);
@@ -234,7 +255,7 @@ fn operators_ceilings() -> Ceilings {
 }
 
 async fn start(
-    settings: WorkerSettings,
+    (settings, providers): Settings,
     connectors: &[(PathBuf, Config)],
     binary: Binary,
     data: tokio::runtime::Handle,
@@ -311,6 +332,10 @@ async fn start(
         statuses: statuses.clone(),
         tasks: Arc::default(),
         session: joining.as_ref().map(|(_, grouped)| grouped.session.clone()),
+        providers,
+        secrets: binary.secrets,
+        held: Held::default(),
+        auto_restart: AutoRestart::default(),
     });
     let (requests, queue) = mpsc::channel(REQUESTS);
     let ceilings =
@@ -343,8 +368,11 @@ async fn start(
     };
     let writing = CancellationToken::new();
     let written = tokio::spawn(statuses.write_to(ground.statuses, writing.clone()));
+    let asker = Herder::new(requests, view, builder);
+    tokio::spawn(make_anew(asker.clone(), worker_id.to_owned(), cancel.clone()));
+    tokio::spawn(restart_failed(asker.clone(), worker_id.to_owned(), cancel.clone()));
     let app = App {
-        herder: Herder::new(requests, view, builder),
+        herder: asker,
         uploads: Arc::new(Uploads::new(Arc::new(host), plugins, uploaded, bodies, bytes_max, data)),
         client,
         cluster_id,

@@ -9,6 +9,7 @@ use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use tokio::io::AsyncWrite;
+use tracing::Span;
 use wasmtime_wasi::cli::{IsTerminal, StdoutStream};
 use weir_core::model::Limits;
 use weir_core::observe::GuestMeter;
@@ -31,7 +32,8 @@ const LAST: usize = 6;
 /// The lines of one instance.
 #[derive(Clone)]
 pub(crate) struct LogLines {
-    owner: Arc<str>,
+    /// Says whose they are.
+    context: Span,
     per_second: u32,
     line_bytes: usize,
     meter: Arc<GuestMeter>,
@@ -42,7 +44,7 @@ impl LogLines {
     pub fn new(owner: Arc<str>, limits: &Limits, meter: Arc<GuestMeter>) -> LogLines {
         let window = Window { began: Instant::now(), lines: 0, dropped: 0, pending: Vec::new(), last: VecDeque::new() };
         LogLines {
-            owner,
+            context: tracing::error_span!(target: "guest", "guest", owner = %owner),
             per_second: limits.log_lines_per_second,
             line_bytes: limits.log_line_bytes,
             meter,
@@ -78,7 +80,8 @@ impl LogLines {
         window.last.push_back(line.clone());
         if window.began.elapsed() >= Duration::from_secs(1) {
             if window.dropped > 0 {
-                tracing::warn!(target: "guest", owner = %self.owner, lines = window.dropped,
+                let _context = self.context.enter();
+                tracing::warn!(target: "guest", lines = window.dropped,
                     "log lines were dropped: more than task.log.lines.per.second");
             }
             (window.began, window.lines, window.dropped) = (Instant::now(), 0, 0);
@@ -89,13 +92,13 @@ impl LogLines {
             return;
         }
         window.lines += 1;
-        let owner = &self.owner;
+        let _context = self.context.enter();
         match level {
-            Level::Error => tracing::error!(target: "guest", %owner, "{line}"),
-            Level::Warn => tracing::warn!(target: "guest", %owner, "{line}"),
-            Level::Info => tracing::info!(target: "guest", %owner, "{line}"),
-            Level::Debug => tracing::debug!(target: "guest", %owner, "{line}"),
-            Level::Trace => tracing::trace!(target: "guest", %owner, "{line}"),
+            Level::Error => tracing::error!(target: "guest", "{line}"),
+            Level::Warn => tracing::warn!(target: "guest", "{line}"),
+            Level::Info => tracing::info!(target: "guest", "{line}"),
+            Level::Debug => tracing::debug!(target: "guest", "{line}"),
+            Level::Trace => tracing::trace!(target: "guest", "{line}"),
         }
     }
 

@@ -1,6 +1,7 @@
 //! Records a second and CPU a record on one Kafka broker, side by side in one run: librdkafka alone (the yardstick),
 //! Apache Kafka Connect, weir. Medians of several rounds; `throughput [RECORDS]`.
 
+#[path = "../contender/mod.rs"]
 mod contender;
 
 use std::io::{Read as _, Write as _};
@@ -8,7 +9,7 @@ use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use contender::{Contender, Kind};
+use contender::{Contender, Kind, Mode};
 use serde_json::{Value, json};
 use weir_tests::harness::built;
 use weir_tests::harness::kafka::Kafka;
@@ -161,7 +162,7 @@ fn starts(folder: &Path, bootstrap: &str) {
     for kind in [Kind::Apache, Kind::Weir] {
         let (mut ready, mut idle) = (Vec::new(), Vec::new());
         for _ in 0..STARTS {
-            let (worker, took) = Contender::start(kind, folder, bootstrap);
+            let (worker, took) = Contender::start(kind, Mode::Standalone, folder, bootstrap);
             ready.push(took.as_secs_f64());
             std::thread::sleep(IDLE_AFTER);
             idle.push(worker.used().resident_bytes as f64 / 1e6);
@@ -189,7 +190,8 @@ fn main() {
     starts(folder, &bootstrap);
 
     let ground = Ground { bootstrap: &bootstrap, folder, records };
-    let mut workers = [Kind::Apache, Kind::Weir].map(|kind| Contender::start(kind, folder, &bootstrap).0);
+    let mut workers =
+        [Kind::Apache, Kind::Weir].map(|kind| Contender::start(kind, Mode::Standalone, folder, &bootstrap).0);
     let mut runs: [[Vec<Run>; 3]; 4] = Default::default();
     for round in 0..ROUNDS {
         eprintln!("round {} of {ROUNDS}", round + 1);

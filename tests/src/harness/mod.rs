@@ -55,7 +55,12 @@ pub fn compiled_in(cache: PathBuf, bounds: CompileBounds, limits: Limits) -> Was
 
 /// Makes a topic on the broker that all tests of a process share.
 pub fn make_topic(name: &str, partitions: i32) {
-    let broker = KafkaBroker::new(&config(&[("bootstrap.servers", &kafka::shared().bootstrap())])).expect("a client");
+    make_topic_on(&kafka::shared().bootstrap(), name, partitions);
+}
+
+/// Makes a topic on a broker.
+pub fn make_topic_on(bootstrap: &str, name: &str, partitions: i32) {
+    let broker = KafkaBroker::new(&config(&[("bootstrap.servers", bootstrap)])).expect("a client");
     let topic = NewTopic { name: name.into(), partitions, replication_factor: 1, config: Default::default() };
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");
     runtime.block_on(broker.create_topic(&topic)).expect("a topic");

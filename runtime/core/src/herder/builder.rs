@@ -9,17 +9,20 @@ use crate::model::{Ceilings, ClassKind, Config, ConverterRole, Fault, Grants, Pr
 use crate::observe::{ObservedTask, TaskCounts, Tasks};
 use crate::plugin::{Found, Registry, grants};
 use crate::port::{
-    Broker, ClientSettings, ConnectorKind, Consumer, Context, Converter, ConverterFactory, Producer, Session, Step,
-    StepGuard, Transformations,
+    Broker, ClientSettings, ConfigProviders, ConnectorKind, Consumer, Context, Converter, ConverterFactory,
+    LookupError, Producer, Secrets, Session, Step, StepGuard, Transformations,
 };
 use crate::process::{Chain, ChainSegmentPlace, Converters, Gate};
-use crate::settings::{ConnectorSettings, StepSettings, WorkerSettings};
+use crate::settings::{ConnectorSettings, StepSettings, WorkerSettings, put_back};
 use crate::store::{ConnectorOffsets, OffsetStore};
-use crate::task::{Grace, SinkParts, SourceParts, TaskFailure, run_sink, run_source};
+use crate::task::{Grace, SinkParts, SourceParts, TaskFailure, TaskState, run_sink, run_source};
 use crate::worker::{
     ConnectorEvent, ConnectorParts, Desk, NoteTopic, NotingConsumer, NotingProducer, RunningConnector, RunningTask,
     SharedStatuses,
 };
+
+use super::auto_restart::AutoRestart;
+use super::held::{Held, Owner};
 
 /// Wishes of a guest that may wait for its task.
 const WISHES: usize = 64;
@@ -46,6 +49,9 @@ pub enum Failure {
     /// The broker did.
     #[error("{0}")]
     Broker(String),
+    /// A variable of its configuration cannot be looked up.
+    #[error("{0}")]
+    Lookup(LookupError),
 }
 
 /// What a sink reads, which its configuration has to say.
@@ -116,6 +122,14 @@ pub struct Builder {
     pub tasks: Arc<Tasks>,
     /// For how long tasks may write, where the worker is one of a group.
     pub session: Option<Arc<Session>>,
+    /// Where variables of configurations are looked up.
+    pub providers: Arc<dyn ConfigProviders>,
+    /// What they stand for.
+    pub secrets: Secrets,
+    /// What was made out of variables that hold for a time only.
+    pub held: Held,
+    /// What was started again after it had failed, and will be.
+    pub auto_restart: AutoRestart,
 }
 
 impl Builder {
@@ -161,20 +175,27 @@ impl Builder {
         ceilings: Ceilings,
         tell: impl Fn(ConnectorEvent) + Send + Sync + 'static,
     ) -> RunningConnector {
-        let builder = self.clone();
+        let (builder, teller, wanted) = (self.clone(), self.clone(), settings.clone());
+        let name = settings.name.clone();
         let make = move |grace: Grace| async move {
             let parts = builder.connector_parts(&settings, &ceilings, grace).await;
-            parts.map_err(|failure| TaskFailure { trace: failure.to_string() })
+            parts.map_err(|failure| builder.said(&failure))
         };
-        RunningConnector::start(&self.data, make, tell)
+        RunningConnector::start(&self.data, &name, make, move |event| {
+            let event = teller.event_said(event);
+            tell(teller.auto_restart.of_event(&wanted.name, &wanted.config, event));
+        })
     }
 
     async fn connector_parts(
         &self,
-        settings: &Arc<ConnectorSettings>,
+        given: &Arc<ConnectorSettings>,
         ceilings: &Ceilings,
         grace: Grace,
     ) -> Result<ConnectorParts, Failure> {
+        let (settings, _, values) = self.looked_up(given, Config::new(), ceilings).await?;
+        let settings = &settings;
+        self.hold(Owner::Connector(given.name.clone()), given, &values, ceilings);
         let found = self.connector_class(settings)?;
         let kind = connector_kind(found.class.kind);
         if kind == ConnectorKind::Sink {
@@ -189,13 +210,17 @@ impl Builder {
         let instance = found.component.connector(kind, context).await;
         let failed = |fault| Failure::Guest { class: class.clone(), call: "instantiate", fault };
         let (of_kind, settings, task_class) = (kind, settings.clone(), found.class.task_class());
+        let given = given.clone();
+        let put_back = move |configs: Vec<Config>| -> Vec<Config> {
+            configs.into_iter().map(|task| put_back(task, &given.config, &values)).collect()
+        };
         Ok(ConnectorParts {
             instance: instance.map_err(failed)?,
             class,
             watch: found.class.wants.watch,
             tasks_max: settings.tasks_max,
             wishes,
-            complete: Box::new(move |configs| complete(configs, of_kind, &settings, &task_class)),
+            complete: Box::new(move |configs| complete(configs, of_kind, &settings, &task_class).map(&put_back)),
         })
     }
 
@@ -211,9 +236,18 @@ impl Builder {
         let builder = self.clone();
         let version = self.connector_class(&settings).ok().map(|found| found.class.version);
         let (statuses, session) = (self.statuses.clone(), self.session.clone());
-        RunningTask::start(&self.data, id, version, statuses, session, move |desk| async move {
-            let run = builder.run_task(desk, settings, config, ceilings, paused);
-            run.await.map_err(|failure| TaskFailure { trace: failure.to_string() })
+        RunningTask::start(&self.data, id, version, statuses, session, move |mut desk| async move {
+            let (report, teller) = (desk.report, builder.clone());
+            let (owner, wanted) = (Owner::Task(desk.id.clone()), settings.clone());
+            let said: Arc<dyn Fn(TaskState) + Send + Sync> = Arc::new(move |state| {
+                let state = teller.state_said(state);
+                report(teller.auto_restart.of_state(&owner, &wanted.config, state));
+            });
+            desk.report = said.clone();
+            if let Err(failure) = builder.run_task(desk, settings, config, ceilings, paused).await {
+                said(TaskState::Failed(builder.said(&failure)));
+            }
+            Ok(())
         })
     }
 
@@ -226,6 +260,9 @@ impl Builder {
         paused: bool,
     ) -> Result<(), Failure> {
         let Desk { id, grace, commands, report } = desk;
+        let given = settings;
+        let (settings, config, values) = self.looked_up(&given, config, &ceilings).await?;
+        self.hold(Owner::Task(id.clone()), &given, &values, &ceilings);
         let found = self.connector_class(&settings)?;
         let class = found.class.name.clone();
         let failed = |fault| Failure::Guest { class: class.clone(), call: "instantiate", fault };

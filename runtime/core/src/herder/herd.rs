@@ -401,7 +401,7 @@ impl Herd {
     fn change_offsets(&self, name: &str, change: OffsetChange, answer: Answer<String>) {
         let config = self.view.state().get(name).map(|connector| connector.config.clone()).unwrap_or_default();
         let settings = match ConnectorSettings::parse(&config) {
-            Ok(settings) => settings,
+            Ok(settings) => Arc::new(settings),
             Err(problems) => return drop(answer.send(Err(HerderError::Failed(Problem::lines(&problems))))),
         };
         let (builder, ceilings) = (self.running.builder.clone(), self.running.ceilings_of(name));

@@ -2,9 +2,11 @@
 
 use crate::model::{ClassKind, Limits};
 use crate::observe::table as metric;
-use crate::observe::{Metric, ObservedTask, OwnMetric, Sample, TaskCounts, Tasks};
+use crate::observe::{Metric, ObservedTask, OwnMetric, Sample, TaskCounts};
 use crate::store::State;
 
+use super::builder::Builder;
+use super::held::Owner;
 use super::request::View;
 
 const PER_STATE: [(State, &Metric); 5] = [
@@ -16,7 +18,7 @@ const PER_STATE: [(State, &Metric); 5] = [
 ];
 
 /// Everything that can be said now.
-pub fn samples(view: &View, tasks: &Tasks, limits: &Limits) -> Vec<Sample> {
+pub fn samples(view: &View, builder: &Builder) -> Vec<Sample> {
     let mut samples = Vec::new();
     let mut add = |metric, labels: Vec<(&'static str, String)>, value| samples.push(Sample { metric, labels, value });
     let (mut connectors, mut task_count) = (0, 0);
@@ -57,9 +59,17 @@ pub fn samples(view: &View, tasks: &Tasks, limits: &Limits) -> Vec<Sample> {
     }
     add(&metric::WORKER_CONNECTORS, vec![], f64::from(connectors));
     add(&metric::WORKER_TASKS, vec![], f64::from(task_count));
-    for (id, task) in tasks.all() {
+    for (owner, restarts, attempts) in builder.auto_restart.counts() {
+        let labels = match owner {
+            Owner::Connector(name) => vec![("connector", name)],
+            Owner::Task(id) => vec![("connector", id.connector), ("task", id.index.to_string())],
+        };
+        add(&metric::AUTO_RESTARTS, labels.clone(), restarts as f64);
+        add(&metric::AUTO_RESTART_ATTEMPTS, labels, f64::from(attempts));
+    }
+    for (id, task) in builder.tasks.all() {
         let labels = vec![("connector", id.connector.clone()), ("task", id.index.to_string())];
-        of_task(&task, &labels, limits, &mut samples);
+        of_task(&task, &labels, &builder.settings.limits, &mut samples);
     }
     samples
 }

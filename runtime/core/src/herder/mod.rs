@@ -2,10 +2,12 @@
 
 mod asked;
 mod assignor;
+mod auto_restart;
 mod builder;
 mod cluster_state;
 mod distributed;
 pub mod group_codec;
+mod held;
 mod herd;
 pub mod leader;
 pub mod member;
@@ -18,12 +20,16 @@ mod request;
 mod running_set;
 pub mod stage;
 mod standalone;
+mod tries;
 mod validate;
+mod variables;
 
 pub use assignor::{IncrementalAssignor, Round, Told, eager};
+pub use auto_restart::{AutoRestart, restart_failed};
 pub use builder::{Builder, Failure};
 pub use cluster_state::{Change, ClusterState, ConnectorRecord};
 pub use distributed::{Distributed, GroupSettings};
+pub use held::{Held, make_anew};
 pub use membership::{Membership, Told as MemberTold, Wish, membership};
 pub use metrics::samples;
 pub use offsets::{AlteredOffset, OffsetChange};

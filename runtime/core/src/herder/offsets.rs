@@ -143,8 +143,11 @@ impl Builder {
         own.cloned().unwrap_or_else(|| format!("connect-{}", settings.name))
     }
 
-    /// The offsets of a connector: partitions and offsets as JSON text of one object each.
-    pub async fn offsets(&self, settings: &ConnectorSettings) -> Result<Vec<(String, String)>, HerderError> {
+    /// The offsets of a connector whose variables were looked up.
+    pub(super) async fn stored_offsets(
+        &self,
+        settings: &ConnectorSettings,
+    ) -> Result<Vec<(String, String)>, HerderError> {
         let name = &settings.name;
         let found = self.connector_class(settings).map_err(failed)?;
         if found.class.kind == ClassKind::Source {
@@ -163,8 +166,8 @@ impl Builder {
         Ok(positions.into_iter().map(text).collect())
     }
 
-    /// Alters or resets the offsets of a connector of which nothing runs. Its class is asked first, and may object.
-    pub async fn change_offsets(
+    /// Alters or resets the offsets of a connector whose variables were looked up.
+    pub(super) async fn change_stored_offsets(
         &self,
         settings: &ConnectorSettings,
         ceilings: &Ceilings,
@@ -173,7 +176,7 @@ impl Builder {
         let altered = match &change {
             OffsetChange::Alter(altered) => altered.clone(),
             OffsetChange::Reset => {
-                self.offsets(settings).await?.into_iter().map(|(partition, _)| (partition, None)).collect()
+                self.stored_offsets(settings).await?.into_iter().map(|(partition, _)| (partition, None)).collect()
             }
         };
         let found = self.connector_class(settings).map_err(failed)?;

@@ -43,6 +43,19 @@ pub enum HerderError {
     Stopping,
 }
 
+impl HerderError {
+    /// The same error in other words.
+    pub fn map(self, words: impl FnOnce(String) -> String) -> HerderError {
+        match self {
+            HerderError::Invalid(text) => HerderError::Invalid(words(text)),
+            HerderError::NotFound(text) => HerderError::NotFound(words(text)),
+            HerderError::Conflict(text) => HerderError::Conflict(words(text)),
+            HerderError::Failed(text) => HerderError::Failed(words(text)),
+            error @ (HerderError::Elsewhere(_) | HerderError::Rebalancing | HerderError::Stopping) => error,
+        }
+    }
+}
+
 /// Where an answer goes.
 pub type Answer<T> = oneshot::Sender<Result<T, HerderError>>;
 

@@ -124,6 +124,17 @@ impl Validation {
         entry.checked.errors.push("Null value can not be supplied as the configuration value.".into());
     }
 
+    /// Shows the values of a configuration as they were given, and not what their variables stand for.
+    pub(super) fn show(&mut self, given: &Config, looked_up: &Config, hide: impl Fn(String) -> String) {
+        for entry in &mut self.entries {
+            if let Some(raw) = given.get(&entry.name).filter(|raw| looked_up.get(&entry.name) != Some(raw)) {
+                entry.checked.value = entry.checked.value.as_ref().map(|_| raw.clone());
+            }
+            let errors = std::mem::take(&mut entry.checked.errors);
+            entry.checked.errors = errors.into_iter().map(&hide).collect();
+        }
+    }
+
     /// Adds that a key names no class of its kind.
     fn add_unknown_class(&mut self, problem: Problem) {
         self.entry(&problem.key).checked.value = None;
@@ -132,9 +143,8 @@ impl Validation {
 }
 
 impl Builder {
-    /// Checks a configuration. `nulls` are the keys that were given without a value. The error says that there is no
-    /// such connector class.
-    pub async fn check(
+    /// Checks a configuration whose variables were looked up.
+    pub(super) async fn check_looked_up(
         &self,
         config: &Config,
         nulls: &[String],
@@ -267,6 +277,7 @@ fn definitions(class: &str, found: &Found, config: &Config, plugins: &Registry) 
         keys.extend(own_keys(own, &prefix, group.as_ref()));
         keys.extend(of_all.into_iter().flatten());
     }
+    keys.extend(framework::beyond_connect(config));
     keys.extend(found.class.config.iter().cloned());
     keys.into_iter().for_each(|key| validation.push(key, config));
     unknown.into_iter().for_each(|problem| validation.add_unknown_class(problem));

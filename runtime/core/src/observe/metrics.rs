@@ -75,6 +75,8 @@ pub mod table {
         GUEST_LOG_DROPPED Counter "weir_task_log_lines_dropped_total" "Log lines of the task's guests that were dropped.";
         GUEST_OWN_COUNTER Counter "weir_task_guest_counter_total" "A counter of the task's guests' own; its name is a label.";
         GUEST_OWN_GAUGE Gauge "weir_task_guest_gauge" "A gauge of the task's guests' own; its name is a label.";
+        AUTO_RESTARTS Counter "weir_auto_restarts_total" "How often the connector, or the task where there is a label for it, was restarted by auto.restart on this worker.";
+        AUTO_RESTART_ATTEMPTS Gauge "weir_auto_restart_attempts" "The attempts of auto.restart since the connector or task was well.";
         BUILD Gauge "weir_build_info" "The version of weir.";
         PROCESS_CPU Counter "process_cpu_seconds_total" "CPU time of this process, user and system.";
         PROCESS_MEMORY Gauge "process_resident_memory_bytes" "Resident memory of this process.";

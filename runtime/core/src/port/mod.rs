@@ -1,6 +1,7 @@
 //! The seams: what core asks of the crates around it.
 
 mod broker;
+mod config_provider;
 mod converter;
 mod log;
 mod loggers;
@@ -8,11 +9,13 @@ mod membership;
 mod peers;
 mod plugin;
 mod plugin_store;
+mod secrets;
 
 pub use broker::{
     Broker, BrokerError, ClientSettings, Consumer, Created, NewTopic, Polled as ConsumerPolled, Producer, Sent, Ticket,
     TopicDescription,
 };
+pub use config_provider::{ConfigProviders, LookupError, NoConfigProviders};
 pub use converter::{Converted, Converter, ConverterFactory, Serialized, TopicColumn};
 pub use log::{CompactedLog, LogEntry, LogReader, LogRecord, StoreError};
 pub use loggers::{LoggerLevel, Loggers, NoLevel};
@@ -23,3 +26,4 @@ pub use plugin::{
     SinkDelivery, SinkRecords, SinkRetry, SinkTask, SourceTask, Step, StepGuard, Transformations, Transformed, Wish,
 };
 pub use plugin_store::PluginStore;
+pub use secrets::Secrets;

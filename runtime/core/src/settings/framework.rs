@@ -1,7 +1,7 @@
 //! Pure. The configuration keys that the worker itself gives to every connector (ConnectorConfig, SourceConnectorConfig,
 //! SinkConnectorConfig), as far as it acts on them.
 
-use crate::model::{ClassKind, ConfigKey, ConfigType, DefaultValue, Importance, Validator, Width};
+use crate::model::{ClassKind, Config, ConfigKey, ConfigType, DefaultValue, Importance, Validator, Width};
 
 /// A key: name, type, default (none: required; `null`), importance, group, place in it, width, name for people, text.
 #[expect(clippy::too_many_arguments, reason = "a table's columns")]
@@ -225,6 +225,39 @@ pub fn transformation(alias: &str, own: usize) -> [ConfigKey; 3] {
             "The alias of a predicate used to determine whether to apply this transformation.",
         ),
     ]
+}
+
+/// Keys that Connect does not have, where a configuration names one of them.
+pub fn beyond_connect(config: &Config) -> Vec<ConfigKey> {
+    let keys = [
+        key(
+            "auto.restart",
+            ConfigType::Boolean,
+            value("false"),
+            Importance::Medium,
+            "Error Handling",
+            20,
+            Width::Short,
+            "Restart what has failed",
+            "Whether the connector and its tasks are started again after they have failed: after 1 s, and after twice as long each time up to 60 s, until they have run for 10 minutes.",
+        ),
+        with(
+            key(
+                "auto.restart.max.attempts",
+                ConfigType::Int,
+                value("5"),
+                Importance::Low,
+                "Error Handling",
+                21,
+                Width::Short,
+                "Attempts to restart",
+                "How often each of them is started again before that is given up.",
+            ),
+            Validator::AtLeast(1.0),
+        ),
+    ];
+    let named = keys.iter().any(|key| config.contains_key(&key.name));
+    if named { keys.into() } else { Vec::new() }
 }
 
 /// The place of a step's first own key in its group: after type and version.

@@ -4,7 +4,6 @@ use crate::model::Config;
 
 /// Keys of Connect's workers of which some, or all, workers of weir read nothing.
 const UNSUPPORTED: &[&str] = &[
-    "config.providers",
     "config.storage.replication.factor",
     "connect.protocol",
     "connector.client.config.override.policy",
@@ -38,7 +37,6 @@ const UNSUPPORTED: &[&str] = &[
 /// The same, with whatever is below.
 const UNSUPPORTED_BELOW: &[&str] = &[
     "admin.listeners.https.",
-    "config.providers.",
     // Settings of the internal topics as they are made.
     "config.storage.",
     "internal.key.converter.",

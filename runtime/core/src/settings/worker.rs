@@ -159,6 +159,9 @@ impl WorkerSettings {
         };
         let paths = reader.list("sandbox.path.ceiling").into_iter().map(PathBuf::from).collect();
         let rest = RestSettings::read(&mut reader);
+        // They were read before, so that this could be: see `providers`.
+        reader.get("config.providers");
+        reader.below("config.providers.");
         let mut settings = WorkerSettings {
             rest,
             plugin_upload_dir: upload_dir,

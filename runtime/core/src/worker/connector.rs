@@ -8,6 +8,7 @@ use futures::FutureExt;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
+use tracing::Instrument as _;
 
 use crate::model::Config;
 use crate::port::{Instance, Wish};
@@ -54,7 +55,7 @@ pub struct RunningConnector {
 
 impl RunningConnector {
     /// Starts a connector on the data runtime. What keeps it from running, and a panic, are told as its failure.
-    pub fn start<F, M, T>(data: &tokio::runtime::Handle, make: M, tell: T) -> RunningConnector
+    pub fn start<F, M, T>(data: &tokio::runtime::Handle, name: &str, make: M, tell: T) -> RunningConnector
     where
         M: FnOnce(Grace) -> F + Send + 'static,
         F: Future<Output = Result<ConnectorParts, TaskFailure>> + Send + 'static,
@@ -63,7 +64,7 @@ impl RunningConnector {
         let grace = Grace::default();
         let (given, tell) = (grace.clone(), Arc::new(tell));
         let told = tell.clone();
-        let done = data.spawn(async move {
+        let life = async move {
             let life = async move {
                 let over = given.over.clone();
                 let run = async move {
@@ -83,7 +84,9 @@ impl RunningConnector {
                 Ok(Err(failure)) => told(ConnectorEvent::Failed(failure)),
                 Err(panic) => told(ConnectorEvent::Failed(of_panic(&*panic, "the connector"))),
             }
-        });
+        };
+        let context = tracing::error_span!("connector", owner = format_args!("{name}|worker"));
+        let done = data.spawn(life.instrument(context));
         RunningConnector { grace, done }
     }
 

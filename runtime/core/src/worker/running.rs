@@ -7,6 +7,7 @@ use std::time::Duration;
 use futures::FutureExt;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
+use tracing::Instrument as _;
 
 use crate::model::TaskId;
 use crate::port::Session;
@@ -56,13 +57,15 @@ impl RunningTask {
         let report: Arc<dyn Fn(TaskState) + Send + Sync> =
             Arc::new(move |state| statuses.task(&reported, state, version.as_deref()));
         let desk = Desk { id: id.clone(), grace: grace.clone(), commands: told, report: report.clone() };
-        let done = data.spawn(async move {
+        let context = tracing::error_span!("task", owner = format_args!("{}|task-{}", id.connector, id.index));
+        let life = async move {
             match AssertUnwindSafe(run(desk)).catch_unwind().await {
                 Ok(Ok(())) => {}
                 Ok(Err(failure)) => report(TaskState::Failed(failure)),
                 Err(panic) => report(TaskState::Failed(of_panic(&*panic, "the task"))),
             }
-        });
+        };
+        let done = data.spawn(life.instrument(context));
         RunningTask { id, grace, commands, done }
     }
 

@@ -12,10 +12,14 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use weir_core::contract::topic;
 use weir_core::herder::member::Timings;
-use weir_core::herder::{Builder, Distributed, GroupSettings, Herder, HerderError, Request, Stages, View, membership};
+use weir_core::herder::{
+    AutoRestart, Builder, Distributed, GroupSettings, Held, Herder, HerderError, Request, Stages, View, membership,
+};
 use weir_core::model::{Config, GroupProtocol};
 use weir_core::plugin::Registry;
-use weir_core::port::{Broker, CompactedLog, LoggerLevel, Loggers, NoLevel, Peers, SessionKey};
+use weir_core::port::{
+    Broker, CompactedLog, LoggerLevel, Loggers, NoConfigProviders, NoLevel, Peers, Secrets, SessionKey,
+};
 use weir_core::settings::WorkerSettings;
 use weir_core::store::{ConfigStore, OffsetStore, SessionLog, StatusStore};
 use weir_local::{Local, Settings, WorkerGroups};
@@ -170,6 +174,10 @@ impl World {
             statuses: store.clone(),
             tasks: Arc::default(),
             session: Some(session.clone()),
+            providers: Arc::new(NoConfigProviders),
+            secrets: Secrets::default(),
+            held: Held::default(),
+            auto_restart: AutoRestart::default(),
         });
         let (requests, queue) = mpsc::channel(64);
         let group = GroupSettings {

@@ -13,7 +13,7 @@ use super::{AppSlot, started, text};
 /// GET /metrics, in Prometheus' text format 0.0.4
 pub async fn metrics(State(app): State<AppSlot>) -> Result<Response, Error> {
     let herder = &started(&app)?.herder;
-    let mut samples = samples(&herder.view, &herder.builder.tasks, &herder.builder.settings.limits);
+    let mut samples = samples(&herder.view, &herder.builder);
     samples.extend(of_process());
     let version = vec![("version", env!("CARGO_PKG_VERSION").to_owned())];
     samples.push(Sample { metric: &table::BUILD, labels: version, value: 1.0 });

@@ -1,5 +1,7 @@
 //! A connector's offsets over REST (KIP-875).
 
+use std::sync::Arc;
+
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use serde_json::{Value, json};
@@ -16,6 +18,7 @@ pub async fn list(State(app): State<AppSlot>, Path(name): Path<String>) -> Answe
     let herder = herder(&app)?;
     let info = herder.view.info(&name).ok_or_else(|| unknown(&name))?;
     let settings = ConnectorSettings::parse(&info.config)
+        .map(Arc::new)
         .map_err(|problems| Error::new(StatusCode::INTERNAL_SERVER_ERROR, Problem::lines(&problems)))?;
     let value = |text: &str| serde_json::from_str::<Value>(text).unwrap_or_else(|_| text.into());
     let offsets = herder.builder.offsets(&settings).await?;

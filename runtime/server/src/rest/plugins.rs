@@ -2,7 +2,6 @@
 
 use axum::extract::{Path, Query, Request, State};
 use axum::http::{StatusCode, header};
-use axum::response::Response;
 use serde_json::{Value, json};
 
 use weir_core::model::ClassKind;
@@ -10,10 +9,8 @@ use weir_core::settings::framework;
 
 use super::error::Error;
 use super::query::{Parameters, flag};
-use super::{AppSlot, JsonBody, body, has_type, ok, shapes, started};
+use super::{Answer, AppSlot, JsonBody, body, has_type, ok, shapes, started};
 use crate::uploads::{Taken, UploadError};
-
-type Answer = Result<Response, Error>;
 
 /// The order in which kinds are listed.
 const KINDS: [&str; 6] = ["sink", "source", "transformation", "predicate", "converter", "header_converter"];

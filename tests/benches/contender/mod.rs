@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use weir_tests::harness::http::request;
-use weir_tests::harness::{kafka, weir};
+use weir_tests::harness::{built, kafka, weir};
 
 /// What the scripts of Apache's own archive give the JVM (kafka-run-class.sh, connect-standalone.sh).
 const JVM: &[&str] = &[
@@ -35,10 +35,22 @@ impl Kind {
     }
 }
 
+/// How a worker is started.
+#[derive(Clone, Copy, Debug)]
+pub enum Mode {
+    /// Alone.
+    #[allow(dead_code, reason = "each benchmark uses what it needs")]
+    Standalone,
+    /// As one of a group of its kind; the number tells it from its fellows.
+    #[allow(dead_code, reason = "each benchmark uses what it needs")]
+    Distributed(&'static str, usize),
+}
+
 /// A worker that runs.
 pub struct Contender {
     pub kind: Kind,
-    url: String,
+    /// Where it answers REST.
+    pub url: String,
     child: Child,
     log: PathBuf,
 }
@@ -48,12 +60,33 @@ pub struct Contender {
 pub struct Used {
     pub cpu: Duration,
     pub resident_bytes: u64,
+    #[allow(dead_code, reason = "each benchmark uses what it needs")]
+    pub threads: u64,
+    #[allow(dead_code, reason = "each benchmark uses what it needs")]
+    pub mappings: usize,
+}
+
+/// What the workers of a group have in common: an idle group ends soon, and what a lost worker ran is moved soon.
+fn grouped(kind: Kind, group: &str) -> String {
+    let name = format!("{}-{group}", kind.name());
+    let topic = |topic| format!("{topic}.storage.topic={name}-{topic}\n{topic}.storage.replication.factor=1\n");
+    let topics: String = ["config", "offset", "status"].map(topic).concat();
+    format!(
+        "group.id={name}\n{topics}session.timeout.ms=6000\nheartbeat.interval.ms=500\n\
+         scheduled.rebalance.max.delay.ms=1000\nplugin.path={}\n",
+        if kind == Kind::Weir { built("guests/guest_echo.wasm").display().to_string() } else { String::new() }
+    )
 }
 
 impl Contender {
     /// Starts a worker in a folder of its own; answers it and how long it took until REST answered.
-    pub fn start(kind: Kind, folder: &Path, bootstrap: &str) -> (Contender, Duration) {
-        let here = folder.join(kind.name());
+    pub fn start(kind: Kind, mode: Mode, folder: &Path, bootstrap: &str) -> (Contender, Duration) {
+        let (here, command) = match mode {
+            Mode::Standalone => (folder.join(kind.name()), "Standalone"),
+            Mode::Distributed(group, number) => {
+                (folder.join(format!("{}-{group}-{number}", kind.name())), "Distributed")
+            }
+        };
         std::fs::create_dir_all(&here).expect("a folder");
         let (port, _) = kafka::free_ports();
         let mut properties = format!(
@@ -64,14 +97,17 @@ impl Contender {
              offset.storage.file.filename={}\n",
             here.join("offsets").display()
         );
+        if let Mode::Distributed(group, _) = mode {
+            properties += &grouped(kind, group);
+        }
         let file = here.join("worker.properties");
         let mut command = match kind {
-            Kind::Apache => kafka::connect("Standalone", JVM),
+            Kind::Apache => kafka::connect(command, JVM),
             Kind::Weir => {
                 properties += &format!("sandbox.path.ceiling={}\n", folder.display());
-                let mut command = Command::new(weir());
-                command.arg("standalone");
-                command
+                let mut weir = Command::new(weir());
+                weir.arg(command.to_lowercase());
+                weir
             }
         };
         std::fs::write(&file, properties).expect("its properties can be written");
@@ -122,7 +158,13 @@ impl Contender {
         let fields: Vec<&str> = stat.rsplit_once(") ").map_or("", |(_, rest)| rest).split(' ').collect();
         let ticks: u64 = [11, 12].iter().filter_map(|&at| fields.get(at)?.parse::<u64>().ok()).sum();
         let pages: u64 = read("statm").split(' ').nth(1).and_then(|pages| pages.parse().ok()).unwrap_or(0);
-        Used { cpu: Duration::from_millis(ticks * 10), resident_bytes: pages * 4096 }
+        let threads = read("status").lines().find_map(|line| line.strip_prefix("Threads:")?.trim().parse().ok());
+        Used {
+            cpu: Duration::from_millis(ticks * 10),
+            resident_bytes: pages * 4096,
+            threads: threads.unwrap_or(0),
+            mappings: read("maps").lines().count(),
+        }
     }
 }
 

@@ -1,0 +1,52 @@
+//! `auto.restart`: what has failed is started again by itself, which its status and the metrics say.
+
+use serde_json::{Value, json};
+use weir_tests::harness::http::{Answer, request};
+use weir_tests::harness::worker::Worker;
+
+use super::on;
+
+fn send(method: &str, url: &str, body: &Value) -> Answer {
+    request(method, url, Some(("application/json", body.to_string().as_bytes())))
+}
+
+#[test]
+fn what_has_failed_is_started_again_until_it_runs_and_without_auto_restart_it_is_not() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let properties = format!("{}sandbox.path.ceiling={}\n", on("local:memory"), folder.display());
+    let mut worker = Worker::standalone(folder, &properties, &[]);
+    let url = worker.url();
+    let put = |name: &str, more: Value| {
+        // A folder stands where its file is to be.
+        let file = folder.join(name);
+        std::fs::create_dir_all(&file).unwrap();
+        let mut config = json!({"connector.class": "FileStreamSink", "topics": "t", "file": file});
+        config.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        send("PUT", &format!("{url}/connectors/{name}/config"), &config)
+    };
+    let task = |name: &str| request("GET", &format!("{url}/connectors/{name}/status"), None).json()["tasks"][0].clone();
+    assert_eq!(put("wrong", json!({"auto.restart": "maybe"})).status, 400);
+    assert_eq!(put("never", json!({})).status, 201);
+    assert_eq!(put("once", json!({"auto.restart": true, "auto.restart.max.attempts": 1})).status, 201);
+    assert_eq!(put("again", json!({"auto.restart": true})).status, 201);
+    let trace = |name: &str| task(name)["trace"].as_str().unwrap_or_default().to_owned();
+    worker.until("its first failure", || trace("again").ends_with("auto.restart: attempt 1 of 5 follows in 1 s"));
+    worker.until("its second failure", || trace("again").ends_with("auto.restart: attempt 2 of 5 follows in 2 s"));
+    worker.until("an end of it", || trace("once").contains("auto.restart: given up after 1 attempts"));
+    ["never", "once", "again"].map(|name| std::fs::remove_dir(folder.join(name)).unwrap());
+    worker.until("it to run", || task("again")["state"] == "RUNNING");
+    for left in ["never", "once"] {
+        assert_eq!(task(left)["state"], "FAILED", "{left}");
+    }
+    assert!(!trace("never").contains("auto.restart"));
+    let metrics = request("GET", &format!("{url}/metrics"), None).text;
+    for line in [
+        "weir_auto_restarts_total{connector=\"once\",task=\"0\"} 1",
+        "weir_auto_restart_attempts{connector=\"once\",task=\"0\"} 1",
+    ] {
+        assert!(metrics.lines().any(|said| said.starts_with(line)), "{line}: {metrics}");
+    }
+    assert!(!metrics.contains("weir_auto_restarts_total{connector=\"never\""));
+    assert!(worker.stop());
+}

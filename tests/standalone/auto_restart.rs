@@ -34,7 +34,7 @@ fn what_has_failed_is_started_again_until_it_runs_and_without_auto_restart_it_is
     worker.until("its first failure", || trace("again").ends_with("auto.restart: attempt 1 of 5 follows in 1 s"));
     worker.until("its second failure", || trace("again").ends_with("auto.restart: attempt 2 of 5 follows in 2 s"));
     worker.until("an end of it", || trace("once").contains("auto.restart: given up after 1 attempts"));
-    ["never", "once", "again"].map(|name| std::fs::remove_dir(folder.join(name)).unwrap());
+    ["never", "once", "again"].iter().for_each(|name| std::fs::remove_dir(folder.join(name)).unwrap());
     worker.until("it to run", || task("again")["state"] == "RUNNING");
     for left in ["never", "once"] {
         assert_eq!(task(left)["state"], "FAILED", "{left}");

@@ -10,8 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::model::Config;
 use crate::store::State;
-use crate::task::{TaskFailure, TaskState};
-use crate::worker::ConnectorEvent;
+use crate::task::TaskFailure;
 
 use super::held::{Owner, here, restart};
 use super::request::Herder;
@@ -48,14 +47,15 @@ impl AutoRestart {
         self.began.elapsed()
     }
 
-    fn runs(&self, owner: &Owner) {
+    /// Notes that something runs.
+    pub(super) fn runs(&self, owner: &Owner) {
         if let Some(tried) = self.tried().get_mut(owner) {
             tried.tries.runs(self.now());
         }
     }
 
     /// Notes a failure; answers its trace, with what follows.
-    fn failed(&self, owner: &Owner, config: &Config, failure: TaskFailure) -> TaskFailure {
+    pub(super) fn failed(&self, owner: &Owner, config: &Config, failure: TaskFailure) -> TaskFailure {
         let Some(most) = tries_allowed(config) else {
             self.tried().remove(owner);
             return failure;
@@ -71,30 +71,6 @@ impl AutoRestart {
         let said = said(tried.tries.made, most, wait);
         self.news.notify_one();
         TaskFailure { trace: format!("{}\n{said}", failure.trace) }
-    }
-
-    /// What a connector tells, with what follows a failure.
-    pub(super) fn of_event(&self, name: &str, config: &Config, event: ConnectorEvent) -> ConnectorEvent {
-        let owner = Owner::Connector(name.to_owned());
-        match event {
-            ConnectorEvent::Failed(failure) => ConnectorEvent::Failed(self.failed(&owner, config, failure)),
-            tasks @ ConnectorEvent::Tasks(_) => {
-                self.runs(&owner);
-                tasks
-            }
-        }
-    }
-
-    /// A task's state, with what follows a failure.
-    pub(super) fn of_state(&self, owner: &Owner, config: &Config, state: TaskState) -> TaskState {
-        match state {
-            TaskState::Failed(failure) => TaskState::Failed(self.failed(owner, config, failure)),
-            TaskState::Running => {
-                self.runs(owner);
-                TaskState::Running
-            }
-            state => state,
-        }
     }
 
     /// How often each was started again by itself, and the attempts since it was well.
@@ -130,6 +106,8 @@ pub async fn restart_failed(herder: Herder, worker_id: String, cancel: Cancellat
             () = tokio::time::sleep_until(first.unwrap_or_else(Instant::now)), if first.is_some() => {}
             () = news => continue,
         }
+        let is_there = |name: &str| herder.view.state().get(name).is_some();
+        restarts.tried().retain(|owner, _| is_there(owner.connector()));
         for owner in restarts.take_due(Instant::now()) {
             // Whoever restarted or moved it by hand has had their reasons.
             let failed = here(&herder, &owner, &worker_id).is_some_and(|state| state == State::Failed);

@@ -15,7 +15,7 @@ use crate::port::{
 use crate::process::{Chain, ChainSegmentPlace, Converters, Gate};
 use crate::settings::{ConnectorSettings, StepSettings, WorkerSettings, put_back};
 use crate::store::{ConnectorOffsets, OffsetStore};
-use crate::task::{Grace, SinkParts, SourceParts, TaskFailure, TaskState, run_sink, run_source};
+use crate::task::{Grace, SinkParts, SourceParts, TaskFailure, run_sink, run_source};
 use crate::worker::{
     ConnectorEvent, ConnectorParts, Desk, NoteTopic, NotingConsumer, NotingProducer, RunningConnector, RunningTask,
     SharedStatuses,
@@ -175,16 +175,13 @@ impl Builder {
         ceilings: Ceilings,
         tell: impl Fn(ConnectorEvent) + Send + Sync + 'static,
     ) -> RunningConnector {
-        let (builder, teller, wanted) = (self.clone(), self.clone(), settings.clone());
-        let name = settings.name.clone();
+        let (builder, name, telling) = (self.clone(), settings.name.clone(), self.telling(&settings.config));
         let make = move |grace: Grace| async move {
             let parts = builder.connector_parts(&settings, &ceilings, grace).await;
-            parts.map_err(|failure| builder.said(&failure))
+            parts.map_err(|failure| TaskFailure { trace: failure.to_string() })
         };
-        RunningConnector::start(&self.data, &name, make, move |event| {
-            let event = teller.event_said(event);
-            tell(teller.auto_restart.of_event(&wanted.name, &wanted.config, event));
-        })
+        let told = name.clone();
+        RunningConnector::start(&self.data, &name, make, move |event| tell(telling.of_connector(&told, event)))
     }
 
     async fn connector_parts(
@@ -235,19 +232,10 @@ impl Builder {
     ) -> RunningTask {
         let builder = self.clone();
         let version = self.connector_class(&settings).ok().map(|found| found.class.version);
-        let (statuses, session) = (self.statuses.clone(), self.session.clone());
-        RunningTask::start(&self.data, id, version, statuses, session, move |mut desk| async move {
-            let (report, teller) = (desk.report, builder.clone());
-            let (owner, wanted) = (Owner::Task(desk.id.clone()), settings.clone());
-            let said: Arc<dyn Fn(TaskState) + Send + Sync> = Arc::new(move |state| {
-                let state = teller.state_said(state);
-                report(teller.auto_restart.of_state(&owner, &wanted.config, state));
-            });
-            desk.report = said.clone();
-            if let Err(failure) = builder.run_task(desk, settings, config, ceilings, paused).await {
-                said(TaskState::Failed(builder.said(&failure)));
-            }
-            Ok(())
+        let (statuses, session) = (self.telling(&settings.config), self.session.clone());
+        RunningTask::start(&self.data, id, version, statuses, session, move |desk| async move {
+            let run = builder.run_task(desk, settings, config, ceilings, paused);
+            run.await.map_err(|failure| TaskFailure { trace: failure.to_string() })
         })
     }
 

@@ -26,6 +26,16 @@ pub enum Owner {
 
 const CHANGED: &str = "its variables stand for something else now";
 
+impl Owner {
+    /// The connector.
+    pub fn connector(&self) -> &str {
+        match self {
+            Owner::Connector(name) => name,
+            Owner::Task(id) => &id.connector,
+        }
+    }
+}
+
 /// What one of them was made out of.
 #[derive(Clone, Debug, PartialEq)]
 struct MadeOf {

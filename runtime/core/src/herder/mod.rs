@@ -20,6 +20,7 @@ mod request;
 mod running_set;
 pub mod stage;
 mod standalone;
+mod telling;
 mod tries;
 mod validate;
 mod variables;

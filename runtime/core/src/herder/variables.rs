@@ -7,8 +7,6 @@ use std::sync::Arc;
 use crate::model::{Ceilings, Config};
 use crate::port::LookupError;
 use crate::settings::{ConnectorSettings, Values, resolved, variables_of};
-use crate::task::{TaskFailure, TaskState};
-use crate::worker::ConnectorEvent;
 
 use super::builder::{Builder, Failure};
 use super::offsets::OffsetChange;
@@ -88,31 +86,6 @@ impl Builder {
         let (settings, ..) = self.looked_up(settings, Config::new(), ceilings).await.map_err(failed)?;
         let changed = self.change_stored_offsets(&settings, ceilings, change).await;
         changed.map_err(|error| error.map(|text| self.secrets.hide(text)))
-    }
-
-    /// A failure as it may be said.
-    pub(super) fn said(&self, failure: &Failure) -> TaskFailure {
-        TaskFailure { trace: self.secrets.hide(failure.to_string()) }
-    }
-
-    /// What a connector tells, as it may be said.
-    pub(super) fn event_said(&self, event: ConnectorEvent) -> ConnectorEvent {
-        match event {
-            ConnectorEvent::Failed(TaskFailure { trace }) => {
-                ConnectorEvent::Failed(TaskFailure { trace: self.secrets.hide(trace) })
-            }
-            tasks @ ConnectorEvent::Tasks(_) => tasks,
-        }
-    }
-
-    /// A task's state, as it may be said.
-    pub(super) fn state_said(&self, state: TaskState) -> TaskState {
-        match state {
-            TaskState::Failed(TaskFailure { trace }) => {
-                TaskState::Failed(TaskFailure { trace: self.secrets.hide(trace) })
-            }
-            state => state,
-        }
     }
 }
 

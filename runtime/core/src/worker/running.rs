@@ -39,7 +39,8 @@ pub struct Desk {
 }
 
 impl RunningTask {
-    /// Starts a task on the data runtime, which writes nothing beyond the worker's session. A failure that keeps it from running, and a panic, are told as its state.
+    /// Starts a task on the data runtime, which writes nothing beyond the worker's session. A failure that keeps it from
+    /// running, and a panic, are told as its state.
     pub fn start<F>(
         data: &tokio::runtime::Handle,
         id: TaskId,

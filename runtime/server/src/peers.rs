@@ -53,13 +53,14 @@ pub fn is_signed(key: &SessionKey, body: &[u8], signature: &[u8]) -> bool {
 
 /// A client for requests to other workers.
 pub fn client(settings: &RestSettings) -> Result<reqwest::Client, String> {
-    let mut client = reqwest::Client::builder().timeout(TIMEOUT).redirect(reqwest::redirect::Policy::none()).no_proxy();
-    if settings.advertised_scheme == Scheme::Https {
-        let tls = tls::client(&settings.tls).map_err(|problems| {
-            format!("other workers cannot be asked over https, as rest.advertised.listener says:\n{}", lines(&problems))
-        })?;
-        client = client.use_preconfigured_tls(tls);
-    }
+    let client = reqwest::Client::builder().timeout(TIMEOUT).redirect(reqwest::redirect::Policy::none()).no_proxy();
+    // Over http, too: without TLS of ours it would look for cryptography that nobody has chosen for it, and panic.
+    let none = Config::new();
+    let settings = if settings.advertised_scheme == Scheme::Https { &settings.tls } else { &none };
+    let tls = tls::client(settings).map_err(|problems| {
+        format!("other workers cannot be asked over https, as rest.advertised.listener says:\n{}", lines(&problems))
+    })?;
+    let client = client.use_preconfigured_tls(tls);
     client.build().map_err(|error| format!("no client for requests to other workers: {error}"))
 }
 
@@ -131,6 +132,21 @@ impl Peers for HttpPeers {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use weir_core::settings::WorkerSettings;
+
+    #[test]
+    fn a_worker_that_speaks_http_has_a_client_whatever_its_stores_are() {
+        let config = [
+            ("bootstrap.servers", "local:memory"),
+            ("key.converter", "org.apache.kafka.connect.storage.StringConverter"),
+            ("value.converter", "org.apache.kafka.connect.storage.StringConverter"),
+            ("listeners", "http://:8083"),
+            ("ssl.truststore.location", "/of/the/kafka/clients.jks"),
+        ];
+        let config = config.into_iter().map(|(key, value)| (key.to_owned(), value.to_owned())).collect();
+        let settings = WorkerSettings::parse(&config).expect("they can be used");
+        client(&settings.rest).expect("a client");
+    }
 
     /// RFC 4231, test case 2, and what Java's Mac makes of it.
     #[test]

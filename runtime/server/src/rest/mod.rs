@@ -195,11 +195,12 @@ fn connect() -> Router<AppSlot> {
 }
 
 /// What is not Connect's, and speaks other media types.
-fn beyond_connect() -> Router<AppSlot> {
+fn beyond_connect(served: Served) -> Router<AppSlot> {
+    let with_admin = served == Served::All;
     Router::new()
         .resource("/connector-plugins", post(plugins::upload))
         .resource("/metrics", get(metrics::metrics))
-        .resource("/openapi.json", get(openapi::openapi))
+        .resource("/openapi.json", get(move || openapi::openapi(with_admin)))
 }
 
 fn router(app: AppSlot, served: Served) -> Router {
@@ -211,7 +212,7 @@ fn router(app: AppSlot, served: Served) -> Router {
     let connects = connects
         .route_layer(from_fn_with_state(app.clone(), forward::forwarded))
         .route_layer(from_fn(media::json_only));
-    let routes = if served == Served::Admin { connects } else { connects.merge(beyond_connect()) };
+    let routes = if served == Served::Admin { connects } else { connects.merge(beyond_connect(served)) };
     let routes = routes
         .method_not_allowed_fallback(|| async { Error::plain(StatusCode::METHOD_NOT_ALLOWED) })
         .fallback(|| async { Error::plain(StatusCode::NOT_FOUND) });

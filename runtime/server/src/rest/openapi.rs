@@ -1,20 +1,25 @@
 //! GET /openapi.json: this REST, described for clients and tools. The document is written by hand beside this file: crates
 //! that make it out of types describe bodies that a handler has parsed, and ours take bytes, as Connect takes them.
 
-use axum::http::header;
 use axum::response::{IntoResponse, Response};
+use serde_json::Value;
 
 const WRITTEN: &str = include_str!("openapi.json");
-/// Where the version is put in.
-const VERSION: &str = r#""version": """#;
 
-fn document() -> String {
-    WRITTEN.replacen(VERSION, concat!(r#""version": ""#, env!("CARGO_PKG_VERSION"), r#"""#), 1)
+/// The document of a listener, which may leave `/admin` to others.
+fn document(with_admin: bool) -> Result<Value, serde_json::Error> {
+    let mut document: Value = serde_json::from_str(WRITTEN)?;
+    document["info"]["version"] = env!("CARGO_PKG_VERSION").into();
+    if let Some(paths) = document["paths"].as_object_mut() {
+        paths.retain(|path, _| with_admin || !path.starts_with("/admin/"));
+    }
+    Ok(document)
 }
 
 /// GET /openapi.json
-pub async fn openapi() -> Response {
-    ([(header::CONTENT_TYPE, "application/json")], document()).into_response()
+pub async fn openapi(with_admin: bool) -> Response {
+    // It is JSON: a test reads it.
+    axum::Json(document(with_admin).unwrap_or_default()).into_response()
 }
 
 #[cfg(test)]
@@ -23,8 +28,6 @@ mod tests {
 
     use std::collections::BTreeSet;
     use std::path::Path;
-
-    use serde_json::Value;
 
     /// What follows each `call` in a text.
     fn after<'a>(text: &'a str, call: &'a str) -> impl Iterator<Item = &'a str> {
@@ -60,14 +63,14 @@ mod tests {
 
     #[test]
     fn the_document_has_the_path_of_every_route_and_no_other() {
-        let document: Value = serde_json::from_str(&document()).expect("JSON");
+        let document = document(true).expect("JSON");
         let described: BTreeSet<String> = document["paths"].as_object().expect("paths").keys().cloned().collect();
         assert_eq!(described, routes(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src/rest")));
     }
 
     #[test]
     fn the_document_says_weirs_own_version_and_every_reference_in_it_leads_somewhere() {
-        let document: Value = serde_json::from_str(&document()).expect("JSON");
+        let document = document(true).expect("JSON");
         assert_eq!(document["info"]["version"], env!("CARGO_PKG_VERSION"));
         let text = document.to_string();
         let references: BTreeSet<&str> =

@@ -69,8 +69,7 @@ fn kafka(settings: &WorkerSettings) -> Result<KafkaBroker, String> {
 
 /// The ground of a worker in a group: all in Kafka.
 pub async fn shared(settings: &WorkerSettings, group: &DistributedSettings) -> Result<Ground, String> {
-    // What is still on its way when the session lapses must not land once others were told to take over.
-    let broker = kafka(settings)?.appends_within(group.session);
+    let broker = kafka(settings)?.appends_within(group.append_within());
     let [configs, offsets, statuses] = &group.topics;
     let made = |topic: &InternalTopic| (topic.partitions, topic.replication_factor);
     let asked = &settings.config_topic;

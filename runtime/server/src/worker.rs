@@ -293,10 +293,10 @@ async fn start(
         Some(group) => Some(join(&settings, group, worker_id)?),
         None => None,
     };
-    if let Some((_, grouped)) = &joining {
+    if let (Some((_, grouped)), Some(group)) = (&joining, &group) {
         // What a worker writes that lost its place in the group, others would take for true.
         for log in [&mut ground.configs, &mut ground.offsets, &mut ground.statuses] {
-            *log = Arc::new(SessionLog::new(log.clone(), grouped.session.clone()));
+            *log = Arc::new(SessionLog::new(log.clone(), grouped.session.clone(), group.appended_by()));
         }
     }
     let unusable = |what: &'static str| move |error| format!("{what} cannot be used: {error}");

@@ -94,15 +94,30 @@ impl Herd {
         let _stage = self.view.stages.enter("writing to the config topic");
         let failed = |error: &str| HerderError::Failed(format!("Error writing connector configuration: {error}"));
         let session = self.session.clone();
+        let alone = session.is_none();
         let lapsed = async {
             match session {
                 Some(session) => session.lapsed().await,
                 None => std::future::pending().await,
             }
         };
+        let configs = &mut self.configs;
+        let write = async {
+            // In a group an append is given up soon; what is written twice says the same.
+            while let Err(error) = configs.append(records).await {
+                match error {
+                    StoreError::Unavailable(reason) if !alone => {
+                        tracing::warn!(reason, "the config topic cannot be written, which is tried again");
+                        sleep(AGAIN).await;
+                    }
+                    error => return Err(error),
+                }
+            }
+            configs.read_to_end().await
+        };
         let written = tokio::select! {
             biased;
-            written = self.configs.write(records) => written.map_err(|error| match error {
+            written = write => written.map_err(|error| match error {
                 StoreError::Fenced => HerderError::Rebalancing,
                 error => failed(&error.to_string()),
             }),

@@ -91,7 +91,12 @@ impl Default for Session {
 impl Session {
     /// Whether the coordinator answered within the session time-out, so that nobody else was told to do the work.
     pub fn holds(&self) -> bool {
-        self.start.elapsed() < Duration::from_millis(self.until.load(Ordering::Acquire))
+        self.holds_for(Duration::ZERO)
+    }
+
+    /// Whether it holds for at least so long from now on.
+    pub fn holds_for(&self, least: Duration) -> bool {
+        self.start.elapsed() + least < Duration::from_millis(self.until.load(Ordering::Acquire))
     }
 
     /// Returns once it holds.

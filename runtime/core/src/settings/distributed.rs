@@ -58,6 +58,17 @@ fn one_of<'a>(reader: &mut Reader, key: &str, default: &'a str, allowed: &[&'a s
 }
 
 impl DistributedSettings {
+    /// How long an append to an internal topic is tried.
+    pub fn append_within(&self) -> Duration {
+        self.session / 3
+    }
+
+    /// When an append that begins now has landed or never will. Beats that are answered leave more of the session than
+    /// that, by default two thirds of it.
+    pub fn appended_by(&self) -> Duration {
+        self.session / 2
+    }
+
     pub(super) fn read(reader: &mut Reader) -> DistributedSettings {
         let millis = Duration::from_millis;
         let algorithms = MAC_ALGORITHMS.map(|(name, _)| name);

@@ -1,4 +1,4 @@
-//! The config topic: appends that have come back when they return, and what others have written.
+//! The config topic: appends, and what they and others have written.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -35,14 +35,13 @@ impl ConfigStore {
         self.offset
     }
 
-    /// Appends records and reads to the log's end: answers what has come back, these among it.
-    pub async fn write(&mut self, records: &[ConfigRecord]) -> Result<Vec<ConfigRecord>, StoreError> {
+    /// Appends records. They come back with what is read next.
+    pub async fn append(&mut self, records: &[ConfigRecord]) -> Result<(), StoreError> {
         let records = records.iter().map(|record| {
             let (key, value) = encode(record);
             LogRecord { key: Some(key.into_bytes()), value }
         });
-        self.log.append(records.collect()).await?;
-        self.read_to_end().await
+        self.log.append(records.collect()).await
     }
 
     /// Everything that has come since the last reading.

@@ -24,6 +24,9 @@ pub enum State {
 /// How long a log takes to answer a reader that lags: longer than a worker may take to catch up.
 const LAG: Duration = Duration::from_secs(4);
 
+/// How long an append may take, as it is of workers on Kafka.
+const APPEND: Duration = Duration::from_secs(3);
+
 /// A worker's link to everything else. (Not a watch channel: that wakes its receivers in random order.)
 #[derive(Clone)]
 pub struct Link {
@@ -148,7 +151,8 @@ fn unavailable() -> StoreError {
 #[async_trait]
 impl CompactedLog for FarLog {
     async fn append(&self, records: Vec<LogRecord>) -> Result<(), StoreError> {
-        self.link.carry(self.inner.append(records)).await.unwrap_or_else(|| Err(unavailable()))
+        let append = self.link.carry(self.inner.append(records));
+        tokio::time::timeout(APPEND, append).await.ok().flatten().unwrap_or_else(|| Err(unavailable()))
     }
 
     async fn reader(&self) -> Result<Box<dyn LogReader>, StoreError> {

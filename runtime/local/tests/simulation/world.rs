@@ -147,7 +147,7 @@ impl World {
         let session = member.session.clone();
         let far = |log: &Arc<dyn CompactedLog>| -> Arc<dyn CompactedLog> {
             let log = Arc::new(FarLog { inner: log.clone(), link: link.clone() });
-            Arc::new(SessionLog::new(log, session.clone()))
+            Arc::new(SessionLog::new(log, session.clone(), SESSION / 2))
         };
         let (configs, offsets, statuses) = (far(&self.configs), far(&self.offsets), far(&self.statuses));
         let mut registry = Registry::default();

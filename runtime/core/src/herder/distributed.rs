@@ -84,6 +84,8 @@ pub struct Distributed {
     /// When it tries to come back, after it stepped out of the group because it could not read the config topic.
     out_until: Option<Instant>,
     backoff: Backoff,
+    /// The task sets that connectors which run here wanted last.
+    wanted: BTreeMap<String, Vec<Config>>,
     /// Task sets on their way to the leader.
     submitted: JoinSet<Submitted>,
     /// Whose they are.
@@ -124,6 +126,7 @@ impl Distributed {
             rejoin_at: None,
             out_until: None,
             backoff: Backoff::default(),
+            wanted: BTreeMap::new(),
             submitted: JoinSet::new(),
             submitting: BTreeSet::new(),
             unstored: BTreeMap::new(),
@@ -155,6 +158,7 @@ impl Distributed {
                 self.herd.carry_out(Some(&self.place.mine));
             }
             self.herd.answer_waiters();
+            self.look_at_stored();
             self.ask_for_rounds();
             let idle = self.herd.running.slots.holds_only(&self.place.mine);
             let ready = self.preparing.filter(|_| idle);
@@ -378,6 +382,7 @@ impl Distributed {
     /// Has a connector's task set stored, by the leader.
     async fn retask(&mut self, name: String, configs: Vec<Config>) {
         self.unstored.remove(&name);
+        self.wanted.insert(name.clone(), configs.clone());
         if self.herd.is_news(&name, &configs) {
             self.unstored.insert(name.clone(), configs);
             self.store(name).await;
@@ -423,6 +428,21 @@ impl Distributed {
             Err(error) => {
                 tracing::warn!(connector = name, error, "its tasks cannot be stored, which is tried again");
                 self.store_at = Instant::now() + AGAIN;
+            }
+        }
+    }
+
+    /// A set that was on its way when its connector wanted another one may be stored after that, also by a former owner.
+    fn look_at_stored(&mut self) {
+        let retasked = std::mem::take(&mut self.herd.retasked);
+        if !retasked.is_empty() {
+            self.wanted.retain(|name, _| self.place.mine.connectors.contains(name));
+        }
+        for name in retasked {
+            let wanted = self.wanted.get(&name).filter(|_| self.herd.is_current(&name));
+            if let Some(configs) = wanted.filter(|configs| self.herd.is_news(&name, configs)) {
+                self.unstored.insert(name, configs.clone());
+                self.store_at = Instant::now();
             }
         }
     }

@@ -53,6 +53,8 @@ pub(super) struct Herd {
     pub running: RunningSet,
     /// Whether connectors came or went, or task sets changed: who runs what has to be decided anew.
     pub regroup: bool,
+    /// In a group: connectors whose task sets were stored, by whomever, since somebody looked.
+    pub retasked: Vec<String>,
     /// Whether it has read the config topic to its end once: what was wished for loggers before that is history.
     follows: bool,
     waiters: Vec<Waiter>,
@@ -71,7 +73,8 @@ impl Herd {
         session: Option<Arc<Session>>,
     ) -> Herd {
         let running = RunningSet::new(builder, view.statuses.clone(), ceilings, session.is_none());
-        Herd { view, configs, running, regroup: false, follows: false, waiters: Vec::new(), session }
+        let retasked = Vec::new();
+        Herd { view, configs, running, regroup: false, retasked, follows: false, waiters: Vec::new(), session }
     }
 
     /// Alone, a request is answered once what it wants has come about. In a group once that is stored, as somebody else
@@ -143,7 +146,11 @@ impl Herd {
                     self.running.ceilings.remove(&name);
                     self.regroup = true;
                 }
-                Some(Change::Added(_) | Change::Tasks(_)) => self.regroup = true,
+                Some(Change::Added(_)) => self.regroup = true,
+                Some(Change::Tasks(name)) => {
+                    self.regroup = true;
+                    self.retasked.extend((!self.is_alone()).then_some(name));
+                }
                 Some(Change::LoggerLevel { logger, level }) => {
                     if self.follows
                         && let Err(NoLevel(level)) = self.view.loggers.set(&logger, &level)
@@ -182,6 +189,13 @@ impl Herd {
                     || connector.tasks != *configs
                     || connector.applied.as_ref() != Some(&connector.config))
         })
+    }
+
+    /// Whether the instance that runs here is of the configuration that its connector has now.
+    pub fn is_current(&self, name: &str) -> bool {
+        let state = self.view.state();
+        let generation = state.get(name).map(|connector| connector.generation);
+        matches!(self.running.slots.connectors.get(name), Some(ConnectorSlot::Running(of)) if Some(*of) == generation)
     }
 
     /// Stores a connector's task set.

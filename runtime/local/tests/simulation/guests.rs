@@ -37,7 +37,7 @@ pub struct Floor {
     runs: BTreeMap<String, BTreeMap<u64, Held>>,
     /// Numbers instances.
     entered: u64,
-    /// How far counters have come.
+    /// How often counters have counted, in all of their lives.
     pub counted: BTreeMap<String, u64>,
     /// What should not have happened.
     pub violations: Vec<String>,
@@ -245,7 +245,7 @@ impl SourceTask for CounterTask {
         self.link.pass().await;
         self.counted += 1;
         let mut floor = self.place.floor.lock().unwrap_or_else(PoisonError::into_inner);
-        floor.counted.insert(self.context.owner.to_string(), self.counted);
+        *floor.counted.entry(self.context.owner.to_string()).or_insert(0) += 1;
         drop(floor);
         let (mut value, mut offset) = (Column::default(), Column::default());
         value.push(format!("{} {}", self.context.owner, self.counted).as_bytes());

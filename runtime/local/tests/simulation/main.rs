@@ -220,6 +220,16 @@ async fn gaps(world: &World) -> Vec<String> {
             _ => {}
         }
     }
+    let mut last = BTreeMap::new();
+    for entry in world.offsets.reader().await.unwrap().read_to_end().await.unwrap() {
+        let text = |bytes: Option<Vec<u8>>| String::from_utf8(bytes.unwrap_or_default()).unwrap();
+        let (counter, offset) = (text(entry.record.key), text(entry.record.value));
+        let number: u64 = offset.trim_start_matches("{\"n\":").trim_end_matches('}').parse().unwrap();
+        let before = last.insert(counter.clone(), number).unwrap_or(0);
+        if before > number {
+            gaps.push(format!("the stored offset of {counter} goes back from {before} to {number}"));
+        }
+    }
     for (counter, number) in stored(world).await {
         let reached = counts.get(&counter).copied().unwrap_or(0);
         if reached < number {

@@ -12,12 +12,12 @@ mod watch;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
-use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
+use weir_tests::harness::polling::{Repeated, holds_within, wait};
 use weir_tests::harness::worker::open_files;
 
 use super::{Group, answered, append, runs};
@@ -70,29 +70,24 @@ fn with_sources_and_a_sink(mut group: Group, workers: usize, sources: usize) -> 
 
 /// Lines that are written to the files of sources all the while.
 struct Feed {
-    ended: Arc<AtomicBool>,
     rounds: Arc<AtomicUsize>,
-    writes: JoinHandle<()>,
+    writes: Repeated,
     sources: usize,
     out: PathBuf,
 }
 
 impl Feed {
     fn start(group: &Group, sources: usize) -> Feed {
-        let (ended, rounds) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicUsize::new(0)));
+        let rounds = Arc::new(AtomicUsize::new(0));
         let files: Vec<PathBuf> = (0..sources).map(|number| group.file(&format!("in-{number}.txt"))).collect();
-        let (until, round) = (ended.clone(), rounds.clone());
-        let writes = std::thread::spawn(move || {
-            while !until.load(Ordering::Relaxed) {
-                let now = round.load(Ordering::Relaxed);
-                for (number, file) in files.iter().enumerate() {
-                    append(file, &[line(number, now)]);
-                }
-                round.store(now + 1, Ordering::Release);
-                std::thread::sleep(Duration::from_millis(20)); // the pace of the lines
-            }
+        let round = rounds.clone();
+        let writes = Repeated::every(Duration::from_millis(20), move || {
+            let now = round.load(Ordering::Relaxed);
+            files.iter().enumerate().for_each(|(number, file)| append(file, &[line(number, now)]));
+            round.store(now + 1, Ordering::Release);
+            true
         });
-        Feed { ended, rounds, writes, sources, out: out(group) }
+        Feed { rounds, writes, sources, out: out(group) }
     }
 
     /// The first round that is not written yet.
@@ -102,23 +97,20 @@ impl Feed {
 
     /// Whether all lines of these rounds have arrived.
     fn is_there(&self, rounds: std::ops::Range<usize>) -> bool {
-        let arrived = arrived(&self.out);
-        (0..self.sources).all(|number| rounds.clone().all(|round| arrived.contains_key(&line(number, round))))
+        all_there(&self.out, self.sources, rounds)
     }
 
-    /// Ends, and waits until every line has arrived. Answers how many rounds there were.
-    fn end(self) -> usize {
-        self.ended.store(true, Ordering::Relaxed);
-        let rounds = self.rounds.clone();
-        let (sources, out) = (self.sources, self.out.clone());
-        self.writes.join().unwrap();
-        let rounds = rounds.load(Ordering::Acquire);
-        wait("every line", || {
-            let arrived = arrived(&out);
-            (0..sources).all(|number| (0..rounds).all(|round| arrived.contains_key(&line(number, round))))
-        });
-        rounds
+    /// Ends, and waits until every line has arrived.
+    fn end(self) {
+        let Feed { rounds, writes, sources, out } = self;
+        writes.end();
+        wait("every line", || all_there(&out, sources, 0..rounds.load(Ordering::Acquire)));
     }
+}
+
+fn all_there(out: &Path, sources: usize, rounds: std::ops::Range<usize>) -> bool {
+    let arrived = arrived(out);
+    (0..sources).all(|number| rounds.clone().all(|round| arrived.contains_key(&line(number, round))))
 }
 
 fn line(source: usize, round: usize) -> String {
@@ -169,16 +161,12 @@ impl Group {
     /// sink open are those who are said to.
     fn until_each_runs_once(&mut self, names: &[String]) {
         self.until_running(names, 1);
-        let ids = self.ids();
-        let deadline = Instant::now() + Duration::from_secs(30);
-        loop {
-            let wrong = names.iter().find_map(|name| self.amiss(name, &ids));
-            if wrong.is_none() {
-                return;
-            }
-            assert!(Instant::now() < deadline, "{wrong:?}\n{}", self.told());
-            std::thread::sleep(Duration::from_millis(10));
-        }
+        let (ids, mut wrong) = (self.ids(), None);
+        let once = holds_within(Duration::from_secs(30), || {
+            wrong = names.iter().find_map(|name| self.amiss(name, &ids));
+            wrong.is_none()
+        });
+        assert!(once, "{wrong:?}\n{}", self.told());
     }
 
     /// What there is to understand a failure by.
@@ -214,15 +202,6 @@ impl Group {
     }
 }
 
-/// Waits until something holds.
-fn wait(what: &str, mut holds: impl FnMut() -> bool) {
-    let deadline = Instant::now() + Duration::from_secs(60);
-    while !holds() {
-        assert!(Instant::now() < deadline, "waited in vain for {what}");
-        std::thread::sleep(Duration::from_millis(10));
-    }
-}
-
 /// What stands behind the last `name` in a log.
 fn last_said(log: &str, name: &str) -> Option<String> {
     let (_, rest) = log.rsplit_once(name)?;
@@ -236,37 +215,33 @@ fn generation(log: &str) -> i64 {
 
 /// Notes two workers that have one file open at the same time.
 struct Doubles {
-    ended: Arc<AtomicBool>,
     seen: Arc<Mutex<BTreeSet<String>>>,
     /// Process ids by number.
     workers: Arc<Mutex<BTreeMap<usize, u32>>>,
-    looks: JoinHandle<()>,
+    looks: Repeated,
 }
 
 impl Doubles {
     fn watch(group: &Group, sources: usize) -> Doubles {
         let mut files: BTreeSet<PathBuf> = (0..sources).map(|at| group.file(&format!("in-{at}.txt"))).collect();
         files.insert(out(group));
-        let (ended, seen) = (Arc::new(AtomicBool::new(false)), Arc::new(Mutex::new(BTreeSet::new())));
-        let workers = Arc::new(Mutex::new(BTreeMap::new()));
-        let (until, note, live) = (ended.clone(), seen.clone(), workers.clone());
-        let looks = std::thread::spawn(move || {
-            while !until.load(Ordering::Relaxed) {
-                // Held, so that nobody who is left out is looked at any more.
-                let live: std::sync::MutexGuard<'_, BTreeMap<usize, u32>> = live.lock().unwrap();
-                let mut held: BTreeMap<PathBuf, BTreeSet<usize>> = BTreeMap::new();
-                for (&at, &id) in &*live {
-                    for file in open_files(id).into_iter().filter(|file| files.contains(file)) {
-                        held.entry(file).or_default().insert(at);
-                    }
+        let seen = Arc::new(Mutex::new(BTreeSet::new()));
+        let workers: Arc<Mutex<BTreeMap<usize, u32>>> = Arc::default();
+        let (note, live) = (seen.clone(), workers.clone());
+        let looks = Repeated::every(Duration::from_millis(20), move || {
+            // Held, so that nobody who is left out is looked at any more.
+            let live = live.lock().unwrap();
+            let mut held: BTreeMap<PathBuf, BTreeSet<usize>> = BTreeMap::new();
+            for (&at, &id) in &*live {
+                for file in open_files(id).into_iter().filter(|file| files.contains(file)) {
+                    held.entry(file).or_default().insert(at);
                 }
-                let twice = held.into_iter().filter(|(_, by)| by.len() > 1);
-                note.lock().unwrap().extend(twice.map(|(file, by)| format!("{} by {by:?}", file.display())));
-                drop(live);
-                std::thread::sleep(Duration::from_millis(20)); // how often it looks
             }
+            let twice = held.into_iter().filter(|(_, by)| by.len() > 1);
+            note.lock().unwrap().extend(twice.map(|(file, by)| format!("{} by {by:?}", file.display())));
+            true
         });
-        let doubles = Doubles { ended, seen, workers, looks };
+        let doubles = Doubles { seen, workers, looks };
         (0..group.workers.len()).for_each(|at| doubles.look_at(group, at));
         doubles
     }
@@ -283,8 +258,7 @@ impl Doubles {
 
     /// Ends; fails the test if any file was open twice.
     fn end(self) {
-        self.ended.store(true, Ordering::Relaxed);
-        self.looks.join().unwrap();
+        self.looks.end();
         let seen = self.seen.lock().unwrap();
         assert!(seen.is_empty(), "open on two workers at once: {seen:?}");
     }

@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
+
+use weir_tests::harness::polling::Repeated;
 
 use super::super::answered;
 
@@ -16,7 +17,7 @@ const PACE: Duration = Duration::from_millis(100);
 /// What is asked of workers while faults happen.
 pub struct Watch {
     shared: Arc<Mutex<Shared>>,
-    threads: Vec<JoinHandle<()>>,
+    asks: Vec<Repeated>,
     /// A connector that is there all the while.
     name: String,
     writes: bool,
@@ -35,7 +36,7 @@ impl Watch {
     /// Begins to ask these workers, also about a connector that is there. With `writes` they are asked to write, too,
     /// which only the leader does: so the group has to have a broker.
     pub fn over(urls: &[String], name: &str, writes: bool) -> Watch {
-        let mut watch = Watch { shared: Arc::default(), threads: Vec::new(), name: name.to_owned(), writes };
+        let mut watch = Watch { shared: Arc::default(), asks: Vec::new(), name: name.to_owned(), writes };
         urls.iter().for_each(|url| watch.ask(url));
         watch
     }
@@ -59,29 +60,29 @@ impl Watch {
             questions.push(("PUT", format!("/connectors/{}/resume", self.name), vec![202, 409]));
         }
         let (shared, url) = (self.shared.clone(), url.to_owned());
-        self.threads.push(std::thread::spawn(move || {
-            for (method, path, expected) in questions.iter().cycle() {
-                let is_asked = |shared: &Shared| shared.asked.get(&url) == Some(&life);
-                if !is_asked(&shared.lock().unwrap_or_else(PoisonError::into_inner)) {
-                    return;
-                }
-                let began = Instant::now();
-                let answer = answered(method, &format!("{url}{path}"), None);
-                let took = began.elapsed();
-                let mut shared = shared.lock().unwrap_or_else(PoisonError::into_inner);
-                // Nobody answers for a worker that was killed meanwhile.
-                if !is_asked(&shared) {
-                    return;
-                }
-                shared.answers += 1;
-                // As in Connect: the leader to which it was sent on may be gone, and nobody knows yet.
-                let gone = answer.status == 500 && answer.text.contains("IO Error trying to forward REST request");
-                if took > SILENCE || !(expected.contains(&answer.status) || gone) {
-                    shared.amiss.push(format!("{method} {url}{path} after {took:?}: {answer:?}"));
-                }
-                drop(shared);
-                std::thread::sleep(PACE);
+        let mut next = 0;
+        self.asks.push(Repeated::every(PACE, move || {
+            let is_asked = |shared: &Shared| shared.asked.get(&url) == Some(&life);
+            if !is_asked(&shared.lock().unwrap_or_else(PoisonError::into_inner)) {
+                return false;
             }
+            let (method, path, expected) = &questions[next % questions.len()];
+            next += 1;
+            let began = Instant::now();
+            let answer = answered(method, &format!("{url}{path}"), None);
+            let took = began.elapsed();
+            let mut shared = shared.lock().unwrap_or_else(PoisonError::into_inner);
+            // Nobody answers for a worker that was killed meanwhile.
+            if !is_asked(&shared) {
+                return false;
+            }
+            shared.answers += 1;
+            // As in Connect: the leader to which it was sent on may be gone, and nobody knows yet.
+            let gone = answer.status == 500 && answer.text.contains("IO Error trying to forward REST request");
+            if took > SILENCE || !(expected.contains(&answer.status) || gone) {
+                shared.amiss.push(format!("{method} {url}{path} after {took:?}: {answer:?}"));
+            }
+            true
         }));
     }
 
@@ -92,10 +93,7 @@ impl Watch {
 
     /// Ends; fails the test if anything was answered that should not have been, or late.
     pub fn end(self) {
-        self.shared.lock().unwrap_or_else(PoisonError::into_inner).asked.clear();
-        for thread in self.threads {
-            thread.join().expect("a thread that asks");
-        }
+        self.asks.into_iter().for_each(Repeated::end);
         let shared = self.shared.lock().unwrap_or_else(PoisonError::into_inner);
         assert!(shared.amiss.is_empty(), "of {} answers: {:#?}", shared.answers, shared.amiss);
         assert!(shared.answers > 10, "only {} answers came", shared.answers);

@@ -5,6 +5,7 @@ pub mod difference;
 pub mod fakes;
 pub mod http;
 pub mod kafka;
+pub mod polling;
 pub mod proxy;
 pub mod python;
 pub mod scenario;

@@ -261,12 +261,8 @@ impl Broker for KafkaBroker {
         Pattern::new(pattern).map(drop)
     }
 
-    fn check_producer(&self, settings: &ClientSettings) -> Result<(), Vec<Problem>> {
-        self.checked(ClientKind::Producer, settings).map(drop)
-    }
-
-    fn check_consumer(&self, settings: &ClientSettings) -> Result<(), Vec<Problem>> {
-        self.checked(ClientKind::Consumer, settings).map(drop)
+    fn check_client(&self, kind: ClientKind, settings: &ClientSettings) -> Result<(), Vec<Problem>> {
+        self.checked(kind, settings).map(drop)
     }
 
     async fn producer(&self, settings: &ClientSettings) -> Result<Box<dyn Producer>, BrokerError> {

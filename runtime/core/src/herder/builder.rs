@@ -9,8 +9,8 @@ use crate::model::{Ceilings, ClassKind, Config, ConverterRole, Fault, Grants, Pr
 use crate::observe::{ObservedTask, TaskCounts, Tasks};
 use crate::plugin::{Found, Registry, grants};
 use crate::port::{
-    Broker, ClientSettings, ConfigProviders, ConnectorKind, Consumer, Context, Converter, ConverterFactory,
-    LookupError, Producer, Secrets, Session, Step, StepGuard, Transformations,
+    Broker, ConfigProviders, ConnectorKind, Consumer, Context, Converter, ConverterFactory, LookupError, Producer,
+    Secrets, Session, Step, StepGuard, Transformations,
 };
 use crate::process::{Chain, ChainSegmentPlace, Converters, Gate};
 use crate::settings::{ConnectorSettings, StepSettings, WorkerSettings, put_back};
@@ -252,6 +252,7 @@ impl Builder {
         let (settings, config, values) = self.looked_up(&given, config, &ceilings).await?;
         self.hold(Owner::Task(id.clone()), &given, &values, &ceilings);
         let found = self.connector_class(&settings)?;
+        self.check_overrides(found.class.kind, &settings.config)?;
         let class = found.class.name.clone();
         let failed = |fault| Failure::Guest { class: class.clone(), call: "instantiate", fault };
         let owner = format!("{}|task-{}", id.connector, id.index);
@@ -336,47 +337,10 @@ impl Builder {
         Ok(())
     }
 
-    /// Says what is wrong with the settings of the clients that a connector's tasks would have, as the connector names them.
-    pub fn check_clients(&self, kind: ClassKind, settings: &ConnectorSettings) -> Result<(), Vec<Problem>> {
-        let first = TaskId { connector: settings.name.clone(), index: 0 };
-        let (prefix, checked) = match connector_kind(kind) {
-            ConnectorKind::Source => {
-                ("producer.override.", self.broker.check_producer(&self.producer_settings(settings, &first)))
-            }
-            ConnectorKind::Sink => {
-                ("consumer.override.", self.broker.check_consumer(&self.consumer_settings(settings, &first)))
-            }
-        };
-        let named = |Problem { key, message }| {
-            let key = format!("{prefix}{key}");
-            let message = format!("Invalid value for configuration {key}: {message}");
-            Problem { key, message }
-        };
-        checked.map_err(|problems| problems.into_iter().map(named).collect())
-    }
-
     fn note_topics(&self, id: &TaskId) -> Option<NoteTopic> {
         let (id, statuses) = (id.clone(), self.statuses.clone());
         let note = move |topic: &str| statuses.topic(&id, topic);
         self.settings.topic_tracking.then(|| Arc::new(note) as NoteTopic)
-    }
-
-    fn producer_settings(&self, settings: &ConnectorSettings, id: &TaskId) -> ClientSettings {
-        let mut merged = ClientSettings::from([("client.id".to_owned(), format!("connector-producer-{id}"))]);
-        merged.extend(self.settings.producer.clone());
-        merged.extend(settings.producer.clone());
-        merged
-    }
-
-    fn consumer_settings(&self, settings: &ConnectorSettings, id: &TaskId) -> ClientSettings {
-        let mut merged = ClientSettings::from([
-            ("client.id".to_owned(), format!("connector-consumer-{id}")),
-            ("group.id".to_owned(), format!("connect-{}", id.connector)),
-            ("auto.offset.reset".to_owned(), "earliest".to_owned()),
-        ]);
-        merged.extend(self.settings.consumer.clone());
-        merged.extend(settings.consumer.clone());
-        merged
     }
 
     fn converters(&self, settings: &ConnectorSettings) -> Result<Converters, Failure> {

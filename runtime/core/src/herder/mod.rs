@@ -4,6 +4,7 @@ mod asked;
 mod assignor;
 mod auto_restart;
 mod builder;
+mod clients;
 mod cluster_state;
 mod distributed;
 pub mod group_codec;

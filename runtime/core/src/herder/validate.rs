@@ -8,6 +8,7 @@ use crate::settings::{ALIASES_MAX, Checked, ConnectorSettings, Reader, check, ch
 
 use super::asked::Asked;
 use super::builder::{Builder, Failure};
+use super::clients::Override;
 use super::request::HerderError;
 use super::stage::of_request;
 
@@ -26,11 +27,13 @@ pub struct Entry {
     pub recommended: Vec<String>,
     /// Whether a form shows it.
     pub visible: bool,
+    /// Whether it is of a client that the connector uses: those stand together, defined or not.
+    pub of_client: bool,
 }
 
 impl Entry {
     fn new(name: String, key: Option<ConfigKey>, checked: Checked) -> Entry {
-        Entry { name, key, checked, recommended: Vec::new(), visible: true }
+        Entry { name, key, checked, recommended: Vec::new(), visible: true, of_client: false }
     }
 }
 
@@ -82,6 +85,16 @@ impl Validation {
             // A plugin's own key takes the place of the worker's.
             Some(&at) => self.entries[at] = entry,
             None => self.append(entry),
+        }
+    }
+
+    fn push_overrides(&mut self, overrides: Vec<Override>) {
+        for Override { name, key, checked } in overrides {
+            match key {
+                Some(key) => self.insert(key, checked),
+                None => self.append(Entry::new(name.clone(), None, checked)),
+            }
+            self.entry(&name).of_client = true;
         }
     }
 
@@ -163,6 +176,8 @@ impl Builder {
             (found, asked, validation)
         };
         self.offer_converters(config, &mut validation);
+        validation.push_overrides(self.overrides(found.class.kind, config));
+        self.push_converter_keys(config, &mut validation);
         nulls.iter().for_each(|key| validation.add_null(key));
         if found.class.kind == ClassKind::Sink {
             self.check_topics(config, &mut validation);
@@ -194,8 +209,7 @@ impl Builder {
         Ok(validation)
     }
 
-    /// What converters there are to choose from, which the worker has chosen, and what the chosen ones are configured
-    /// with.
+    /// What converters there are to choose from, and which the worker has chosen.
     fn offer_converters(&self, config: &Config, validation: &mut Validation) {
         for (role, default) in ROLES.into_iter().zip(&self.settings.converters) {
             let property = role.property();
@@ -206,6 +220,10 @@ impl Builder {
                 entry.checked = check(key, config);
             }
         }
+    }
+
+    /// What the converters that a configuration chooses are configured with.
+    fn push_converter_keys(&self, config: &Config, validation: &mut Validation) {
         // Connect's order: the header converter's keys come first.
         let [key, value, header] = ROLES;
         for property in [header, key, value].map(ConverterRole::property) {

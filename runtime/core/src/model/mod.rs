@@ -2,6 +2,7 @@
 
 mod assignment;
 mod batch;
+mod client;
 mod config_def;
 mod fault;
 mod grant;
@@ -14,6 +15,7 @@ mod source;
 
 pub use assignment::{Assignment, GroupProtocol, MemberState, Work};
 pub use batch::{BatchTables, RawHeaders, RawRecords, Records, TimestampType};
+pub use client::ClientKind;
 pub use config_def::{
     ConfigKey, ConfigType, DefaultValue, EndpointKind, GrantKind, Importance, PathAccess, Recommendation, Validator,
     Width,

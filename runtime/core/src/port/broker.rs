@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
-use crate::model::{Position, Problem, RawRecords, Subscription, TopicPartition};
+use crate::model::{ClientKind, Position, Problem, RawRecords, Subscription, TopicPartition};
 
 /// What a broker answered, by the caller's next move. Messages are for statuses and logs.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -81,13 +81,9 @@ pub trait Broker: Send + Sync {
     /// Says what is wrong with a pattern of topics.
     fn check_pattern(&self, pattern: &str) -> Result<(), String>;
 
-    /// Says what is wrong with a producer's settings, as far as it shows before there is one.
-    fn check_producer(&self, _: &ClientSettings) -> Result<(), Vec<Problem>> {
-        Ok(())
-    }
-
-    /// The same of a consumer's.
-    fn check_consumer(&self, _: &ClientSettings) -> Result<(), Vec<Problem>> {
+    /// Says what is wrong with a client's settings, as far as it shows before there is one; of an admin client's with
+    /// those that go over the worker's.
+    fn check_client(&self, _: ClientKind, _: &ClientSettings) -> Result<(), Vec<Problem>> {
         Ok(())
     }
 

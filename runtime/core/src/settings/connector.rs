@@ -45,6 +45,8 @@ pub struct ConnectorSettings {
     pub producer: Config,
     /// Settings below `consumer.override.`.
     pub consumer: Config,
+    /// Settings below `admin.override.`.
+    pub admin: Config,
     /// Everything.
     pub config: Config,
 }
@@ -90,6 +92,7 @@ impl ConnectorSettings {
             subscription,
             producer: reader.below("producer.override."),
             consumer: reader.below("consumer.override."),
+            admin: reader.below("admin.override."),
             config: config.clone(),
         };
         reader.finish().map(|()| settings)

@@ -1,10 +1,12 @@
 //! Typed settings, parsed once, with every problem at once.
 
+mod client_keys;
 mod connector;
 mod definition;
 mod distributed;
 pub mod framework;
 mod limits;
+mod overrides;
 mod properties;
 mod providers;
 mod reader;
@@ -13,10 +15,12 @@ mod variables;
 mod without_effect;
 mod worker;
 
+pub use client_keys::{client_key, client_key_names};
 pub use connector::{ALIASES_MAX, ConnectorSettings, ConverterSettings, StepSettings, asks_for_tolerance};
 pub use definition::{Checked, check, check_null, entries};
 pub use distributed::{DistributedSettings, InternalTopic, MAC_ALGORITHMS};
 pub use limits::MEMORY_BYTES_LEAST;
+pub use overrides::OverridePolicy;
 pub use properties::parse_properties;
 pub use providers::{ProviderKind, ProviderSettings, providers};
 pub use reader::{Reader, below};

@@ -6,7 +6,7 @@ use crate::model::Config;
 const UNSUPPORTED: &[&str] = &[
     "config.storage.replication.factor",
     "connect.protocol",
-    "connector.client.config.override.policy",
+    "connector.client.config.override.allowlist",
     "exactly.once.source.support",
     "group.id",
     "heartbeat.interval.ms",

@@ -8,6 +8,7 @@ use crate::model::{Ceilings, Config, ConverterRole, Limits, Problem};
 use super::connector::ConverterSettings;
 use super::distributed::DistributedSettings;
 use super::limits::{limits, positive_millis};
+use super::overrides::OverridePolicy;
 use super::reader::Reader;
 use super::rest::RestSettings;
 
@@ -72,6 +73,8 @@ pub struct WorkerSettings {
     pub producer: Config,
     /// Settings below `consumer.`.
     pub consumer: Config,
+    /// `connector.client.config.override.policy`
+    pub override_policy: OverridePolicy,
     /// What makes it one of a group; none in standalone.
     pub distributed: Option<DistributedSettings>,
     /// Keys of which nothing was read here: those of clients among them.
@@ -185,6 +188,7 @@ impl WorkerSettings {
             limits: limits(&mut reader),
             producer: reader.below("producer."),
             consumer: reader.below("consumer."),
+            override_policy: OverridePolicy::read(&mut reader),
             distributed,
             unread: Vec::new(),
             config: config.clone(),

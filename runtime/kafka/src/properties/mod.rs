@@ -8,32 +8,11 @@ mod tables;
 
 use std::collections::BTreeMap;
 
+pub use weir_core::model::ClientKind;
 use weir_core::model::Problem;
 use weir_core::port::ClientSettings;
 
 use rules::Rule;
-
-/// Which of Java's clients settings are for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ClientKind {
-    /// A producer.
-    Producer,
-    /// A consumer.
-    Consumer,
-    /// An admin client.
-    Admin,
-}
-
-impl ClientKind {
-    /// What a worker's file writes in front of the keys that are for tasks' clients of this kind.
-    pub fn prefix(self) -> &'static str {
-        match self {
-            ClientKind::Producer => "producer.",
-            ClientKind::Consumer => "consumer.",
-            ClientKind::Admin => "admin.",
-        }
-    }
-}
 
 /// Who wrote settings.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -126,10 +105,10 @@ pub fn has_effect(key: &str) -> Option<bool> {
     if key.starts_with(NATIVE_PREFIX) {
         return Some(true);
     }
-    let all = [ClientKind::Producer, ClientKind::Consumer, ClientKind::Admin];
-    let rules = match all.iter().find_map(|kind| Some((*kind, key.strip_prefix(kind.prefix())?))) {
+    let all = ClientKind::ALL.into_iter();
+    let rules = match all.clone().find_map(|kind| Some((kind, key.strip_prefix(kind.prefix())?))) {
         Some((kind, key)) => vec![tables::rule(kind, key)],
-        None => all.map(|kind| tables::rule(kind, key)).to_vec(),
+        None => all.map(|kind| tables::rule(kind, key)).collect(),
     };
     rules.into_iter().flatten().map(|rule| !matches!(rule, Rule::Ignored(_))).reduce(|one, other| one || other)
 }

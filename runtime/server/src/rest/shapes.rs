@@ -121,7 +121,7 @@ fn entry(entry: &Entry) -> Value {
 pub fn validation(validation: &Validation) -> Value {
     // What nobody defines comes first, as in Connect.
     let (defined, undefined): (Vec<&Entry>, Vec<&Entry>) =
-        validation.entries.iter().partition(|entry| entry.key.is_some());
+        validation.entries.iter().partition(|entry| entry.key.is_some() || entry.of_client);
     let configs: Vec<Value> = undefined.into_iter().chain(defined).map(entry).collect();
     json!({
         "name": validation.class,

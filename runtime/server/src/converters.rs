@@ -29,6 +29,10 @@ impl ConverterFactory for StockConverters {
         weir_convert::CLASSES.iter().filter(fits).map(|class| class.name.to_owned()).collect()
     }
 
+    fn version(&self) -> &str {
+        crate::CONNECT_VERSION
+    }
+
     fn definition(&self, class: &str) -> Option<Vec<ConfigKey>> {
         weir_convert::ConverterClass::find(class).map(weir_convert::ConverterClass::definition)
     }

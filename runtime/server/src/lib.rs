@@ -21,3 +21,6 @@ mod uploads;
 mod worker;
 
 pub use command::main;
+
+/// The Connect version whose API is served: clients switch features on by it. What comes with Connect has it too.
+const CONNECT_VERSION: &str = "4.3.1";

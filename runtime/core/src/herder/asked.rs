@@ -5,7 +5,7 @@ use std::future::Future;
 use crate::model::{Ceilings, Config, Fault, Grants, Problem, Recommendation};
 use crate::plugin::{Found, grants};
 use crate::port::Step;
-use crate::settings::below;
+use crate::settings::{below, own_config};
 
 use super::builder::{Builder, Failure, connector_kind, granted};
 use super::stage::of_request;
@@ -80,8 +80,7 @@ impl Builder {
     pub(super) async fn try_steps(&self, asked: &[Asked], config: &Config) -> Vec<Problem> {
         let (name, mut all) = (name(config), Vec::new());
         for one in asked.iter().filter(|one| one.is_step()) {
-            let mut own = one.own_config(config);
-            ["type", "negate", "predicate"].iter().for_each(|key| drop(own.remove(*key)));
+            let own = own_config(one.own_config(config));
             let context = self.context(name.to_owned(), &one.found, own.clone(), Grants::default(), name);
             let Found { component, class, .. } = one.found.clone();
             let tried = self.on_data(async move {

@@ -5,7 +5,9 @@ use std::sync::{Arc, RwLock};
 
 use tokio::sync::mpsc;
 
-use crate::model::{Ceilings, ClassKind, Config, ConverterRole, Fault, Grants, Problem, Subscription, TaskId};
+use crate::model::{
+    Ceilings, ClassKind, Config, ConverterRole, Fault, Grants, Problem, Subscription, TaskId, VersionRange,
+};
 use crate::observe::{ObservedTask, TaskCounts, Tasks};
 use crate::plugin::{Found, Registry, grants};
 use crate::port::{
@@ -133,14 +135,21 @@ pub struct Builder {
 }
 
 impl Builder {
-    fn find(&self, name: &str, kinds: &[ClassKind], what: &str) -> Result<Found, Failure> {
+    fn find(
+        &self,
+        name: &str,
+        kinds: &[ClassKind],
+        what: &str,
+        version: Option<&VersionRange>,
+    ) -> Result<Found, Failure> {
         let plugins = self.plugins.read().unwrap_or_else(std::sync::PoisonError::into_inner);
-        plugins.find_kind(name, kinds, what).cloned().map_err(Failure::NoClass)
+        plugins.find_kind_within(name, kinds, what, version).cloned().map_err(Failure::NoClass)
     }
 
     /// The connector class of a configuration.
     pub fn connector_class(&self, settings: &ConnectorSettings) -> Result<Found, Failure> {
-        self.find(&settings.class, &[ClassKind::Sink, ClassKind::Source], "Connector")
+        let kinds = [ClassKind::Sink, ClassKind::Source];
+        self.find(&settings.class, &kinds, "Connector", settings.version.as_ref())
     }
 
     pub(super) fn context(
@@ -346,6 +355,7 @@ impl Builder {
     fn converters(&self, settings: &ConnectorSettings) -> Result<Converters, Failure> {
         let make = |at: usize, role: ConverterRole| -> Result<(String, Box<dyn Converter>), Failure> {
             let chosen = settings.converters[at].as_ref().unwrap_or(&self.settings.converters[at]);
+            self.check_version(chosen, role).map_err(|problem| Failure::Config(vec![problem]))?;
             let converter =
                 self.converters.converter(&chosen.class, &chosen.settings, role).map_err(Failure::Config)?;
             Ok((chosen.class.clone(), converter))
@@ -412,14 +422,14 @@ impl ChainPlan {
     }
 
     fn add(&mut self, builder: &Builder, step: &StepSettings) -> Result<(), Failure> {
-        let found = builder.find(&step.class, &[ClassKind::Transformation], "Transformation")?;
+        let found = builder.find(&step.class, &[ClassKind::Transformation], "Transformation", step.version.as_ref())?;
         let instance = self.instance(&found);
         let mut made = Step { class: found.class.name.clone(), config: step.config.clone(), guard: None };
         let mut gate = None;
-        if let Some((_, class, config, negate)) = &step.guard {
-            let predicate = builder.find(class, &[ClassKind::Predicate], "Predicate")?;
+        if let Some(guard) = &step.guard {
+            let predicate = builder.find(&guard.class, &[ClassKind::Predicate], "Predicate", guard.version.as_ref())?;
             let class = predicate.class.name.clone();
-            let (config, negate) = (config.clone(), *negate);
+            let (config, negate) = (guard.config.clone(), guard.negate);
             let there = self.instance(&predicate);
             if there == instance {
                 made.guard = Some(StepGuard { class, config, negate });

@@ -6,6 +6,7 @@ mod auto_restart;
 mod builder;
 mod clients;
 mod cluster_state;
+mod definitions;
 mod distributed;
 pub mod group_codec;
 mod held;

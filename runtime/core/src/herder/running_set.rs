@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
-use crate::model::{Ceilings, Config, Problem, TaskId, Work};
+use crate::model::{Ceilings, Config, Problem, TaskId, VersionRange, Work};
 
 use crate::settings::ConnectorSettings;
 use crate::store::{State, StatusKey, StatusStore, TargetState};
@@ -146,7 +146,9 @@ impl RunningSet {
 
     fn version(&self, config: &Config) -> Option<String> {
         let plugins = self.builder.plugins.read().unwrap_or_else(std::sync::PoisonError::into_inner);
-        plugins.find(config.get("connector.class")?).map(|found| found.class.version.clone())
+        let wanted = config.get("connector.plugin.version").and_then(|text| VersionRange::parse(text).ok().flatten());
+        let found = plugins.find_within(config.get("connector.class")?.trim(), wanted.as_ref());
+        found.ok().map(|found| found.class.version.clone())
     }
 
     fn failed(&self, name: &str, failure: TaskFailure, state: &ClusterState) {

@@ -1,14 +1,16 @@
 //! What is wrong with a connector's configuration, key by key (AbstractHerder.validateConnectorConfig).
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
-use crate::model::{Ceilings, ClassKind, Config, ConfigKey, ConverterRole, DefaultValue, Problem, Recommendation};
-use crate::plugin::{Found, Registry, grants};
-use crate::settings::{ALIASES_MAX, Checked, ConnectorSettings, Reader, check, check_null, entries, framework};
+use crate::model::{
+    Ceilings, ClassKind, Config, ConfigKey, ConverterRole, DefaultValue, Problem, Recommendation, VersionRange,
+};
+use crate::plugin::{grants, no_version};
+use crate::settings::{Checked, ConnectorSettings, ConverterSettings, Reader, check, check_null};
 
-use super::asked::Asked;
 use super::builder::{Builder, Failure};
 use super::clients::Override;
+use super::definitions::{asked, definitions, without_version};
 use super::request::HerderError;
 use super::stage::of_request;
 
@@ -51,6 +53,11 @@ pub struct Validation {
 }
 
 impl Validation {
+    /// That of a class, before anything was looked at.
+    pub(super) fn new(class: &str) -> Validation {
+        Validation { class: class.to_owned(), groups: Vec::new(), entries: Vec::new(), places: HashMap::new() }
+    }
+
     /// Everything that is wrong.
     pub fn errors(&self) -> impl Iterator<Item = &String> {
         self.entries.iter().flat_map(|entry| &entry.checked.errors)
@@ -69,7 +76,7 @@ impl Validation {
         })
     }
 
-    fn push(&mut self, key: ConfigKey, config: &Config) {
+    pub(super) fn push(&mut self, key: ConfigKey, config: &Config) {
         let checked = check(&key, config);
         self.insert(key, checked);
     }
@@ -104,7 +111,7 @@ impl Validation {
     }
 
     /// The entry of a key; for one that nobody defines it is made.
-    fn entry(&mut self, name: &str) -> &mut Entry {
+    pub(super) fn entry(&mut self, name: &str) -> &mut Entry {
         if !self.places.contains_key(name) {
             self.append(Entry::new(name.to_owned(), None, Checked::default()));
         }
@@ -149,7 +156,7 @@ impl Validation {
     }
 
     /// Adds that a key names no class of its kind.
-    fn add_unknown_class(&mut self, problem: Problem) {
+    pub(super) fn add_unknown_class(&mut self, problem: Problem) {
         self.entry(&problem.key).checked.value = None;
         self.add(problem);
     }
@@ -170,7 +177,16 @@ impl Builder {
         let (found, asked, mut validation) = {
             let plugins = self.plugins.read().unwrap_or_else(std::sync::PoisonError::into_inner);
             let kinds = &[ClassKind::Sink, ClassKind::Source];
-            let found = plugins.find_kind(class, kinds, "Connector").map_err(HerderError::Invalid)?.clone();
+            plugins.find_kind(class, kinds, "Connector").map_err(HerderError::Invalid)?;
+            let wanted = config.get("connector.plugin.version").map_or(Ok(None), |text| VersionRange::parse(text));
+            let found = match plugins.find_within(class, wanted.map_err(HerderError::Invalid)?.as_ref()) {
+                Ok(found) => found.clone(),
+                Err(said) => {
+                    let mut validation = without_version(class, &said, config, &plugins);
+                    nulls.iter().for_each(|key| validation.add_null(key));
+                    return Ok(validation);
+                }
+            };
             let validation = definitions(class, &found, config, &plugins);
             let asked = asked(&found, config, &plugins);
             (found, asked, validation)
@@ -219,6 +235,50 @@ impl Builder {
                 key.default = DefaultValue::Value(default.class.clone());
                 entry.checked = check(key, config);
             }
+            self.offer_version(role, default, config, validation);
+        }
+    }
+
+    /// Which versions of a converter there are, and whether those that a configuration wants are among them.
+    fn offer_version(
+        &self,
+        role: ConverterRole,
+        default: &ConverterSettings,
+        config: &Config,
+        validation: &mut Validation,
+    ) {
+        let (property, own) = (role.property(), config.get(role.property()).map(|class| class.trim()));
+        let class = own.unwrap_or(&default.class);
+        let there: Vec<String> =
+            self.converters.definition(class).iter().map(|_| self.converters.version().to_owned()).collect();
+        let name = format!("{property}.plugin.version");
+        let entry = validation.entry(&name);
+        if let Some(key) = &mut entry.key {
+            let of_worker = self.settings.config.get(&name).filter(|_| own.is_none());
+            key.default = of_worker.or(there.first()).cloned().map_or(DefaultValue::Null, DefaultValue::Value);
+            entry.checked = check(key, config);
+        }
+        (entry.recommended, entry.visible) = (there.clone(), !there.is_empty());
+        match config.get(&name).map_or(Ok(None), |text| VersionRange::parse(text)) {
+            Err(said) => entry.checked.errors.push(said),
+            Ok(Some(wanted)) if own.is_some() && !there.is_empty() && !there.iter().any(|one| wanted.holds(one)) => {
+                let said = no_version(class, &wanted, &there);
+                entry.checked.errors.push(said.clone());
+                validation.entry(property).checked.errors.push(said);
+            }
+            Ok(_) => {}
+        }
+    }
+
+    /// Says that a converter is wanted in a version that it has not.
+    pub(super) fn check_version(&self, chosen: &ConverterSettings, role: ConverterRole) -> Result<(), Problem> {
+        let (version, class) = (self.converters.version(), &chosen.class);
+        match &chosen.version {
+            Some(wanted) if !wanted.holds(version) => {
+                let key = format!("{}.plugin.version", role.property());
+                Err(Problem { key, message: no_version(class, wanted, &[version.to_owned()]) })
+            }
+            Some(_) | None => Ok(()),
         }
     }
 
@@ -227,8 +287,11 @@ impl Builder {
         // Connect's order: the header converter's keys come first.
         let [key, value, header] = ROLES;
         for property in [header, key, value].map(ConverterRole::property) {
-            let chosen = config.get(property).and_then(|class| self.converters.definition(class.trim()));
             let prefix = format!("{property}.");
+            if !validation.entry(&format!("{prefix}plugin.version")).checked.errors.is_empty() {
+                continue;
+            }
+            let chosen = config.get(property).and_then(|class| self.converters.definition(class.trim()));
             let settings = Reader::new(config).below(&prefix);
             for mut key in chosen.into_iter().flatten() {
                 if key.name == "converter.type" {
@@ -274,107 +337,6 @@ fn shown(config: &Config) -> String {
     format!("{{{}}}", entries.join(", "))
 }
 
-/// Every key that is defined for a configuration, with its value checked.
-fn definitions(class: &str, found: &Found, config: &Config, plugins: &Registry) -> Validation {
-    let mut validation =
-        Validation { class: class.to_owned(), groups: Vec::new(), entries: Vec::new(), places: HashMap::new() };
-    let mut keys = framework::of(found.class.kind);
-    let (mut unknown, mut types) = (Vec::new(), Vec::new());
-    for Step { alias, prefix, kind, class } in steps(config, plugins) {
-        types.push((format!("{prefix}type"), kind));
-        let class = class.map_err(|problem| unknown.push(problem)).ok().flatten();
-        let own = class.map(|found| found.class.config.as_slice()).unwrap_or_default();
-        let (of_type, of_all) = if kind == ClassKind::Predicate {
-            (framework::predicate(alias), None)
-        } else {
-            let [of_type, negate, predicate] = framework::transformation(alias, own.len());
-            (of_type, class.map(|_| [negate, predicate]))
-        };
-        let group = of_type.group.clone();
-        keys.push(of_type);
-        keys.extend(own_keys(own, &prefix, group.as_ref()));
-        keys.extend(of_all.into_iter().flatten());
-    }
-    keys.extend(framework::beyond_connect(config));
-    keys.extend(found.class.config.iter().cloned());
-    keys.into_iter().for_each(|key| validation.push(key, config));
-    unknown.into_iter().for_each(|problem| validation.add_unknown_class(problem));
-    for (key, kind) in types {
-        validation.entry(&key).recommended = plugins.listed(kind);
-    }
-    validation
-}
-
-/// The aliases in a list, each once; those beyond what a connector may have are left out.
-fn aliases<'a>(config: &'a Config, key: &str) -> Vec<&'a str> {
-    let mut seen = HashSet::new();
-    let listed = config.get(key).into_iter().flat_map(|text| entries(text));
-    listed.filter(|alias| !alias.is_empty() && seen.insert(*alias)).take(ALIASES_MAX).collect()
-}
-
-/// A transformation or predicate of a configuration.
-struct Step<'a> {
-    alias: &'a str,
-    /// In front of its keys.
-    prefix: String,
-    kind: ClassKind,
-    /// None when the configuration names none.
-    class: Result<Option<&'a Found>, Problem>,
-}
-
-/// The steps of a configuration, transformations first.
-fn steps<'a>(config: &'a Config, plugins: &'a Registry) -> Vec<Step<'a>> {
-    let listed = [("transforms", ClassKind::Transformation), ("predicates", ClassKind::Predicate)];
-    let of = |(list, kind)| {
-        aliases(config, list).into_iter().map(move |alias| {
-            let prefix = format!("{list}.{alias}.");
-            let class = step_class(&prefix, kind, config, plugins);
-            Step { alias, prefix, kind, class }
-        })
-    };
-    listed.into_iter().flat_map(of).collect()
-}
-
-/// The classes of a configuration, the connector's own first.
-fn asked(found: &Found, config: &Config, plugins: &Registry) -> Vec<Asked> {
-    let steps = steps(config, plugins).into_iter();
-    let of_steps = steps.filter_map(|Step { prefix, class, .. }| Some((prefix, class.ok().flatten()?.clone())));
-    std::iter::once((String::new(), found.clone()))
-        .chain(of_steps)
-        .map(|(prefix, found)| Asked { found, prefix })
-        .collect()
-}
-
-/// The class of a step; none when the configuration names none.
-fn step_class<'a>(
-    prefix: &str,
-    kind: ClassKind,
-    config: &Config,
-    plugins: &'a Registry,
-) -> Result<Option<&'a Found>, Problem> {
-    let key = format!("{prefix}type");
-    let Some(name) = config.get(&key).map(|name| name.trim()) else { return Ok(None) };
-    match plugins.find(name).filter(|found| found.class.kind == kind) {
-        Some(found) => Ok(Some(found)),
-        None => {
-            let message = format!("Invalid value {name} for configuration {key}: Class {name} could not be found.");
-            Err(Problem { key, message })
-        }
-    }
-}
-
-/// The keys that the class of a step defines, under the step's prefix.
-fn own_keys(own: &[ConfigKey], prefix: &str, group: Option<&String>) -> Vec<ConfigKey> {
-    let under = |(at, key): (usize, &ConfigKey)| ConfigKey {
-        name: format!("{prefix}{}", key.name),
-        group: group.cloned(),
-        order: framework::OWN_FROM + at as i32,
-        dependents: key.dependents.iter().map(|dependent| format!("{prefix}{dependent}")).collect(),
-        ..key.clone()
-    };
-    own.iter().enumerate().map(under).collect()
-}
-
 /// SinkConnectorConfig.validate: one of the two, and on each of them what is wrong.
 fn require_topics(config: &Config, validation: &mut Validation) {
     let given = |key: &str| config.get(key).is_some_and(|text| !text.trim().is_empty());
@@ -391,13 +353,14 @@ fn require_topics(config: &Config, validation: &mut Validation) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::settings::framework;
 
     fn config(entries: &[(&str, &str)]) -> Config {
         entries.iter().map(|(key, value)| (key.to_string(), value.to_string())).collect()
     }
 
     fn validation(entries: Vec<Entry>) -> Validation {
-        let mut validation = Validation { class: "X".into(), groups: vec![], entries: vec![], places: HashMap::new() };
+        let mut validation = Validation::new("X");
         entries.into_iter().for_each(|entry| validation.append(entry));
         validation
     }
@@ -405,7 +368,7 @@ mod tests {
     #[test]
     fn a_refusal_counts_and_names_every_error() {
         let mut checked = validation(vec![]);
-        checked.push(framework::of(ClassKind::Source).remove(2), &config(&[("tasks.max", "0")]));
+        checked.push(framework::of(ClassKind::Source, "1").remove(3), &config(&[("tasks.max", "0")]));
         checked.add(Problem { key: "file".into(), message: "Missing".into() });
         let Some(HerderError::Invalid(text)) = checked.refusal() else { panic!("no refusal") };
         let start = "Connector configuration is invalid and contains the following 2 error(s):\nInvalid value 0 for \
@@ -423,7 +386,7 @@ mod tests {
             (&[("topics", "a"), ("topics.regex", "a.*")], 2),
         ] {
             let mut checked = validation(vec![]);
-            let topics = framework::of(ClassKind::Sink).into_iter().filter(|key| key.name.starts_with("topics"));
+            let topics = framework::of(ClassKind::Sink, "1").into_iter().filter(|key| key.name.starts_with("topics"));
             topics.for_each(|key| checked.push(key, &config(entries)));
             require_topics(&config(entries), &mut checked);
             assert_eq!(checked.errors().count(), errors, "{entries:?}");
@@ -434,7 +397,7 @@ mod tests {
     fn a_class_has_a_say_for_its_own_keys_that_it_recommends_values_for_and_for_no_others() {
         let mut checked = validation(vec![]);
         for (name, recommended) in [("transforms.t.port", true), ("transforms.t.host", false)] {
-            let key = ConfigKey { name: name.into(), recommended, ..framework::of(ClassKind::Source).remove(2) };
+            let key = ConfigKey { name: name.into(), recommended, ..framework::of(ClassKind::Source, "1").remove(3) };
             checked.push(key, &Config::new());
         }
         for key in ["port", "host", "nobody's"] {
@@ -449,7 +412,7 @@ mod tests {
     fn a_plugins_own_key_takes_the_place_of_the_workers() {
         let mut checked = validation(vec![]);
         let [mut own, theirs] =
-            [framework::of(ClassKind::Source).remove(2), framework::of(ClassKind::Source).remove(2)];
+            [framework::of(ClassKind::Source, "1").remove(3), framework::of(ClassKind::Source, "1").remove(3)];
         own.documentation = "mine".into();
         checked.push(theirs, &Config::new());
         checked.push(own, &Config::new());

@@ -12,6 +12,7 @@ mod parts;
 mod plugin;
 mod schema;
 mod source;
+mod version;
 
 pub use assignment::{Assignment, GroupProtocol, MemberState, Work};
 pub use batch::{BatchTables, RawHeaders, RawRecords, Records, TimestampType};
@@ -28,6 +29,7 @@ pub use parts::{ConverterRole, Subscription};
 pub use plugin::{Class, ClassKind, OptionalCalls, Parts, Refusal, StepParts};
 pub use schema::SchemaHandle;
 pub use source::{Acknowledgements, Boundary, BoundaryKind, Polled, SourceOffset};
+pub use version::{VersionRange, compare_versions};
 
 /// A connector's or task's configuration as text, in the order of its keys.
 pub type Config = std::collections::BTreeMap<String, String>;

@@ -4,4 +4,4 @@ mod grants;
 mod registry;
 
 pub use grants::grants;
-pub use registry::{Conflict, Found, Registry};
+pub use registry::{Conflict, Found, Registry, no_version};

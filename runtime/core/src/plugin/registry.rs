@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::model::{Class, ClassKind};
+use crate::model::{Class, ClassKind, VersionRange, compare_versions};
 use crate::port::Component;
 
 /// A class and the component it is in.
@@ -45,7 +45,8 @@ pub enum Conflict {
 /// All classes.
 #[derive(Clone, Default)]
 pub struct Registry {
-    classes: BTreeMap<String, Found>,
+    /// Every version of each, the latest last.
+    classes: BTreeMap<String, Vec<Found>>,
     /// Every further name, and the class it means.
     aliases: BTreeMap<String, String>,
     /// The component's hash of every class and version, later ones there or not.
@@ -65,16 +66,12 @@ fn short_names(class: &Class) -> Vec<String> {
     if class.name.starts_with("weir.") { Vec::new() } else { std::iter::once(simple).chain(pruned).collect() }
 }
 
-/// Whether a version is older than another: numbers by value, texts by letter, a number after a text (1.0-beta < 1.0.1).
-fn is_older(version: &str, than: &str) -> bool {
-    let parts = |version: &str| -> Vec<(bool, u64, String)> {
-        let parts = version.split(['.', '-', '+', '_']).map(|part| match part.parse::<u64>() {
-            Ok(number) => (true, number, String::new()),
-            Err(_) => (false, 0, part.to_owned()),
-        });
-        parts.collect()
-    };
-    parts(version) < parts(than)
+/// What is said where no version of a class is wanted (VersionedPluginLoadingException).
+pub fn no_version(class: &str, wanted: &VersionRange, there: &[String]) -> String {
+    format!(
+        "Plugin {class} not found that matches the version range {wanted}, available versions: [{}]",
+        there.join(", ")
+    )
 }
 
 impl Registry {
@@ -100,17 +97,40 @@ impl Registry {
                 self.aliases.entry(alias).or_insert_with(|| class.name.clone());
             }
             self.versions.insert((class.name.clone(), class.version.clone()), component.hash().to_owned());
-            // Of several versions the latest is meant, whatever the order in which they came.
-            if self.classes.get(&class.name).is_none_or(|there| !is_older(&class.version, &there.class.version)) {
-                self.classes.insert(class.name.clone(), found);
-            }
+            let there = self.classes.entry(class.name.clone()).or_default();
+            there.retain(|other| other.class.version != class.version);
+            let at = there.partition_point(|other| compare_versions(&other.class.version, &class.version).is_le());
+            there.insert(at, found);
         }
         Ok(())
     }
 
-    /// The class that a name means.
+    fn versions(&self, name: &str) -> &[Found] {
+        let found = self.classes.get(name).or_else(|| self.classes.get(self.aliases.get(name)?));
+        found.map(Vec::as_slice).unwrap_or_default()
+    }
+
+    /// The class that a name means, in its latest version.
     pub fn find(&self, name: &str) -> Option<&Found> {
-        self.classes.get(name).or_else(|| self.classes.get(self.aliases.get(name)?))
+        self.versions(name).last()
+    }
+
+    /// The versions of the class that a name means, the latest last.
+    pub fn versions_of(&self, name: &str) -> Vec<String> {
+        self.versions(name).iter().map(|found| found.class.version.clone()).collect()
+    }
+
+    /// The class that a name means in the latest of the versions that are wanted, or a text that says which there are.
+    pub fn find_within(&self, name: &str, wanted: Option<&VersionRange>) -> Result<&Found, String> {
+        let versions = self.versions(name);
+        let fits = |found: &&Found| wanted.is_none_or(|range| range.holds(&found.class.version));
+        versions.iter().rfind(fits).ok_or_else(|| match (versions.last(), wanted) {
+            (Some(Found { class, .. }), Some(range)) => {
+                let long = class.aliases.iter().find(|alias| alias.contains('.')).unwrap_or(&class.name);
+                no_version(long, range, &self.versions_of(name))
+            }
+            _ => format!("Class {name} could not be found."),
+        })
     }
 
     /// The class of one of these kinds that a name means, or a text that says what there is, in the order of the kinds.
@@ -129,6 +149,18 @@ impl Registry {
         }
     }
 
+    /// The same in the latest of the versions that are wanted.
+    pub fn find_kind_within(
+        &self,
+        name: &str,
+        kinds: &[ClassKind],
+        what: &str,
+        wanted: Option<&VersionRange>,
+    ) -> Result<&Found, String> {
+        self.find_kind(name, kinds, what)?;
+        self.find_within(name, wanted)
+    }
+
     /// Whether a component of these bytes is there.
     pub fn has_component(&self, hash: &str) -> bool {
         self.versions.values().any(|held| held == hash)
@@ -137,7 +169,9 @@ impl Registry {
     /// The names under which the classes of a kind are listed, in order: their own, and the long ones that they replace.
     pub fn listed(&self, kind: ClassKind) -> Vec<String> {
         let mut listed: Vec<String> = self
-            .classes()
+            .classes
+            .values()
+            .filter_map(|versions| versions.last())
             .filter(|found| found.class.kind == kind)
             .flat_map(|found| found.class.listed_names().map(str::to_owned))
             .collect();
@@ -145,9 +179,9 @@ impl Registry {
         listed
     }
 
-    /// All classes, by name.
+    /// Every version of all classes, by name.
     pub fn classes(&self) -> impl Iterator<Item = &Found> {
-        self.classes.values()
+        self.classes.values().flatten()
     }
 }
 
@@ -269,10 +303,21 @@ mod tests {
     }
 
     #[test]
-    fn versions_are_compared_by_their_parts() {
-        for (older, newer) in [("1.2", "1.10"), ("1.0", "1.0.1"), ("0.9.9", "1"), ("1.0-beta", "1.0.1"), ("a", "b")] {
-            assert!(is_older(older, newer) && !is_older(newer, older), "{older} {newer}");
+    fn of_several_versions_the_latest_that_is_wanted_is_meant() {
+        let mut registry = Registry::default();
+        for version in ["1.10", "2.0-beta", "1.9"] {
+            registry.add(component(version, &[("a.B", version)]), false).unwrap();
         }
-        assert!(!is_older("1.0", "1.0"));
+        assert_eq!(registry.versions_of("B"), ["1.9", "1.10", "2.0-beta"]);
+        for (wanted, version) in [("latest", "2.0-beta"), ("1.9", "1.9"), ("[1,2.0-beta)", "1.10"), ("(,1.10)", "1.9")]
+        {
+            let range = VersionRange::parse(wanted).unwrap();
+            let found = registry.find_within("a.B", range.as_ref()).map(|found| found.class.version.as_str());
+            assert_eq!(found, Ok(version), "{wanted}");
+        }
+        let said = registry.find_within("B", VersionRange::parse("3").unwrap().as_ref()).map(|_| ()).unwrap_err();
+        let expected =
+            "Plugin a.B not found that matches the version range [3,3], available versions: [1.9, 1.10, 2.0-beta]";
+        assert_eq!(said, expected);
     }
 }

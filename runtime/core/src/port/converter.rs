@@ -59,6 +59,9 @@ pub trait ConverterFactory: Send + Sync {
     /// The classes for a part of records, by name.
     fn classes(&self, role: ConverterRole) -> Vec<String>;
 
+    /// The version of all of them.
+    fn version(&self) -> &str;
+
     /// What a class is configured with, without prefix; none for one that is not there.
     fn definition(&self, class: &str) -> Option<Vec<ConfigKey>>;
 }

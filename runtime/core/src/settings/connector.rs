@@ -1,6 +1,6 @@
 //! Pure. A connector's settings: what the worker itself reads of a connector's configuration.
 
-use crate::model::{Config, ConverterRole, Problem, Subscription};
+use crate::model::{Config, ConverterRole, Problem, Subscription, VersionRange};
 
 use super::reader::Reader;
 
@@ -9,8 +9,47 @@ use super::reader::Reader;
 pub struct ConverterSettings {
     /// The class.
     pub class: String,
+    /// `plugin.version` below its prefix: which versions of the class are meant; none for the latest.
+    pub version: Option<VersionRange>,
     /// Its settings, prefix taken off.
     pub settings: Config,
+}
+
+impl ConverterSettings {
+    /// Reads what stands below a converter's property.
+    pub(super) fn read(reader: &mut Reader, property: &str, class: String) -> ConverterSettings {
+        let prefix = format!("{property}.");
+        let version = wanted(reader, &format!("{prefix}{VERSION}"));
+        let mut settings = reader.below(&prefix);
+        settings.remove(VERSION);
+        ConverterSettings { class, version, settings }
+    }
+}
+
+/// The key, below a plugin's prefix, that says which versions of it are meant.
+const VERSION: &str = "plugin.version";
+
+fn wanted(reader: &mut Reader, key: &str) -> Option<VersionRange> {
+    let read = VersionRange::parse(reader.get(key)?);
+    read.unwrap_or_else(|said| {
+        reader.problem(key, said);
+        None
+    })
+}
+
+/// The predicate that guards a step.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GuardSettings {
+    /// Its alias.
+    pub alias: String,
+    /// Its class.
+    pub class: String,
+    /// Which versions of the class are meant; none for the latest.
+    pub version: Option<VersionRange>,
+    /// Its configuration.
+    pub config: Config,
+    /// Whether its answer is turned round.
+    pub negate: bool,
 }
 
 /// A step of the transformation chain.
@@ -20,10 +59,12 @@ pub struct StepSettings {
     pub alias: String,
     /// Its class.
     pub class: String,
+    /// Which versions of the class are meant; none for the latest.
+    pub version: Option<VersionRange>,
     /// Its configuration.
     pub config: Config,
-    /// The predicate that guards it: alias, class, configuration, and whether its answer is turned round.
-    pub guard: Option<(String, String, Config, bool)>,
+    /// The predicate that guards it.
+    pub guard: Option<GuardSettings>,
 }
 
 /// What the worker reads of a connector's configuration.
@@ -33,6 +74,8 @@ pub struct ConnectorSettings {
     pub name: String,
     /// `connector.class`
     pub class: String,
+    /// `connector.plugin.version`: which versions of the class are meant; none for the latest.
+    pub version: Option<VersionRange>,
     /// `tasks.max`
     pub tasks_max: u32,
     /// The connector's own converters; none where the worker's hold.
@@ -57,15 +100,16 @@ impl ConnectorSettings {
         let mut reader = Reader::new(config);
         let name = name(&mut reader);
         let class = reader.required("connector.class");
+        let version = wanted(&mut reader, "connector.plugin.version");
         let tasks_max: i64 = reader.number("tasks.max", 1);
         if tasks_max < 1 {
             let message = format!("Invalid value {tasks_max} for configuration tasks.max: Value must be at least 1");
             reader.problem("tasks.max", message);
         }
-        let converter = |role: ConverterRole| {
+        let mut converter = |role: ConverterRole| {
             let key = role.property();
             let class = reader.get(key).filter(|class| !class.is_empty())?.to_owned();
-            Some(ConverterSettings { class, settings: reader.below(&format!("{key}.")) })
+            Some(ConverterSettings::read(&mut reader, key, class))
         };
         let converters =
             [converter(ConverterRole::Key), converter(ConverterRole::Value), converter(ConverterRole::Header)];
@@ -86,6 +130,7 @@ impl ConnectorSettings {
         let settings = ConnectorSettings {
             name,
             class,
+            version,
             tasks_max: u32::try_from(tasks_max).unwrap_or(1),
             converters,
             steps,
@@ -174,10 +219,8 @@ fn steps(reader: &mut Reader) -> Vec<StepSettings> {
         let negate = reader.boolean(&format!("{prefix}negate"), false);
         let guard_key = format!("{prefix}predicate");
         let guard = reader.get(&guard_key).filter(|guard| !guard.is_empty()).map(str::to_owned);
-        let mut config = reader.below(&prefix);
-        ["type", "negate", "predicate"].iter().for_each(|key| {
-            config.remove(*key);
-        });
+        let version = wanted(reader, &format!("{prefix}{VERSION}"));
+        let config = own_config(reader.below(&prefix));
         let guard = match guard {
             None if reader.get(&format!("{prefix}negate")).is_some() => {
                 let message = format!(
@@ -195,14 +238,20 @@ fn steps(reader: &mut Reader) -> Vec<StepSettings> {
             Some(guard) => {
                 let prefix = format!("predicates.{guard}.");
                 let class = reader.required(&format!("{prefix}type"));
-                let mut config = reader.below(&prefix);
-                config.remove("type");
-                Some((guard, class, config, negate))
+                let version = wanted(reader, &format!("{prefix}{VERSION}"));
+                let config = own_config(reader.below(&prefix));
+                Some(GuardSettings { alias: guard, class, version, config, negate })
             }
         };
-        steps.push(StepSettings { alias, class, config, guard });
+        steps.push(StepSettings { alias, class, version, config, guard });
     }
     steps
+}
+
+/// What a step's class is configured with, of what stands below the step's prefix.
+pub fn own_config(mut below: Config) -> Config {
+    ["type", VERSION, "negate", "predicate"].iter().for_each(|key| drop(below.remove(*key)));
+    below
 }
 
 #[cfg(test)]
@@ -224,14 +273,28 @@ mod tests {
             ("transforms.a.predicate", "p"),
             ("transforms.a.negate", "true"),
             ("transforms.b.type", "B"),
+            ("transforms.b.plugin.version", "2"),
             ("predicates", "p"),
             ("predicates.p.type", "P"),
             ("predicates.p.pattern", "x"),
         ]))
         .unwrap();
-        let guard = Some(("p".into(), "P".into(), config(&[("pattern", "x")]), true));
-        let a = StepSettings { alias: "a".into(), class: "A".into(), config: config(&[("field", "f")]), guard };
-        let b = StepSettings { alias: "b".into(), class: "B".into(), config: config(&[]), guard: None };
+        let guard = Some(GuardSettings {
+            alias: "p".into(),
+            class: "P".into(),
+            version: None,
+            config: config(&[("pattern", "x")]),
+            negate: true,
+        });
+        let a = StepSettings {
+            alias: "a".into(),
+            class: "A".into(),
+            version: None,
+            config: config(&[("field", "f")]),
+            guard,
+        };
+        let version = VersionRange::parse("[2]").unwrap();
+        let b = StepSettings { alias: "b".into(), class: "B".into(), version, config: config(&[]), guard: None };
         assert_eq!(settings.steps, [a, b]);
     }
 
@@ -253,11 +316,20 @@ mod tests {
             ("transforms.a.negate", "true"),
             ("topics", "t"),
             ("topics.regex", "t.*"),
+            ("connector.plugin.version", "["),
         ]))
         .unwrap_err();
         let keys: std::collections::BTreeSet<&str> = problems.iter().map(|problem| problem.key.as_str()).collect();
-        let expected =
-            ["connector.class", "name", "tasks.max", "topics", "topics.regex", "transforms", "transforms.a.type"];
+        let expected = [
+            "connector.class",
+            "connector.plugin.version",
+            "name",
+            "tasks.max",
+            "topics",
+            "topics.regex",
+            "transforms",
+            "transforms.a.type",
+        ];
         assert_eq!(keys.into_iter().collect::<Vec<_>>(), expected);
     }
 }

@@ -216,7 +216,7 @@ mod tests {
 
     #[test]
     fn a_required_key_that_is_not_given_is_named() {
-        let key = super::super::framework::of(crate::model::ClassKind::Source)
+        let key = super::super::framework::of(crate::model::ClassKind::Source, "1")
             .into_iter()
             .find(|key| key.name == "connector.class")
             .unwrap();

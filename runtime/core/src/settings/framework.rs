@@ -42,20 +42,33 @@ fn value(text: &str) -> DefaultValue {
     DefaultValue::Value(text.into())
 }
 
-/// The keys of every plugin of a kind.
-pub fn of(kind: ClassKind) -> Vec<ConfigKey> {
+/// The keys of every plugin of a kind, of which this is the latest version.
+pub fn of(kind: ClassKind, latest: &str) -> Vec<ConfigKey> {
     match kind {
-        ClassKind::Source => common(),
-        ClassKind::Sink => [common(), sink()].concat(),
+        ClassKind::Source => common(latest),
+        ClassKind::Sink => [common(latest), sink()].concat(),
         ClassKind::Transformation | ClassKind::Predicate => Vec::new(),
     }
 }
 
 /// Keys of every connector.
-fn common() -> Vec<ConfigKey> {
+pub fn common(latest: &str) -> Vec<ConfigKey> {
     use ConfigType::{Class, Int, List, String};
     use DefaultValue::{Null, Required};
-    use Importance::{High, Low};
+    use Importance::{High, Low, Medium};
+    let converter_version = |property: &str, order: i32, part: &str| {
+        key(
+            &format!("{property}.plugin.version"),
+            String,
+            Null,
+            Low,
+            "Common",
+            order,
+            Width::Short,
+            &format!("{part} converter version"),
+            &format!("Version of the {} converter.", part.to_lowercase()),
+        )
+    };
     vec![
         key(
             "name",
@@ -78,6 +91,17 @@ fn common() -> Vec<ConfigKey> {
             Width::Long,
             "Connector class",
             "Name or alias of the class for this connector. Must be a subclass of org.apache.kafka.connect.connector.Connector. If the connector is org.apache.kafka.connect.file.FileStreamSinkConnector, you can either specify this full name,  or use \"FileStreamSink\" or \"FileStreamSinkConnector\" to make the configuration a bit shorter",
+        ),
+        key(
+            "connector.plugin.version",
+            String,
+            value(latest),
+            Medium,
+            "Common",
+            3,
+            Width::Medium,
+            "Connector version",
+            "Version of the connector.",
         ),
         with(
             key(
@@ -104,6 +128,7 @@ fn common() -> Vec<ConfigKey> {
             "Key converter class",
             "Converter class used to convert between Kafka Connect format and the serialized form that is written to Kafka. This controls the format of the keys in messages written to or read from Kafka, and since this is independent of connectors it allows any connector to work with any serialization format. Examples of common formats include JSON and Avro.",
         ),
+        converter_version("key.converter", 7, "Key"),
         key(
             "value.converter",
             Class,
@@ -115,6 +140,7 @@ fn common() -> Vec<ConfigKey> {
             "Value converter class",
             "Converter class used to convert between Kafka Connect format and the serialized form that is written to Kafka. This controls the format of the values in messages written to or read from Kafka, and since this is independent of connectors it allows any connector to work with any serialization format. Examples of common formats include JSON and Avro.",
         ),
+        converter_version("value.converter", 9, "Value"),
         key(
             "header.converter",
             Class,
@@ -126,6 +152,7 @@ fn common() -> Vec<ConfigKey> {
             "Header converter class",
             "HeaderConverter class used to convert between Kafka Connect format and the serialized form that is written to Kafka. This controls the format of the header values in messages written to or read from Kafka, and since this is independent of connectors it allows any connector to work with any serialization format. Examples of common formats include JSON and Avro. By default, the SimpleHeaderConverter is used to serialize header values to strings and deserialize them by inferring the schemas.",
         ),
+        converter_version("header.converter", 11, "Header"),
         key(
             "transforms",
             List,
@@ -184,24 +211,16 @@ fn sink() -> Vec<ConfigKey> {
     ]
 }
 
-/// The keys that every step of a chain has, around the `own` keys of its class; what is set is below
-/// `transforms.<alias>.`.
-pub fn transformation(alias: &str, own: usize) -> [ConfigKey; 3] {
+/// The keys that every transformation has, around the `own` keys of its class: type, version, negate, predicate. `latest` is
+/// the latest version of the class.
+pub fn transformation(alias: &str, own: usize, latest: Option<&str>) -> [ConfigKey; 4] {
     let group = format!("Transforms: {alias}");
     let name = |rest: &str| format!("transforms.{alias}.{rest}");
     let after = OWN_FROM + own as i32;
+    let [of_type, version] = step("transforms", "Transforms", "Transformation", alias, latest);
     [
-        key(
-            &name("type"),
-            ConfigType::Class,
-            DefaultValue::Required,
-            Importance::High,
-            &group,
-            0,
-            Width::Long,
-            &format!("Transformation type for {alias}"),
-            &format!("Class for the '{alias}' transformation."),
-        ),
+        of_type,
+        version,
         key(
             &name("negate"),
             ConfigType::Boolean,
@@ -263,18 +282,35 @@ pub fn beyond_connect(config: &Config) -> Vec<ConfigKey> {
 /// The place of a step's first own key in its group: after type and version.
 pub const OWN_FROM: i32 = 2;
 
-/// The key that every predicate has.
-pub fn predicate(alias: &str) -> ConfigKey {
-    let (name, group) = (format!("predicates.{alias}.type"), format!("Predicates: {alias}"));
-    key(
-        &name,
-        ConfigType::Class,
-        DefaultValue::Required,
-        Importance::High,
-        &group,
-        0,
-        Width::Long,
-        &format!("Predicate type for {alias}"),
-        &format!("Class for the '{alias}' predicate."),
-    )
+/// The keys that every predicate has: type and version.
+pub fn predicate(alias: &str, latest: Option<&str>) -> [ConfigKey; 2] {
+    step("predicates", "Predicates", "Predicate", alias, latest)
+}
+
+fn step(list: &str, groups: &str, kind: &str, alias: &str, latest: Option<&str>) -> [ConfigKey; 2] {
+    let (group, small) = (format!("{groups}: {alias}"), kind.to_lowercase());
+    [
+        key(
+            &format!("{list}.{alias}.type"),
+            ConfigType::Class,
+            DefaultValue::Required,
+            Importance::High,
+            &group,
+            0,
+            Width::Long,
+            &format!("{kind} type for {alias}"),
+            &format!("Class for the '{alias}' {small}."),
+        ),
+        key(
+            &format!("{list}.{alias}.plugin.version"),
+            ConfigType::String,
+            latest.map_or(DefaultValue::Null, value),
+            Importance::High,
+            &group,
+            1,
+            Width::Long,
+            &format!("{kind} version for {alias}"),
+            &format!("Version of the '{alias}' {small}."),
+        ),
+    ]
 }

@@ -16,7 +16,9 @@ mod without_effect;
 mod worker;
 
 pub use client_keys::{client_key, client_key_names};
-pub use connector::{ALIASES_MAX, ConnectorSettings, ConverterSettings, StepSettings, asks_for_tolerance};
+pub use connector::{
+    ALIASES_MAX, ConnectorSettings, ConverterSettings, GuardSettings, StepSettings, asks_for_tolerance, own_config,
+};
 pub use definition::{Checked, check, check_null, entries};
 pub use distributed::{DistributedSettings, InternalTopic, MAC_ALGORITHMS};
 pub use limits::MEMORY_BYTES_LEAST;

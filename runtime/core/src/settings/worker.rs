@@ -115,7 +115,7 @@ impl WorkerSettings {
                 (_, Some(default)) => default.to_owned(),
                 _ => reader.required(key),
             };
-            ConverterSettings { class, settings: reader.below(&format!("{key}.")) }
+            ConverterSettings::read(&mut reader, key, class)
         };
         let converters = [
             converter(ConverterRole::Key, None),

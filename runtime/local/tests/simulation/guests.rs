@@ -279,6 +279,10 @@ impl SourceTask for CounterTask {
 pub struct Plain;
 
 impl ConverterFactory for Plain {
+    fn version(&self) -> &str {
+        "1"
+    }
+
     fn converter(&self, _: &str, _: &Config, _: ConverterRole) -> Result<Box<dyn Converter>, Vec<Problem>> {
         Ok(Box::new(Plain))
     }

@@ -4,11 +4,12 @@ use axum::extract::{Path, Query, Request, State};
 use axum::http::{StatusCode, header};
 use serde_json::{Value, json};
 
-use weir_core::model::ClassKind;
+use weir_core::model::{ClassKind, VersionRange};
+use weir_core::plugin::no_version;
 use weir_core::settings::framework;
 
 use super::error::Error;
-use super::query::{Parameters, flag};
+use super::query::{Parameters, first, flag};
 use super::{Answer, AppSlot, JsonBody, body, has_type, ok, shapes, started};
 use crate::uploads::{Taken, UploadError};
 
@@ -30,7 +31,7 @@ pub async fn list(State(app): State<AppSlot>, Query(query): Query<Parameters>) -
     }
     if !connectors_only {
         for (kind, class) in crate::converters::listed() {
-            listed.push((kind, class.to_owned(), super::worker::CONNECT_VERSION.to_owned()));
+            listed.push((kind, class.to_owned(), crate::CONNECT_VERSION.to_owned()));
         }
     }
     let place = |kind: &str| KINDS.iter().position(|known| *known == kind);
@@ -40,14 +41,35 @@ pub async fn list(State(app): State<AppSlot>, Query(query): Query<Parameters>) -
 }
 
 /// GET /connector-plugins/{class}/config
-pub async fn definition(State(app): State<AppSlot>, Path(class): Path<String>) -> Answer {
+pub async fn definition(
+    State(app): State<AppSlot>,
+    Path(class): Path<String>,
+    Query(query): Query<Parameters>,
+) -> Answer {
     let herder = &started(&app)?.herder;
     let plugins = herder.view.plugins();
-    let keys = match plugins.find(&class) {
-        Some(found) => [found.class.config.clone(), framework::of(found.class.kind)].concat(),
+    let wanted = match first(&query, "version") {
+        None => None,
+        Some(text) => {
+            let wrong = |_| Error::bad_request(format!("Invalid version specification: {text}"));
+            VersionRange::parse(text).map_err(wrong)?
+        }
+    };
+    let versions = plugins.versions_of(&class);
+    let keys = match versions.last() {
+        Some(latest) => {
+            let found = plugins.find_within(&class, wanted.as_ref()).map_err(Error::bad_request)?;
+            [found.class.config.clone(), framework::of(found.class.kind, latest)].concat()
+        }
         None => {
-            let unknown = || Error::not_found(format!("Unknown plugin {class}."));
-            herder.builder.converters.definition(&class).ok_or_else(unknown)?
+            let (converters, unknown) =
+                (&herder.builder.converters, || Error::not_found(format!("Unknown plugin {class}.")));
+            let keys = converters.definition(&class).ok_or_else(unknown)?;
+            let there = [converters.version().to_owned()];
+            if let Some(wanted) = wanted.filter(|wanted| !wanted.holds(&there[0])) {
+                return Err(Error::bad_request(no_version(&class, &wanted, &there)));
+            }
+            keys
         }
     };
     ok(keys.iter().map(shapes::config_key).collect::<Vec<Value>>().into())

@@ -11,6 +11,11 @@ pub fn flag(parameters: &Parameters, name: &str, default: bool) -> bool {
     }
 }
 
+/// The first value of a parameter.
+pub fn first<'a>(parameters: &'a Parameters, name: &str) -> Option<&'a str> {
+    parameters.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
+}
+
 /// A query without the parameter `forward`, ready for more to be added, and that parameter's value.
 pub fn without_forward(query: &str) -> (String, Option<&str>) {
     let (mut kept, mut forward) = (String::new(), None);

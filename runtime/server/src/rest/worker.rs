@@ -13,15 +13,13 @@ use weir_core::herder::Request;
 use super::error::Error;
 use super::{AppSlot, ok, stage, started};
 
-/// The Connect version whose API is served: clients switch features on by it.
-pub const CONNECT_VERSION: &str = "4.3.1";
 /// How long the herder may take to answer (RestServer.DEFAULT_HEALTH_CHECK_TIMEOUT_MS).
 const TIMEOUT: Duration = Duration::from_secs(10);
 
 /// GET /
 pub async fn root(State(app): State<AppSlot>) -> Result<Response, Error> {
     let app = started(&app)?;
-    ok(json!({"version": CONNECT_VERSION, "commit": app.commit, "kafka_cluster_id": app.cluster_id}))
+    ok(json!({"version": crate::CONNECT_VERSION, "commit": app.commit, "kafka_cluster_id": app.cluster_id}))
 }
 
 /// GET /health

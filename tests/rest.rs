@@ -1,6 +1,8 @@
 //! Connect's REST against the binary, on the embedded store and on Kafka: the walk of a connector's life, uploads, what
 //! is refused, disks without room, and metrics.
 
+#[path = "rest/admin_overrides.rs"]
+mod admin_overrides;
 #[path = "rest/full_disk.rs"]
 mod full_disk;
 #[path = "rest/gone_senders.rs"]

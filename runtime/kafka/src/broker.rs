@@ -1,11 +1,10 @@
 //! A Kafka cluster as core's broker: topics and groups through one admin client, and the clients it hands out.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use async_trait::async_trait;
-use rdkafka::types::RDKafkaErrorCode as Code;
 use tokio::sync::OnceCell;
 use tokio::task::JoinHandle;
 use tracing::warn;
@@ -24,12 +23,10 @@ use crate::pattern::Pattern;
 use crate::producer::KafkaProducer;
 use crate::properties::{self, ClientKind, Mapped, NATIVE_PREFIX, Origin};
 use crate::subscription::{Watch, Watcher};
+use crate::topics::{create, describe};
 
 /// Java's default.api.timeout.ms.
 const WAIT: Duration = Duration::from_secs(60);
-/// How long a topic that was made may stay unknown to brokers.
-const VISIBLE_WITHIN: Duration = Duration::from_secs(10);
-const VISIBLE_PAUSE: Duration = Duration::from_millis(10);
 /// What a worker's file says about its own group, not about that of a consumer.
 const WORKERS_OWN: &[&str] =
     &["group.id", "group.instance.id", "group.protocol", "session.timeout.ms", "heartbeat.interval.ms"];
@@ -37,6 +34,8 @@ const WORKERS_OWN: &[&str] =
 /// A Kafka cluster. Nothing connects before it is first used.
 pub struct KafkaBroker {
     bootstrap: String,
+    /// What the worker's file says of admin clients.
+    admin_settings: ClientSettings,
     admin_properties: Properties,
     log_producer: Properties,
     log_reader: Properties,
@@ -61,12 +60,17 @@ impl KafkaBroker {
             let message = "is missing; name brokers as host:port, separated by commas".to_string();
             problems.push(Problem { key: "bootstrap.servers".into(), message });
         }
-        let mut mapped = |kind| {
+        let known = |kind| {
             let mut known = properties::known(kind, worker);
             WORKERS_OWN.iter().for_each(|key| _ = known.remove(*key));
             if kind == ClientKind::Admin {
                 known.extend(properties::of_tasks(kind, worker));
             }
+            known
+        };
+        let admin_settings = known(ClientKind::Admin);
+        let mut mapped = |kind| {
+            let known = known(kind);
             match checked(kind, Origin::Worker, &known) {
                 Ok(mapped) => mapped.properties,
                 Err(found) => {
@@ -104,7 +108,18 @@ impl KafkaBroker {
         let worker = worker.iter().filter(|(key, _)| of_clients(key));
         let worker = worker.map(|(key, value)| (key.clone(), value.clone())).collect();
         let (admin, warned) = (OnceCell::new(), Mutex::default());
-        Ok(KafkaBroker { bootstrap, admin_properties, log_producer, log_reader, native, worker, wait, admin, warned })
+        Ok(KafkaBroker {
+            bootstrap,
+            admin_settings,
+            admin_properties,
+            log_producer,
+            log_reader,
+            native,
+            worker,
+            wait,
+            admin,
+            warned,
+        })
     }
 
     /// The cluster, with appends to its logs that are in the log or given up after so long, also where a worker's file lets
@@ -140,6 +155,24 @@ impl KafkaBroker {
         joined(beside(move || ask(Admin { client: &client, wait }))).await
     }
 
+    /// Asks about a group, with a client that belongs to it and never joins it: librdkafka falls over its group, where it
+    /// has none, as soon as a coordinator is about to be another one.
+    async fn ask_of<T: Send + 'static>(
+        &self,
+        group: &str,
+        ask: impl FnOnce(Admin<'_>, &str) -> Result<T, KafkaError> + Send + 'static,
+    ) -> Result<T, BrokerError> {
+        let mut properties = self.admin_properties.clone();
+        properties.insert("group.id".into(), group.to_owned());
+        properties.insert("enable.auto.commit".into(), "false".into());
+        let (properties, group, wait): (Vec<_>, _, _) = (properties.into_iter().collect(), group.to_owned(), self.wait);
+        let asked = beside(move || {
+            let client = Client::new(Kind::Plain, &properties)?;
+            ask(Admin { client: &client, wait }, &group)
+        });
+        joined(asked).await
+    }
+
     /// Settings of a task's client, mapped. What the worker's file has, and clients do not know or do not heed, was named
     /// when the worker started, and is left out.
     fn checked(&self, kind: ClientKind, settings: &ClientSettings) -> Result<Mapped, Vec<Problem>> {
@@ -154,16 +187,30 @@ impl KafkaBroker {
         Ok(mapped)
     }
 
-    /// Settings of a task's client as properties, without defaults.
-    fn mapped(&self, kind: ClientKind, settings: &ClientSettings) -> Result<Properties, BrokerError> {
-        let mapped = self.checked(kind, settings);
-        let mut mapped = mapped.map_err(|problems| BrokerError::Rejected(Problem::lines(&problems)))?;
-        for (key, why) in mapped.ignored {
-            let warning = format!("{}override.{key} has no effect here: {why}", kind.prefix());
+    /// Settings of a connector's admin client: its own over the worker's, of which those for librdkafka are left out.
+    fn admin_mapped(&self, id: &str, settings: &ClientSettings) -> Result<Mapped, Vec<Problem>> {
+        let mut merged = ClientSettings::from([("client.id".to_owned(), id.to_owned())]);
+        merged.extend(self.admin_settings.clone());
+        merged.retain(|key, _| !key.starts_with(NATIVE_PREFIX));
+        merged.extend(settings.clone());
+        checked(ClientKind::Admin, Origin::Connector, &merged)
+    }
+
+    /// Says once of each setting that it has no effect.
+    fn warn_of(&self, kind: ClientKind, ignored: BTreeMap<String, &'static str>) {
+        for (key, why) in ignored {
+            let warning = format!("{}{key} has no effect here: {why}", kind.override_prefix());
             if self.warned.lock().unwrap_or_else(PoisonError::into_inner).insert(warning.clone()) {
                 warn!("{warning}");
             }
         }
+    }
+
+    /// Settings of a task's client as properties, without defaults.
+    fn mapped(&self, kind: ClientKind, settings: &ClientSettings) -> Result<Properties, BrokerError> {
+        let mapped = self.checked(kind, settings);
+        let mut mapped = mapped.map_err(|problems| BrokerError::Rejected(Problem::lines(&problems)))?;
+        self.warn_of(kind, mapped.ignored);
         mapped.properties.entry("bootstrap.servers".into()).or_insert_with(|| self.bootstrap.clone());
         mapped.properties.extend(self.native.clone());
         Ok(mapped.properties)
@@ -181,57 +228,6 @@ pub(crate) async fn joined<T>(run: JoinHandle<Result<T, KafkaError>>) -> Result<
         Ok(done) => done.map_err(classified),
         Err(e) => Err(BrokerError::Unavailable(format!("a call of the Kafka client did not end: {e}"))),
     }
-}
-
-fn describe(admin: Admin<'_>, names: &[String]) -> Result<Vec<Option<TopicDescription>>, KafkaError> {
-    let names: Vec<&str> = names.iter().map(String::as_str).collect();
-    if names.is_empty() {
-        return Ok(Vec::new());
-    }
-    let mut described = vec![None; names.len()];
-    for (name, found) in admin.describe(&names)? {
-        let place = names.iter().position(|wanted| **wanted == *name);
-        match (found, place) {
-            (Ok(partitions), Some(place)) => {
-                described[place] =
-                    Some(TopicDescription { name: name.as_str().into(), partitions, cleanup_policy: None });
-            }
-            (Err(e), _) if matches!(e.code, Code::UnknownTopicOrPartition | Code::InvalidTopic) => {}
-            (Err(e), _) => return Err(KafkaError { message: format!("topic {name}: {}", e.message), ..e }),
-            (Ok(_), None) => {}
-        }
-    }
-    let there: Vec<&str> =
-        names.iter().zip(&described).filter(|(_, found)| found.is_some()).map(|(name, _)| *name).collect();
-    if there.is_empty() {
-        return Ok(described);
-    }
-    let policies = match admin.topic_setting(&there, "cleanup.policy") {
-        Ok(policies) => policies,
-        Err(e) if matches!(classified(e.clone()), BrokerError::Denied(_)) => vec![None; there.len()],
-        Err(e) => return Err(e),
-    };
-    for (topic, policy) in described.iter_mut().flatten().zip(policies) {
-        topic.cleanup_policy = policy;
-    }
-    Ok(described)
-}
-
-fn create(admin: Admin<'_>, topic: &NewTopic) -> Result<Created, KafkaError> {
-    match admin.create(topic) {
-        Ok(()) => {}
-        Err(e) if e.code == Code::TopicAlreadyExists => return Ok(Created::Existed),
-        Err(e) => return Err(KafkaError { message: format!("topic {}: {}", topic.name, e.message), ..e }),
-    }
-    // The controller made it; whoever uses it next asks another broker, which hears of it a moment later.
-    let until = Instant::now() + VISIBLE_WITHIN;
-    while Instant::now() < until {
-        if matches!(admin.describe(&[&topic.name])?.first(), Some((_, Ok(1..)))) {
-            break;
-        }
-        std::thread::sleep(VISIBLE_PAUSE);
-    }
-    Ok(Created::New)
 }
 
 fn milliseconds(settings: &ClientSettings, key: &str, default: Duration) -> Result<Duration, BrokerError> {
@@ -261,8 +257,34 @@ impl Broker for KafkaBroker {
         Pattern::new(pattern).map(drop)
     }
 
+    fn with_admin(&self, id: &str, settings: &ClientSettings) -> Result<Option<Arc<dyn Broker>>, BrokerError> {
+        if settings.is_empty() {
+            return Ok(None);
+        }
+        let rejected = |problems: Vec<Problem>| BrokerError::Rejected(Problem::lines(&problems));
+        let Mapped { mut properties, mut ignored, .. } = self.admin_mapped(id, settings).map_err(rejected)?;
+        ignored.retain(|key, _| settings.contains_key(key));
+        self.warn_of(ClientKind::Admin, ignored);
+        properties.extend(self.native.clone());
+        Ok(Some(Arc::new(KafkaBroker {
+            bootstrap: properties.get("bootstrap.servers").unwrap_or(&self.bootstrap).clone(),
+            admin_properties: defaults::admin(properties),
+            admin_settings: self.admin_settings.clone(),
+            log_producer: self.log_producer.clone(),
+            log_reader: self.log_reader.clone(),
+            native: self.native.clone(),
+            worker: self.worker.clone(),
+            wait: milliseconds(settings, "default.api.timeout.ms", self.wait)?,
+            admin: OnceCell::new(),
+            warned: Mutex::default(),
+        })))
+    }
+
     fn check_client(&self, kind: ClientKind, settings: &ClientSettings) -> Result<(), Vec<Problem>> {
-        self.checked(kind, settings).map(drop)
+        match kind {
+            ClientKind::Producer | ClientKind::Consumer => self.checked(kind, settings).map(drop),
+            ClientKind::Admin => self.admin_mapped("", settings).map(drop),
+        }
     }
 
     async fn producer(&self, settings: &ClientSettings) -> Result<Box<dyn Producer>, BrokerError> {
@@ -322,8 +344,7 @@ impl Broker for KafkaBroker {
     }
 
     async fn group_offsets(&self, group: &str) -> Result<Vec<Position>, BrokerError> {
-        let group = group.to_string();
-        let mut offsets = self.ask(move |admin| admin.group_offsets(&group)).await?;
+        let mut offsets = self.ask_of(group, |admin, group| admin.group_offsets(group)).await?;
         offsets.sort();
         Ok(offsets)
     }
@@ -333,7 +354,6 @@ impl Broker for KafkaBroker {
         group: &str,
         offsets: &[(TopicPartition, Option<i64>)],
     ) -> Result<(), BrokerError> {
-        let group = group.to_string();
         let (mut set, mut removed) = (Vec::new(), Vec::new());
         for (partition, offset) in offsets.iter().cloned() {
             match offset {
@@ -341,12 +361,12 @@ impl Broker for KafkaBroker {
                 None => removed.push(partition),
             }
         }
-        self.ask(move |admin| {
+        self.ask_of(group, move |admin, group| {
             if !set.is_empty() {
-                admin.alter_group_offsets(&group, &set)?;
+                admin.alter_group_offsets(group, &set)?;
             }
             if !removed.is_empty() {
-                admin.remove_group_offsets(&group, &removed)?;
+                admin.remove_group_offsets(group, &removed)?;
             }
             Ok(())
         })
@@ -354,8 +374,7 @@ impl Broker for KafkaBroker {
     }
 
     async fn delete_group(&self, group: &str) -> Result<(), BrokerError> {
-        let group = group.to_string();
-        self.ask(move |admin| admin.delete_group(&group)).await
+        self.ask_of(group, |admin, group| admin.delete_group(group)).await
     }
 
     async fn compacted_log(&self, topic: &NewTopic) -> Result<Arc<dyn CompactedLog>, BrokerError> {
@@ -431,5 +450,20 @@ mod tests {
         let broker = KafkaBroker::new(&settings(&given)).unwrap();
         assert_eq!(broker.admin_properties["client.id"], "admin");
         assert_eq!(broker.log_producer["client.id"], "all");
+    }
+
+    #[test]
+    fn an_admin_client_of_its_own_has_the_workers_settings_and_others_over_them() {
+        let given = [("bootstrap.servers", "a:1"), ("admin.retry.backoff.ms", "7"), ("librdkafka.debug", "admin")];
+        let broker = KafkaBroker::new(&settings(&given)).unwrap();
+        assert!(broker.with_admin("id", &settings(&[])).unwrap().is_none());
+        for (own, part) in [("librdkafka.debug", "worker's file only"), ("bogus", "is called so")] {
+            let refused = broker.with_admin("id", &settings(&[(own, "1")])).err().unwrap().to_string();
+            assert!(refused.contains(part), "{refused}");
+        }
+        let own = broker.admin_mapped("id", &settings(&[("bootstrap.servers", "b:2")])).unwrap().properties;
+        let expected = [("bootstrap.servers", "b:2"), ("client.id", "id"), ("retry.backoff.ms", "7")];
+        assert_eq!(own, settings(&expected));
+        assert!(broker.with_admin("id", &settings(&[("default.api.timeout.ms", "5")])).unwrap().is_some());
     }
 }

@@ -14,6 +14,7 @@ mod producer;
 pub mod properties;
 mod stores;
 mod subscription;
+mod topics;
 mod wire;
 
 pub use broker::KafkaBroker;

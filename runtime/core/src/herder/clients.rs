@@ -1,8 +1,10 @@
 //! The settings of the clients that a connector's tasks have: the framework's own, over them the worker's, over them
 //! those that the connector overrides as far as the worker lets it.
 
+use std::sync::Arc;
+
 use crate::model::{ClassKind, ClientKind, Config, ConfigKey, Problem, TaskId};
-use crate::port::ClientSettings;
+use crate::port::{Broker, ClientSettings};
 use crate::settings::{Checked, ConnectorSettings, OverridePolicy, below, check, client_key};
 
 use super::builder::{Builder, Failure};
@@ -77,18 +79,33 @@ impl Builder {
         if problems.is_empty() { Ok(()) } else { Err(problems) }
     }
 
+    /// What a configuration overrides of a client that the worker does not let it.
+    fn refused(&self, client: ClientKind, config: &Config) -> Vec<Problem> {
+        let refusal = |(rest, name, _): (&str, &String, &String)| {
+            let refusal = self.settings.override_policy.refusal(rest)?;
+            let message = format!("Client Config Overrides not allowed: {name}: {refusal}");
+            Some(Problem { key: name.clone(), message })
+        };
+        below(config, client.override_prefix()).filter_map(refusal).collect()
+    }
+
     /// Says what a configuration overrides that the worker does not let it, which whoever wrote it down may have been
     /// allowed to (Worker.connectorClientConfigOverrides).
     pub(super) fn check_overrides(&self, kind: ClassKind, config: &Config) -> Result<(), Failure> {
-        let refusals = |client: ClientKind| {
-            below(config, client.override_prefix()).filter_map(|(rest, name, _)| {
-                let refusal = self.settings.override_policy.refusal(rest)?;
-                let message = format!("Client Config Overrides not allowed: {name}: {refusal}");
-                Some(Problem { key: name.clone(), message })
-            })
-        };
-        let problems: Vec<Problem> = self.used(kind, config).into_iter().flat_map(refusals).collect();
+        let refused = |client| self.refused(client, config);
+        let problems: Vec<Problem> = self.used(kind, config).into_iter().flat_map(refused).collect();
         if problems.is_empty() { Ok(()) } else { Err(Failure::Config(problems)) }
+    }
+
+    /// The brokers, asked about topics and groups with a connector's own settings.
+    pub(super) fn admin(&self, settings: &ConnectorSettings, id: &str) -> Result<Arc<dyn Broker>, Failure> {
+        let refused = self.refused(ClientKind::Admin, &settings.config);
+        if !refused.is_empty() {
+            return Err(Failure::Config(refused));
+        }
+        let own = self.broker.with_admin(id, &settings.admin);
+        let own = own.map_err(|error| Failure::Broker(format!("The connector has no admin client: {error}")))?;
+        Ok(own.unwrap_or_else(|| self.broker.clone()))
     }
 
     fn client_settings(&self, client: ClientKind, settings: &ConnectorSettings, id: &TaskId) -> ClientSettings {

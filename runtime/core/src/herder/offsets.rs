@@ -1,11 +1,12 @@
 //! A connector's offsets as people read and alter them (KIP-875): a source's in the offset store, a sink's in its group.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use serde_json::{Value, json};
 
 use crate::model::{Ceilings, ClassKind, Fault, Problem, TopicPartition};
-use crate::port::{BrokerError, OffsetWriter, StoreError};
+use crate::port::{Broker, BrokerError, OffsetWriter, StoreError};
 use crate::settings::ConnectorSettings;
 
 use super::asked::guest_failed;
@@ -143,6 +144,11 @@ impl Builder {
         own.cloned().unwrap_or_else(|| format!("connect-{}", settings.name))
     }
 
+    /// The brokers as the connector's own settings reach them (Worker.sinkConnectorOffsets).
+    fn admin_of(&self, settings: &ConnectorSettings) -> Result<Arc<dyn Broker>, HerderError> {
+        self.admin(settings, &format!("connector-worker-adminclient-{}", settings.name)).map_err(failed)
+    }
+
     /// The offsets of a connector whose variables were looked up.
     pub(super) async fn stored_offsets(
         &self,
@@ -155,7 +161,7 @@ impl Builder {
                 |error| HerderError::Failed(format!("Failed to retrieve offsets for source connector {name}: {error}"));
             return self.offsets.all(name).await.map_err(failed);
         }
-        let positions = self.broker.group_offsets(&self.group(settings)).await.map_err(|error| {
+        let positions = self.admin_of(settings)?.group_offsets(&self.group(settings)).await.map_err(|error| {
             HerderError::Failed(format!("Failed to retrieve consumer group offsets for sink connector {name}: {error}"))
         })?;
         let text = |position: crate::model::Position| {
@@ -207,10 +213,10 @@ impl Builder {
         }
         let offsets: Vec<_> = sink_offsets(&altered)?.into_iter().collect();
         let externally = self.has_its_say(settings, ceilings, &altered).await?;
-        let group = self.group(settings);
+        let (group, admin) = (self.group(settings), self.admin_of(settings)?);
         let changed = match change {
-            OffsetChange::Alter(_) => self.broker.alter_group_offsets(&group, &offsets).await,
-            OffsetChange::Reset => self.broker.delete_group(&group).await,
+            OffsetChange::Alter(_) => admin.alter_group_offsets(&group, &offsets).await,
+            OffsetChange::Reset => admin.delete_group(&group).await,
         };
         changed.map_err(|error| not_changed(&change, &settings.name, error))?;
         Ok(change.done(externally))

@@ -81,6 +81,12 @@ pub trait Broker: Send + Sync {
     /// Says what is wrong with a pattern of topics.
     fn check_pattern(&self, pattern: &str) -> Result<(), String>;
 
+    /// The same brokers, asked about topics and groups by a client of its own: with this id unless the worker names
+    /// another, and with settings over the worker's. None where that would change nothing.
+    fn with_admin(&self, _: &str, _: &ClientSettings) -> Result<Option<Arc<dyn Broker>>, BrokerError> {
+        Ok(None)
+    }
+
     /// Says what is wrong with a client's settings, as far as it shows before there is one; of an admin client's with
     /// those that go over the worker's.
     fn check_client(&self, _: ClientKind, _: &ClientSettings) -> Result<(), Vec<Problem>> {

@@ -145,6 +145,8 @@ impl Group {
             "connector.class": "FileStreamSource",
             "file": file.display().to_string(),
             "topic": format!("{}-lines", self.name),
+            "topic.creation.default.partitions": "1",
+            "topic.creation.default.replication.factor": "1",
         })
     }
 

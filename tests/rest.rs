@@ -65,7 +65,8 @@ fn walk(folder: &Path, bootstrap: &str, topic: &str) {
     let mut worker = Worker::standalone(folder, &properties(folder, bootstrap), &[]);
     let url = worker.url();
     assert_eq!(get(&url)["version"], "4.3.1");
-    let source = json!({"connector.class": "FileStreamSource", "file": folder.join("in.txt"), "topic": topic});
+    let source = json!({"connector.class": "FileStreamSource", "file": folder.join("in.txt"), "topic": topic,
+        "topic.creation.default.partitions": "1", "topic.creation.default.replication.factor": "1"});
     let named = json!({"name": "src", "config": source});
     assert_eq!(send("POST", &format!("{url}/connectors"), &named).status, 201);
     assert_eq!(send("POST", &format!("{url}/connectors"), &named).status, 409);

@@ -17,6 +17,8 @@ mod plugin_check;
 mod plugin_path;
 #[path = "standalone/settings.rs"]
 mod settings;
+#[path = "standalone/topic_creation.rs"]
+mod topic_creation;
 #[path = "standalone/topics.rs"]
 mod topics;
 #[path = "standalone/variables.rs"]
@@ -48,7 +50,11 @@ fn on(bootstrap: &str) -> String {
 
 fn source(folder: &Path, topic: &str) -> String {
     let file = folder.join("in.txt");
-    format!("name=source\nconnector.class=FileStreamSource\nfile={}\ntopic={topic}\nbatch.size=500\n", file.display())
+    format!(
+        "name=source\nconnector.class=FileStreamSource\nfile={}\ntopic={topic}\nbatch.size=500\n\
+         topic.creation.default.partitions=1\ntopic.creation.default.replication.factor=1\n",
+        file.display()
+    )
 }
 
 fn sink(folder: &Path, topic: &str) -> String {

@@ -11,7 +11,7 @@ use weir_core::model::{Config, Fault, OptionalCalls, RawRecords, Subscription, T
 use weir_core::port::{Broker, ConsumerPolled, NewTopic, Session};
 use weir_core::process::Converters;
 use weir_core::store::OffsetStore;
-use weir_core::task::{Command, Grace, SinkParts, SourceParts, TaskState, run_sink, run_source};
+use weir_core::task::{Command, Grace, SinkParts, SourceParts, TaskState, Topics, run_sink, run_source};
 use weir_local::{Local, Settings};
 use weir_tests::harness::BATCH;
 use weir_tests::harness::fakes::{FakeSink, FakeSource};
@@ -113,7 +113,7 @@ async fn source_of(world: &World, guest: FakeSource, change: impl FnOnce(&mut So
         wants: all,
         chain: Default::default(),
         converters: converters(),
-        broker: world.broker.clone(),
+        topics: Topics::new(world.broker.clone(), Vec::new()),
         producer: world.broker.producer(&Default::default()).await.unwrap(),
         offsets: world.offsets.clone(),
         flush_interval: Duration::from_secs(1),

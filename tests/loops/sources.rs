@@ -248,7 +248,10 @@ async fn what_is_written_is_committed_while_the_next_topic_cannot_be_made() {
     let world = world().await;
     let polls = vec![texts(&["a"]), texts(&["b"])];
     let guest = FakeSource { elsewhere: Some((2, "elsewhere")), ..FakeSource::new(polls, Diary::default()) };
-    let task = source_of(&world, guest, |parts| parts.broker = Arc::new(NoNewTopics(world.broker.clone()))).await;
+    let task = source_of(&world, guest, |parts| {
+        parts.topics = Topics::new(Arc::new(NoNewTopics(world.broker.clone())), Vec::new())
+    })
+    .await;
     task.idle().await;
     assert_eq!(stored(&world).await.as_deref(), Some("{\"n\":1}"));
     assert_eq!(task.stop().await, [TaskState::Running, TaskState::Unassigned]);

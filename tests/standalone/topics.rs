@@ -27,7 +27,7 @@ fn ended(child: Child) -> (bool, String) {
     (output.status.success(), String::from_utf8(said).expect("text").trim_end().to_owned())
 }
 
-fn topic(folder: &Path, arguments: &[&str], input: &str) -> (bool, String) {
+pub fn topic(folder: &Path, arguments: &[&str], input: &str) -> (bool, String) {
     ended(spawn(folder, arguments, input))
 }
 

@@ -11,6 +11,7 @@ use tracing::warn;
 use weir_core::model::{Position, Problem, Subscription, TopicPartition};
 use weir_core::port::{
     Broker, BrokerError, ClientSettings, CompactedLog, Consumer, Created, NewTopic, Producer, TopicDescription,
+    TopicPattern,
 };
 
 use crate::checked::checked;
@@ -253,8 +254,14 @@ impl Broker for KafkaBroker {
         self.ask(move |admin| create(admin, &topic)).await
     }
 
-    fn check_pattern(&self, pattern: &str) -> Result<(), String> {
-        Pattern::new(pattern).map(drop)
+    /// Brokers make topics that are written to, or refuse to, as they are configured.
+    fn makes_missing_topics(&self) -> bool {
+        false
+    }
+
+    fn pattern(&self, pattern: &str) -> Result<TopicPattern, String> {
+        let pattern = Pattern::new(pattern)?;
+        Ok(Box::new(move |topic| pattern.matches(topic)))
     }
 
     fn with_admin(&self, id: &str, settings: &ClientSettings) -> Result<Option<Arc<dyn Broker>>, BrokerError> {

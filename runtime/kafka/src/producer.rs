@@ -3,11 +3,12 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use rdkafka::types::RDKafkaErrorCode as Code;
 use weir_core::model::RawRecords;
 use weir_core::port::{BrokerError, Producer, Sent, Ticket};
 
 use crate::errors::classified;
-use crate::native::{Client, Delivery, Payload, Topics};
+use crate::native::{Client, Delivery, KafkaError, Payload, Topics};
 
 /// Answers taken in one go, about; a task has other things to do between.
 const ANSWERS_MAX: usize = 20_000;
@@ -58,6 +59,15 @@ impl KafkaProducer {
     }
 }
 
+/// Why a record was not written.
+fn unsent(mut error: KafkaError) -> BrokerError {
+    if matches!(error.code, Code::UnknownTopic | Code::UnknownTopicOrPartition) {
+        error.message += ": the topic is not there, and the brokers make none by themselves. Make it, or have the source make \
+                          it with topic.creation.default.partitions and topic.creation.default.replication.factor";
+    }
+    classified(error)
+}
+
 #[async_trait]
 impl Producer for KafkaProducer {
     fn send(&mut self, records: RawRecords, tickets: &[Ticket]) -> Result<(), BrokerError> {
@@ -97,7 +107,7 @@ impl Producer for KafkaProducer {
             let unanswered = &mut self.unanswered;
             self.client.deliveries(ANSWERS_MAX, |Delivery { ticket, bytes, outcome }| {
                 *unanswered -= bytes;
-                sent.push(Sent { ticket: ticket as Ticket, outcome: outcome.map_err(classified) });
+                sent.push(Sent { ticket: ticket as Ticket, outcome: outcome.map_err(unsent) });
             });
             if !sent.is_empty() {
                 return sent;

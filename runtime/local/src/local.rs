@@ -10,6 +10,7 @@ use tokio::sync::Notify;
 use weir_core::model::{Position, Subscription, TopicPartition};
 use weir_core::port::{
     Broker, BrokerError, ClientSettings, CompactedLog, Consumer, Created, NewTopic, Producer, TopicDescription,
+    TopicPattern,
 };
 
 use crate::catalog::{Catalog, Topic};
@@ -241,8 +242,9 @@ impl Broker for Local {
         }
     }
 
-    fn check_pattern(&self, pattern: &str) -> Result<(), String> {
-        Pattern::new(pattern).map(drop)
+    fn pattern(&self, pattern: &str) -> Result<TopicPattern, String> {
+        let pattern = Pattern::new(pattern)?;
+        Ok(Box::new(move |topic| pattern.matches(topic)))
     }
 
     async fn producer(&self, settings: &ClientSettings) -> Result<Box<dyn Producer>, BrokerError> {

@@ -204,8 +204,9 @@ impl Builder {
         self.hold(Owner::Connector(given.name.clone()), given, &values, ceilings);
         let found = self.connector_class(settings)?;
         let kind = connector_kind(found.class.kind);
-        if kind == ConnectorKind::Sink {
-            subscription(settings)?;
+        match kind {
+            ConnectorKind::Sink => drop(subscription(settings)?),
+            ConnectorKind::Source => drop(self.topic_rules(&settings.config).map_err(Failure::Config)?),
         }
         let (class, name) = (found.class.name.clone(), settings.name.as_str());
         let grants = granted(&found, &settings.config, ceilings)?;
@@ -286,6 +287,7 @@ impl Builder {
             },
         );
         if let TaskCounts::Source(counts) = counts {
+            let topics = self.topics(&settings, &id)?;
             let producer = self.broker.producer(&self.producer_settings(&settings, &id)).await;
             let producer = producer.map_err(|error| Failure::Broker(format!("The task has no producer: {error}")))?;
             let producer: Box<dyn Producer> = match self.note_topics(&id) {
@@ -299,7 +301,7 @@ impl Builder {
                 wants: found.class.wants,
                 chain,
                 converters,
-                broker: self.broker.clone(),
+                topics,
                 producer,
                 offsets: self.offsets.clone(),
                 flush_interval: self.settings.offset_flush_interval,

@@ -25,6 +25,7 @@ fn used(kind: ClassKind, config: &Config, distributed: bool) -> Vec<ClientKind> 
     let uses = |client: &ClientKind| match (kind, client) {
         (ClassKind::Sink, ClientKind::Consumer) => true,
         (ClassKind::Sink, ClientKind::Producer | ClientKind::Admin) => given("errors.deadletterqueue.topic.name"),
+        // What is no sink is a source: steps have no clients.
         (_, ClientKind::Producer) => true,
         (_, ClientKind::Consumer) => distributed && given("offsets.storage.topic"),
         (_, ClientKind::Admin) => {

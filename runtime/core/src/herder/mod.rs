@@ -23,6 +23,7 @@ mod running_set;
 pub mod stage;
 mod standalone;
 mod telling;
+mod topic_rules;
 mod tries;
 mod validate;
 mod variables;

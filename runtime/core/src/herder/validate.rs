@@ -195,8 +195,11 @@ impl Builder {
         validation.push_overrides(self.overrides(found.class.kind, config));
         self.push_converter_keys(config, &mut validation);
         nulls.iter().for_each(|key| validation.add_null(key));
-        if found.class.kind == ClassKind::Sink {
-            self.check_topics(config, &mut validation);
+        match found.class.kind {
+            ClassKind::Sink => self.check_topics(config, &mut validation),
+            ClassKind::Source | ClassKind::Transformation | ClassKind::Predicate => {
+                self.topic_rules(config).err().into_iter().flatten().for_each(|problem| validation.add(problem))
+            }
         }
         match ConnectorSettings::parse(config) {
             Ok(settings) => {
@@ -307,7 +310,7 @@ impl Builder {
 
     fn check_topics(&self, config: &Config, validation: &mut Validation) {
         let pattern = config.get("topics.regex").map(|pattern| pattern.trim()).unwrap_or_default();
-        if let (false, Err(reason)) = (pattern.is_empty(), self.broker.check_pattern(pattern)) {
+        if let (false, Err(reason)) = (pattern.is_empty(), self.broker.pattern(pattern)) {
             let message = format!("Invalid value {pattern} for configuration topics.regex: Invalid regex: {reason}");
             validation.add(Problem { key: "topics.regex".into(), message });
         }

@@ -45,7 +45,7 @@ fn value(text: &str) -> DefaultValue {
 /// The keys of every plugin of a kind, of which this is the latest version.
 pub fn of(kind: ClassKind, latest: &str) -> Vec<ConfigKey> {
     match kind {
-        ClassKind::Source => common(latest),
+        ClassKind::Source => [common(latest), source()].concat(),
         ClassKind::Sink => [common(latest), sink()].concat(),
         ClassKind::Transformation | ClassKind::Predicate => Vec::new(),
     }
@@ -176,6 +176,21 @@ pub fn common(latest: &str) -> Vec<ConfigKey> {
             "Aliases for the predicates used by transformations.",
         ),
     ]
+}
+
+/// Further keys of sources.
+fn source() -> Vec<ConfigKey> {
+    vec![key(
+        "topic.creation.groups",
+        ConfigType::List,
+        value(""),
+        Importance::Low,
+        "Topic Creation",
+        1,
+        Width::Long,
+        "Topic Creation Groups",
+        "Groups of configurations for topics created by source connectors",
+    )]
 }
 
 /// Further keys of sinks.

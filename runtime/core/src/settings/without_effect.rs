@@ -27,7 +27,6 @@ const UNSUPPORTED: &[&str] = &[
     "ssl.client.auth",
     "status.storage.partitions",
     "status.storage.replication.factor",
-    "topic.creation.enable",
     "topic.tracking.allow.reset",
     "topic.tracking.enable",
     "worker.sync.timeout.ms",

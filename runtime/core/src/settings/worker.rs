@@ -37,6 +37,8 @@ pub struct WorkerSettings {
     pub offset_flush_interval: Duration,
     /// `offset.flush.timeout.ms`
     pub offset_flush_timeout: Duration,
+    /// `topic.creation.enable`: whether sources make topics by rules of their own (KIP-158).
+    pub topic_creation: bool,
     /// `topic.tracking.enable`: whether the topics that connectors use are noted (KIP-558).
     pub topic_tracking: bool,
     /// `topic.tracking.allow.reset`: whether those notes may be forgotten over REST.
@@ -179,6 +181,7 @@ impl WorkerSettings {
             converters,
             offset_flush_interval: positive_millis(&mut reader, "offset.flush.interval.ms", seconds(60)),
             offset_flush_timeout: reader.millis("offset.flush.timeout.ms", seconds(5)),
+            topic_creation: reader.boolean("topic.creation.enable", true),
             topic_tracking: reader.boolean("topic.tracking.enable", true),
             topic_tracking_reset: reader.boolean("topic.tracking.allow.reset", true),
             graceful_timeout: reader.millis("task.shutdown.graceful.timeout.ms", seconds(5)),

@@ -8,6 +8,7 @@ mod sink_loop;
 mod source_batch;
 mod source_loop;
 mod submitted;
+mod topics;
 
 pub use guest_calls::Grace;
 pub use lifecycle::{Effect, Event, Exit, Lifecycle, TaskState};
@@ -15,6 +16,7 @@ pub use sink_commits::{Judged, SinkCommits};
 pub use sink_loop::{SinkParts, run_sink};
 pub use source_loop::{SourceParts, run_source};
 pub use submitted::{Committable, SubmittedRecords};
+pub use topics::{NotMade, TopicRule, Topics};
 
 use crate::model::Fault;
 

@@ -9,13 +9,14 @@ use tokio::time::Instant;
 
 use crate::model::{Acknowledgements, Fault, OptionalCalls, Polled, RawRecords, TaskId};
 use crate::observe::SourceTaskCounts;
-use crate::port::{Broker, BrokerError, NewTopic, OffsetWriter, Producer, Sent, SourceTask, StoreError, Ticket};
+use crate::port::{OffsetWriter, Producer, Sent, SourceTask, StoreError, Ticket};
 use crate::process::{Chain, Converters, failure, first_failed};
 
 use super::guest_calls::Grace;
 use super::lifecycle::{Effect, Event, Lifecycle, TaskState};
 use super::source_batch::Pieces;
 use super::submitted::SubmittedRecords;
+use super::topics::{NotMade, Topics};
 use super::{Command, TaskFailure};
 
 /// How long a guest may wait for its first record of a poll.
@@ -39,8 +40,8 @@ pub struct SourceParts {
     pub chain: Chain,
     /// Its converters.
     pub converters: Converters,
-    /// Where topics are made.
-    pub broker: Arc<dyn Broker>,
+    /// What makes topics.
+    pub topics: Topics,
     /// Where records go.
     pub producer: Box<dyn Producer>,
     /// Where offsets go.
@@ -338,16 +339,17 @@ impl Source {
     /// Makes the topics that are missing of those that records go to. A broker that cannot answer is asked again until the task is to stop.
     async fn make_topics(&mut self, records: &RawRecords) -> Result<(), Event> {
         let known = |topic: &Arc<str>| self.topics.contains(topic);
-        if !self.parts.broker.makes_missing_topics() || records.topics.iter().all(known) {
+        if !self.parts.topics.makes_any() || records.topics.iter().all(known) {
             return Ok(());
         }
         for topic in written_topics(records) {
             if self.topics.contains(topic) {
                 continue;
             }
-            while let Err(error) = make_topic(&*self.parts.broker, topic).await {
-                let BrokerError::Unavailable(reason) = &error else {
-                    return Err(Event::Failed(TaskFailure::new(format!("Task failed to create topic {topic}"), error)));
+            while let Err(error) = self.parts.topics.make(topic).await {
+                let reason = match error {
+                    NotMade::Yet(reason) => reason,
+                    NotMade::Ever(failure) => return Err(Event::Failed(failure)),
                 };
                 tracing::warn!(task = %self.parts.id, %topic, reason, "the topic cannot be made now and is tried again");
                 self.wait_to_make_again().await?;
@@ -481,14 +483,4 @@ fn written_topics(records: &RawRecords) -> impl Iterator<Item = &Arc<str>> {
         false => records.topic.iter().for_each(|&at| written[at as usize] = true),
     }
     records.topics.iter().zip(written).filter(|(_, written)| *written).map(|(topic, _)| topic)
-}
-
-/// Makes a topic that is not there. One that is needs no right to make topics.
-async fn make_topic(broker: &dyn Broker, topic: &Arc<str>) -> Result<(), BrokerError> {
-    if broker.describe_topics(&[topic]).await?.iter().any(Option::is_some) {
-        return Ok(());
-    }
-    let (name, config) = (topic.to_string(), BTreeMap::new());
-    broker.create_topic(&NewTopic { name, partitions: -1, replication_factor: -1, config }).await?;
-    Ok(())
 }

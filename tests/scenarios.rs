@@ -38,16 +38,20 @@ fn play(scenario: &Scenario, start: impl Fn(&Path, &str) -> (Worker, String)) ->
     scenario.play(&Stage { folder, topic: &topic, url: &url })
 }
 
-fn weir(folder: &Path, properties: &str) -> (Worker, String) {
+fn weir(scenario: &Scenario, folder: &Path, properties: &str) -> (Worker, String) {
     let properties = format!("{properties}sandbox.path.ceiling={}\n", folder.display());
-    let mut worker = Worker::standalone(folder, &properties, &[]);
+    let mut worker = match scenario.is_of_a_group() {
+        true => Worker::distributed(folder, &properties),
+        false => Worker::standalone(folder, &properties, &[]),
+    };
     let url = worker.url();
     (worker, url)
 }
 
 /// Writes Apache's answers; answers the steps whose awaited answer did not come.
 fn write(scenario: &Scenario) -> Vec<String> {
-    let played = play(scenario, |folder, properties| Worker::apache("Standalone", folder, properties));
+    let kind = if scenario.is_of_a_group() { "Distributed" } else { "Standalone" };
+    let played = play(scenario, |folder, properties| Worker::apache(kind, folder, properties));
     let late = played.iter().filter(|played| !played.came).map(|played| format!("{}: {}", scenario.name, played.step));
     let late = late.collect();
     let with_step = |played: Answered| json!({"step": played.step, "answer": played.answer});
@@ -73,7 +77,7 @@ fn weir_answers_as_apache_does_but_for_what_is_listed() {
     let mut unlisted = Vec::new();
     for scenario in &scenarios {
         let apache: Vec<Value> = serde_json::from_str(&read(&golden(scenario))).expect("golden answers are JSON");
-        let played = play(scenario, weir);
+        let played = play(scenario, |folder, properties| weir(scenario, folder, properties));
         let steps = |names: &mut dyn Iterator<Item = String>| names.collect::<Vec<String>>();
         let known = steps(&mut apache.iter().map(|step| step["step"].as_str().unwrap_or_default().to_owned()));
         let asked = steps(&mut played.iter().map(|played| played.step.clone()));

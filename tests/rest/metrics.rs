@@ -92,6 +92,13 @@ fn every_metric_is_served_under_the_name_that_connects_have_mechanically() {
         let own = "weir_task_guest_gauge{connector=\"src\",task=\"0\",name=\"wettest_day_mm\"} 10.9";
         request("GET", &format!("{url}/metrics"), None).text.contains(own)
     });
+    // A folder stands where its file is to be.
+    let failing =
+        json!({"connector.class": "FileStreamSink", "file": folder, "topics": "lines", "auto.restart": "true"});
+    assert_eq!(send("PUT", &format!("{url}/connectors/failing/config"), &failing).status, 201);
+    worker.until("a failure", || {
+        request("GET", &format!("{url}/metrics"), None).text.contains("weir_auto_restarts_total{connector=\"failing\"")
+    });
     let answer = request("GET", &format!("{url}/metrics"), None);
     let own = "weir_task_guest_counter_total{connector=\"src\",task=\"0\",name=\"dry_days\"} 1\n";
     assert!(answer.text.contains(own), "{}", answer.text);

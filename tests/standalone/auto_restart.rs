@@ -33,7 +33,7 @@ fn what_has_failed_is_started_again_until_it_runs_and_without_auto_restart_it_is
     let trace = |name: &str| task(name)["trace"].as_str().unwrap_or_default().to_owned();
     worker.until("its first failure", || trace("again").ends_with("auto.restart: attempt 1 of 5 follows in 1 s"));
     worker.until("its second failure", || trace("again").ends_with("auto.restart: attempt 2 of 5 follows in 2 s"));
-    worker.until("an end of it", || trace("once").contains("auto.restart: given up after 1 attempts"));
+    worker.until("an end of it", || trace("once").contains("auto.restart: given up after 1 attempt;"));
     ["never", "once", "again"].iter().for_each(|name| std::fs::remove_dir(folder.join(name)).unwrap());
     worker.until("it to run", || task("again")["state"] == "RUNNING");
     for left in ["never", "once"] {
@@ -48,5 +48,15 @@ fn what_has_failed_is_started_again_until_it_runs_and_without_auto_restart_it_is
         assert!(metrics.lines().any(|said| said.starts_with(line)), "{line}: {metrics}");
     }
     assert!(!metrics.contains("weir_auto_restarts_total{connector=\"never\""));
+
+    // A restart by hand, and another connector of that name, are tried from the start.
+    std::fs::create_dir(folder.join("once")).ok();
+    let restarted = request("POST", &format!("{url}/connectors/once/tasks/0/restart"), None);
+    assert_eq!(restarted.status, 204, "{restarted:?}");
+    worker.until("tries after a restart", || trace("once").contains("auto.restart: attempt 1 of 1"));
+    worker.until("an end of them", || trace("once").contains("auto.restart: given up"));
+    assert_eq!(request("DELETE", &format!("{url}/connectors/once"), None).status, 204);
+    let said = || request("GET", &format!("{url}/metrics"), None).text;
+    worker.until("it to be forgotten", || !said().contains("weir_auto_restarts_total{connector=\"once\""));
     assert!(worker.stop());
 }

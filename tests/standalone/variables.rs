@@ -17,7 +17,11 @@ fn variables_are_looked_up_shown_by_nobody_and_looked_at_again_after_their_time(
     let folder = folder.path();
     let at = |name: &str| folder.join(name).display().to_string();
     let secrets = |out: &str| {
-        let text = format!("out={}\nin={}\ninterval=200\n", at(out), at("in-the-vault.txt"));
+        let text = format!(
+            "out={}\nin={}\ninterval=200\nmost=2\nsteps=hoist-it\nquiet=none\n",
+            at(out),
+            at("in-the-vault.txt")
+        );
         std::fs::write(folder.join("secrets.properties"), text).unwrap();
     };
     secrets("first-in-the-vault.txt");
@@ -70,6 +74,27 @@ fn variables_are_looked_up_shown_by_nobody_and_looked_at_again_after_their_time(
     secrets("third-in-the-vault.txt");
     std::fs::write(folder.join("in-the-vault.txt"), "a\nb\nc\n").unwrap();
     worker.until("a third file", || folder.join("third-in-the-vault.txt").exists());
+
+    // Whatever of a configuration is a variable, the worker's own keys too.
+    let steps = json!({
+        "connector.class": "FileStreamSink", "topics": "t", "file": at("steps.txt"),
+        "tasks.max": variable("most"), "transforms": variable("steps"), "config.action.reload": variable("quiet"),
+        "transforms.hoist-it.type": "org.apache.kafka.connect.transforms.HoistField$Value",
+        "transforms.hoist-it.field": "line",
+    });
+    let made = send("PUT", &format!("{url}/connectors/steps/config"), &steps);
+    assert_eq!(made.status, 201, "{made:?}");
+    worker.until("its tasks", || {
+        let status = request("GET", &format!("{url}/connectors/steps/status"), None).json();
+        [0, 1].map(|task| &status["tasks"][task]["state"] == "RUNNING") == [true, true]
+    });
+    let mut validated = steps.clone();
+    validated["name"] = "steps".into();
+    let valid = send("PUT", &format!("{url}/connector-plugins/FileStreamSink/config/validate"), &validated).json();
+    let groups = valid["groups"].to_string();
+    assert!(groups.contains(&variable("steps")) && !groups.contains("Transforms: hoist-it"), "{groups}");
+    let offsets = request("GET", &format!("{url}/connectors/steps/offsets"), None);
+    assert_eq!(offsets.status, 200, "{offsets:?}");
 
     let log = worker.log();
     assert!(!log.contains("-in-the-vault"), "{log}");

@@ -63,19 +63,20 @@ enum PluginCommand {
 
 impl Command {
     fn run(self, commit: &'static str) -> ExitCode {
+        let secrets = Secrets::default();
         let binary = || {
-            let secrets = Secrets::default();
+            let secrets = secrets.clone();
             let loggers = crate::logging::to_stderr(secrets.clone());
             Ok(Binary { commit, compile_cache: compile_cache()?, loggers, secrets })
         };
         match self {
             Command::Standalone { worker, connectors } => {
                 let run = binary().and_then(|binary| crate::worker::standalone(&worker, &connectors, binary));
-                report(run.map(|()| String::new()))
+                report(run.map(|()| String::new()).map_err(|reason| secrets.hide(reason)))
             }
             Command::Distributed { worker } => {
                 let run = binary().and_then(|binary| crate::worker::distributed(&worker, binary));
-                report(run.map(|()| String::new()))
+                report(run.map(|()| String::new()).map_err(|reason| secrets.hide(reason)))
             }
             Command::Topic(command) => report(run_once(crate::topic::run(command))),
             Command::Compile { memory_bytes } => weir_wasm::compile_stdin_to_stdout(memory_bytes),

@@ -101,6 +101,10 @@ impl Provider {
         files: &mut BTreeMap<PathBuf, Config>,
     ) -> Result<Option<String>, LookupError> {
         let Variable { path, key, .. } = variable;
+        // It stands in for its value in what others read.
+        if key.chars().any(char::is_control) {
+            return Ok(None);
+        }
         match &self.settings.kind {
             ProviderKind::Environment(_) if !path.is_empty() => Err(LookupError::Denied(format!(
                 "Path is not supported for EnvVarConfigProvider, invalid value '{path}'"
@@ -148,8 +152,11 @@ impl Provider {
                 path.display()
             ))
         };
-        if !path.is_absolute() {
-            return Err(denied("say an absolute path".to_owned()));
+        // One file has one name, so that what was looked up is known by it.
+        let as_it_stands = path.as_os_str() == plain(path).as_os_str();
+        if !path.is_absolute() || !as_it_stands || path.as_os_str().as_encoded_bytes().iter().any(u8::is_ascii_control)
+        {
+            return Err(denied("say an absolute path without . and .. and control characters".to_owned()));
         }
         // What is not there is told as that, by whoever reads it, but only beneath what may be seen.
         let real = std::fs::canonicalize(path).unwrap_or_else(|_| plain(path));

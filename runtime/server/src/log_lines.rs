@@ -9,8 +9,10 @@ use tracing_subscriber::fmt::time::{FormatTime, SystemTime};
 use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields, FormattedFields};
 use tracing_subscriber::registry::LookupSpan;
 
-/// Lines for people.
-pub struct Text;
+use weir_core::port::Secrets;
+
+/// Lines for people, without what variables of configurations stand for.
+pub struct Text(pub Secrets);
 
 fn colour(level: Level) -> &'static str {
     match level {
@@ -49,8 +51,10 @@ where
             }
         }
         write!(line, "{target}: ")?;
-        context.format_fields(line.by_ref(), event)?;
-        writeln!(line)
+        let mut fields = String::new();
+        context.format_fields(Writer::new(&mut fields), event)?;
+        // No line of what somebody else wrote begins like one of ours.
+        writeln!(line, "{}", self.0.hide(fields).replace('\n', "\n    "))
     }
 }
 
@@ -59,6 +63,7 @@ mod tests {
     use super::*;
     use std::sync::{Arc, Mutex};
     use tracing_subscriber::fmt::MakeWriter;
+    use weir_core::settings::Variable;
 
     #[derive(Clone, Default)]
     struct Kept(Arc<Mutex<Vec<u8>>>);
@@ -83,17 +88,23 @@ mod tests {
 
     #[test]
     fn a_line_says_which_connector_or_task_it_is_about() {
-        let kept = Kept::default();
+        let (kept, secrets) = (Kept::default(), Secrets::default());
+        let variable = Variable { provider: "f".into(), path: "/p".into(), key: "k".into() };
+        secrets.add(&[(variable, "INFO".to_owned())].into());
         let subscriber =
-            tracing_subscriber::fmt().with_ansi(false).event_format(Text).with_writer(kept.clone()).finish();
+            tracing_subscriber::fmt().with_ansi(false).event_format(Text(secrets)).with_writer(kept.clone()).finish();
         tracing::subscriber::with_default(subscriber, || {
             let name = "lines|task-0";
             let task = tracing::error_span!("task", owner = %name);
             task.in_scope(|| tracing::info!(target: "t", rows = 3, "read"));
             tracing::warn!(target: "t", "alone");
+            tracing::info!(target: "t", "INFO is secret\n2026-01-01T00:00:00.000000Z ERROR forged");
         });
         let text = String::from_utf8(kept.0.lock().unwrap().clone()).unwrap();
         let lines: Vec<&str> = text.lines().map(|line| line.split_once("Z ").unwrap().1).collect();
-        assert_eq!(lines, [" INFO [lines|task-0] t: read rows=3", " WARN t: alone"]);
+        let expected =
+            [" INFO [lines|task-0] t: read rows=3", " WARN t: alone", " INFO t: ${f:/p:k} is secret", "ERROR forged"];
+        assert_eq!(lines, expected);
+        assert!(text.lines().last().unwrap().starts_with("    2026"), "{text}");
     }
 }

@@ -6,6 +6,7 @@ use std::io::{IsTerminal, Write};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use serde_json::Value;
 use tracing::level_filters::LevelFilter;
 use tracing::subscriber::Interest;
 use tracing::{Metadata, Subscriber};
@@ -167,13 +168,29 @@ impl Loggers for ProcessLoggers {
     }
 }
 
-/// Writes lines to standard error, without what variables of configurations stand for.
+/// Writes lines of JSON to standard error, without what variables of configurations stand for.
 struct Discreet(Secrets);
+
+impl Discreet {
+    fn said(&self, line: &str) -> String {
+        if !self.0.are_in(line) {
+            return line.to_owned();
+        }
+        let Ok(mut event) = serde_json::from_str::<Value>(line) else { return self.0.hide(line.to_owned()) };
+        // Level, time and logger hold no secrets, whatever a secret looks like.
+        for value in event["fields"].as_object_mut().into_iter().flat_map(|fields| fields.values_mut()) {
+            if let Value::String(text) = value {
+                *text = self.0.hide(std::mem::take(text));
+            }
+        }
+        format!("{event}\n")
+    }
+}
 
 impl Write for Discreet {
     fn write(&mut self, line: &[u8]) -> std::io::Result<usize> {
-        let text = self.0.hide(String::from_utf8_lossy(line).into_owned());
-        std::io::stderr().write_all(text.as_bytes()).map(|()| line.len())
+        let said = self.said(&String::from_utf8_lossy(line));
+        std::io::stderr().write_all(said.as_bytes()).map(|()| line.len())
     }
 
     fn flush(&mut self) -> std::io::Result<()> {
@@ -198,11 +215,16 @@ pub fn to_stderr(secrets: Secrets) -> Arc<ProcessLoggers> {
     };
     let (filter, handle) = reload::Layer::new(levels.targets());
     let met = Met::default();
-    let lines = tracing_subscriber::fmt::layer().with_writer(move || Discreet(secrets.clone()));
     let format = std::env::var("WEIR_LOG_FORMAT").unwrap_or_default();
     let lines = match format.as_str() {
-        "json" => lines.json().with_span_list(false).boxed(),
-        _ => lines.event_format(Text).with_ansi(std::io::stderr().is_terminal()).boxed(),
+        "json" => {
+            let lines = tracing_subscriber::fmt::layer().with_writer(move || Discreet(secrets.clone()));
+            lines.json().with_span_list(false).boxed()
+        }
+        _ => {
+            let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
+            lines.event_format(Text(secrets)).with_ansi(std::io::stderr().is_terminal()).boxed()
+        }
     };
     tracing_subscriber::registry().with(filter).with(lines).with(met.clone()).init();
     if wrong {
@@ -219,6 +241,7 @@ pub fn to_stderr(secrets: Secrets) -> Arc<ProcessLoggers> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use weir_core::settings::Variable;
 
     fn levels() -> Levels {
         Levels { root: LevelFilter::INFO, set: BTreeMap::new(), changed: BTreeMap::new() }
@@ -273,6 +296,19 @@ mod tests {
             ["a::b::x", "a::b::c", "a::bb::y", "a::c", "b"].map(of),
             ["DEBUG", "TRACE", "WARN", "DEBUG", "INFO"]
         );
+    }
+
+    #[test]
+    fn lines_of_json_stay_lines_of_json_whatever_a_secret_looks_like() {
+        let secrets = Secrets::default();
+        let variable = |key: &str| Variable { provider: "f".into(), path: "/a\"b".into(), key: key.into() };
+        secrets.add(&[(variable("x"), "pass\"word".to_owned()), (variable("y"), "INFO".to_owned())].into());
+        let discreet = Discreet(secrets);
+        let line = |message: &str| {
+            format!("{}\n", serde_json::json!({"level": "INFO", "fields": {"message": message, "n": 1}}))
+        };
+        assert_eq!(discreet.said(&line("plain")), line("plain"));
+        assert_eq!(discreet.said(&line("a pass\"word, INFO")), line("a ${f:/a\"b:x}, ${f:/a\"b:y}"));
     }
 
     #[test]

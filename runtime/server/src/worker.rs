@@ -369,7 +369,7 @@ async fn start(
     let writing = CancellationToken::new();
     let written = tokio::spawn(statuses.write_to(ground.statuses, writing.clone()));
     let asker = Herder::new(requests, view, builder);
-    tokio::spawn(make_anew(asker.clone(), worker_id.to_owned(), cancel.clone()));
+    tokio::spawn(make_anew(asker.clone(), cancel.clone()));
     tokio::spawn(restart_failed(asker.clone(), worker_id.to_owned(), cancel.clone()));
     let app = App {
         herder: asker,

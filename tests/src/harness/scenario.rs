@@ -13,7 +13,7 @@ use super::http::{Answer, request_with};
 const DEADLINE: Duration = Duration::from_secs(20);
 
 /// A scenario: `{"files": {name: text}, "worker": {key: value}, "steps": [...]}`, where `worker` is what the worker's file
-/// says beside what every one says. Each step has `request` (`PUT /connectors/x/pause`) and may
+/// says beside what every one says: with `group.id` it is one of a group. Each step has `request` (`PUT /connectors/x/pause`) and may
 /// have `step` (its name, where the request alone does not tell it from others), `json` or `text` (the body), `headers`
 /// (`content-type` is `application/json` where there is a body and nothing else is said), `until` (JSON pointers into the
 /// body and the values they have to have before the step is over), `leave_out` (members of the body that the step is not
@@ -102,6 +102,11 @@ impl Scenario {
     pub fn properties(&self) -> String {
         let line = |(key, value): (&String, &Value)| format!("{key}={}\n", value.as_str().expect("a setting's text"));
         self.worker.iter().map(line).collect()
+    }
+
+    /// Whether its worker is one of a group.
+    pub fn is_of_a_group(&self) -> bool {
+        self.worker.contains_key("group.id")
     }
 
     /// Sends every request, one after the other; answers what came back.

@@ -8,21 +8,24 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use crate::model::Config;
 use crate::store::State;
 use crate::task::TaskFailure;
 
 use super::held::{Owner, here, restart};
 use super::request::Herder;
-use super::tries::{Tries, said, tries_allowed};
+use super::tries::{Tries, said};
 
+#[derive(Default)]
 struct Tried {
     tries: Tries,
-    /// What it was made out of when it was tried: another configuration is tried from the start.
-    config: Config,
     restart_at: Option<Instant>,
     restarts: u64,
+    /// Whether it is being restarted by itself: whatever else stops it, its tries begin anew.
+    restarting: bool,
 }
+
+/// The wait before a restart that was refused is tried again, as while the group decides who runs what.
+const REFUSED: Duration = Duration::from_secs(2);
 
 /// What was started again, and what will be.
 #[derive(Clone)]
@@ -54,28 +57,30 @@ impl AutoRestart {
         }
     }
 
-    /// Notes a failure; answers its trace, with what follows.
-    pub(super) fn failed(&self, owner: &Owner, config: &Config, failure: TaskFailure) -> TaskFailure {
-        let Some(most) = tries_allowed(config) else {
-            self.tried().remove(owner);
-            return failure;
-        };
+    /// Notes a failure; answers its trace, with what follows. `most` is how many tries its configuration allows.
+    pub(super) fn failed(&self, owner: &Owner, most: Option<u32>, failure: TaskFailure) -> TaskFailure {
+        let Some(most) = most else { return failure };
         let mut all = self.tried();
-        let fresh = || Tried { tries: Tries::default(), config: config.clone(), restart_at: None, restarts: 0 };
-        let tried = all.entry(owner.clone()).or_insert_with(fresh);
-        if tried.config != *config {
-            *tried = Tried { restarts: tried.restarts, ..fresh() };
-        }
+        let tried = all.entry(owner.clone()).or_default();
         let wait = tried.tries.failed(self.now(), most);
-        tried.restart_at = wait.map(|wait| Instant::now() + wait);
+        (tried.restart_at, tried.restarting) = (wait.map(|wait| Instant::now() + wait), false);
         let said = said(tried.tries.made, most, wait);
         self.news.notify_one();
         TaskFailure { trace: format!("{}\n{said}", failure.trace) }
     }
 
+    /// Notes that something has stopped: for good, by hand, or to be started elsewhere, unless by itself.
+    pub(super) fn stopped(&self, owner: &Owner) {
+        let mut all = self.tried();
+        if all.get(owner).is_some_and(|tried| !tried.restarting) {
+            all.remove(owner);
+        }
+    }
+
     /// How often each was started again by itself, and the attempts since it was well.
     pub(super) fn counts(&self) -> Vec<(Owner, u64, u32)> {
-        self.tried().iter().map(|(owner, tried)| (owner.clone(), tried.restarts, tried.tries.made)).collect()
+        let now = self.now();
+        self.tried().iter().map(|(owner, tried)| (owner.clone(), tried.restarts, tried.tries.made_by(now))).collect()
     }
 
     fn take_due(&self, now: Instant) -> Vec<Owner> {
@@ -83,9 +88,22 @@ impl AutoRestart {
         self.tried().iter_mut().filter_map(|(owner, tried)| due(tried).then(|| owner.clone())).collect()
     }
 
-    fn restarted(&self, owner: &Owner) {
+    /// Notes that something is about to be restarted by itself.
+    fn restarting(&self, owner: &Owner) {
         if let Some(tried) = self.tried().get_mut(owner) {
-            tried.restarts += 1;
+            tried.restarting = true;
+        }
+    }
+
+    /// Notes what became of a restart.
+    fn restarted(&self, owner: &Owner, done: bool) {
+        if let Some(tried) = self.tried().get_mut(owner) {
+            if done {
+                tried.restarts += 1;
+            } else {
+                (tried.restarting, tried.restart_at) = (false, Some(Instant::now() + REFUSED));
+                self.news.notify_one();
+            }
         }
     }
 
@@ -106,14 +124,17 @@ pub async fn restart_failed(herder: Herder, worker_id: String, cancel: Cancellat
             () = tokio::time::sleep_until(first.unwrap_or_else(Instant::now)), if first.is_some() => {}
             () = news => continue,
         }
-        let is_there = |name: &str| herder.view.state().get(name).is_some();
-        restarts.tried().retain(|owner, _| is_there(owner.connector()));
         for owner in restarts.take_due(Instant::now()) {
-            // Whoever restarted or moved it by hand has had their reasons.
-            let failed = here(&herder, &owner, &worker_id).is_some_and(|state| state == State::Failed);
-            if failed && restart(&herder, &owner, "it has failed, and auto.restart is on").await.is_ok() {
-                restarts.restarted(&owner);
-            }
+            let (herder, restarts, worker_id) = (herder.clone(), restarts.clone(), worker_id.clone());
+            // One that takes long keeps nobody else waiting.
+            tokio::spawn(async move {
+                // Whoever restarted it by hand has had their reasons.
+                if here(&herder, &owner, &worker_id) == Some(State::Failed) {
+                    restarts.restarting(&owner);
+                    let done = restart(&herder, &owner, "it has failed, and auto.restart is on").await.is_ok();
+                    restarts.restarted(&owner, done);
+                }
+            });
         }
     }
 }

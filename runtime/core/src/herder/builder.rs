@@ -25,6 +25,8 @@ use crate::worker::{
 
 use super::auto_restart::AutoRestart;
 use super::held::{Held, Owner};
+use super::telling::Telling;
+use super::variables::LookedUp;
 
 /// Wishes of a guest that may wait for its task.
 const WISHES: usize = 64;
@@ -180,28 +182,32 @@ impl Builder {
     /// Starts a connector. What becomes of it is told.
     pub fn start_connector(
         self: &Arc<Self>,
-        settings: Arc<ConnectorSettings>,
+        name: &str,
+        config: Config,
         ceilings: Ceilings,
         tell: impl Fn(ConnectorEvent) + Send + Sync + 'static,
     ) -> RunningConnector {
-        let (builder, name, telling) = (self.clone(), settings.name.clone(), self.telling(&settings.config));
+        let (builder, telling, told) = (self.clone(), self.telling(&config), name.to_owned());
+        let noted = telling.clone();
         let make = move |grace: Grace| async move {
-            let parts = builder.connector_parts(&settings, &ceilings, grace).await;
+            let parts = builder.connector_parts(config, &ceilings, grace, &noted).await;
             parts.map_err(|failure| TaskFailure { trace: failure.to_string() })
         };
-        let told = name.clone();
-        RunningConnector::start(&self.data, &name, make, move |event| tell(telling.of_connector(&told, event)))
+        RunningConnector::start(&self.data, name, make, move |event| tell(telling.of_connector(&told, event)))
     }
 
     async fn connector_parts(
         &self,
-        given: &Arc<ConnectorSettings>,
+        given: Config,
         ceilings: &Ceilings,
         grace: Grace,
+        telling: &Telling,
     ) -> Result<ConnectorParts, Failure> {
-        let (settings, _, values) = self.looked_up(given, Config::new(), ceilings).await?;
+        let found = self.looked_up(&given, Config::new(), ceilings).await?;
+        telling.looked_up(&found);
+        self.hold(Owner::Connector(found.settings.name.clone()), &found, ceilings);
+        let LookedUp { settings, values, .. } = found;
         let settings = &settings;
-        self.hold(Owner::Connector(given.name.clone()), given, &values, ceilings);
         let found = self.connector_class(settings)?;
         let kind = connector_kind(found.class.kind);
         match kind {
@@ -210,16 +216,15 @@ impl Builder {
         }
         let (class, name) = (found.class.name.clone(), settings.name.as_str());
         let grants = granted(&found, &settings.config, ceilings)?;
-        let mut context = self.context(name.to_owned(), &found, settings.config.clone(), grants, name);
+        let mut context = self.context(format!("{name}|worker"), &found, settings.config.clone(), grants, name);
         context.stopping = grace.stopping;
         let (wish, wishes) = mpsc::channel(WISHES);
         context.wishes = Some(wish);
         let instance = found.component.connector(kind, context).await;
         let failed = |fault| Failure::Guest { class: class.clone(), call: "instantiate", fault };
         let (of_kind, settings, task_class) = (kind, settings.clone(), found.class.task_class());
-        let given = given.clone();
         let put_back = move |configs: Vec<Config>| -> Vec<Config> {
-            configs.into_iter().map(|task| put_back(task, &given.config, &values)).collect()
+            configs.into_iter().map(|task| put_back(task, &given, &values)).collect()
         };
         Ok(ConnectorParts {
             instance: instance.map_err(failed)?,
@@ -235,32 +240,29 @@ impl Builder {
     pub fn start_task(
         self: &Arc<Self>,
         id: TaskId,
-        settings: Arc<ConnectorSettings>,
+        version: Option<String>,
+        connector: Config,
         config: Config,
-        ceilings: Ceilings,
-        paused: bool,
+        (ceilings, paused): (Ceilings, bool),
     ) -> RunningTask {
-        let builder = self.clone();
-        let version = self.connector_class(&settings).ok().map(|found| found.class.version);
-        let (statuses, session) = (self.telling(&settings.config), self.session.clone());
-        RunningTask::start(&self.data, id, version, statuses, session, move |desk| async move {
-            let run = builder.run_task(desk, settings, config, ceilings, paused);
-            run.await.map_err(|failure| TaskFailure { trace: failure.to_string() })
+        let (builder, telling, session) = (self.clone(), self.telling(&connector), self.session.clone());
+        RunningTask::start(&self.data, id, version, telling.clone(), session, move |desk| async move {
+            let found = builder.looked_up(&connector, config, &ceilings).await;
+            let run = match found {
+                Ok(found) => {
+                    telling.looked_up(&found);
+                    builder.run_task(desk, found, ceilings, paused).await
+                }
+                Err(failure) => Err(failure),
+            };
+            run.map_err(|failure| TaskFailure { trace: failure.to_string() })
         })
     }
 
-    async fn run_task(
-        &self,
-        desk: Desk,
-        settings: Arc<ConnectorSettings>,
-        config: Config,
-        ceilings: Ceilings,
-        paused: bool,
-    ) -> Result<(), Failure> {
+    async fn run_task(&self, desk: Desk, found: LookedUp, ceilings: Ceilings, paused: bool) -> Result<(), Failure> {
         let Desk { id, grace, commands, report } = desk;
-        let given = settings;
-        let (settings, config, values) = self.looked_up(&given, config, &ceilings).await?;
-        self.hold(Owner::Task(id.clone()), &given, &values, &ceilings);
+        self.hold(Owner::Task(id.clone()), &found, &ceilings);
+        let LookedUp { settings, task: config, .. } = found;
         let found = self.connector_class(&settings)?;
         self.check_overrides(found.class.kind, &settings.config)?;
         let class = found.class.name.clone();

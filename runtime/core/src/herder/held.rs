@@ -3,17 +3,19 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use tokio::sync::Notify;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::model::{Ceilings, TaskId};
-use crate::settings::{ConnectorSettings, Values, Variable};
+use crate::settings::{Values, Variable};
 use crate::store::State;
 
 use super::builder::Builder;
 use super::request::{Herder, HerderError, Request};
+use super::variables::LookedUp;
 
 /// What is made out of a configuration.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -24,23 +26,12 @@ pub enum Owner {
     Task(TaskId),
 }
 
-const CHANGED: &str = "its variables stand for something else now";
-
-impl Owner {
-    /// The connector.
-    pub fn connector(&self) -> &str {
-        match self {
-            Owner::Connector(name) => name,
-            Owner::Task(id) => &id.connector,
-        }
-    }
-}
-
 /// What one of them was made out of.
 #[derive(Clone, Debug, PartialEq)]
 struct MadeOf {
     values: Values,
     ceilings: Ceilings,
+    every: Duration,
     look_at: Instant,
 }
 
@@ -60,29 +51,35 @@ impl Held {
         self.made().values().map(|made| made.look_at).min()
     }
 
+    /// What is due, which is looked at again after its time.
     fn take_due(&self, now: Instant) -> Vec<(Owner, MadeOf)> {
-        self.made().extract_if(.., |_, made| made.look_at <= now).collect()
+        let mut made = self.made();
+        let due = made.iter_mut().filter(|(_, made)| made.look_at <= now);
+        due.map(|(owner, made)| {
+            made.look_at = now + made.every;
+            (owner.clone(), made.clone())
+        })
+        .collect()
     }
 }
 
 impl Builder {
-    /// Notes that something was made out of these values, where they hold for a time and the configuration wants it made
-    /// anew then (`config.action.reload`).
-    pub(super) fn hold(&self, key: Owner, given: &ConnectorSettings, values: &Values, ceilings: &Ceilings) {
-        let reloads = given.config.get("config.action.reload").is_none_or(|action| action.trim() != "none");
-        match self.next_look(values.keys()).filter(|_| reloads) {
-            Some(look_at) => {
-                let made = MadeOf { values: values.clone(), ceilings: ceilings.clone(), look_at };
-                self.held.made().insert(key, made);
-                self.held.news.notify_one();
-            }
-            None => drop(self.held.made().remove(&key)),
+    /// Notes that something was made out of what was looked up, where that holds for a time and the configuration wants it
+    /// made anew then (`config.action.reload`).
+    pub(super) fn hold(&self, owner: Owner, found: &LookedUp, ceilings: &Ceilings) {
+        let action = found.settings.config.get("config.action.reload").map(|action| action.trim());
+        let ttl = found.values.keys().filter_map(|variable| self.providers.ttl(&variable.provider)).min();
+        if let (Some(every), true) = (ttl, action != Some("none")) {
+            let (values, ceilings) = (found.values.clone(), ceilings.clone());
+            self.held.made().insert(owner, MadeOf { values, ceilings, every, look_at: Instant::now() + every });
+            self.held.news.notify_one();
         }
     }
 
-    fn next_look<'a>(&self, variables: impl Iterator<Item = &'a Variable>) -> Option<Instant> {
-        let ttl = variables.filter_map(|variable| self.providers.ttl(&variable.provider)).min()?;
-        Some(Instant::now() + ttl)
+    /// What has stopped is made anew by whoever starts it.
+    pub(super) fn has_stopped(&self, owner: &Owner) {
+        self.held.made().remove(owner);
+        self.auto_restart.stopped(owner);
     }
 
     /// Whether what variables stand for is something else by now. What cannot be looked up counts as unchanged.
@@ -102,7 +99,7 @@ impl Builder {
 }
 
 /// Makes anew what runs here and was made out of variables that have changed, until it is cancelled.
-pub async fn make_anew(herder: Herder, worker_id: String, cancel: CancellationToken) {
+pub async fn make_anew(herder: Herder, cancel: CancellationToken) {
     let builder = herder.builder.clone();
     loop {
         let news = builder.held.news.notified();
@@ -113,15 +110,14 @@ pub async fn make_anew(herder: Herder, worker_id: String, cancel: CancellationTo
             () = tokio::time::sleep_until(first.unwrap_or_else(Instant::now)), if first.is_some() => {}
             () = news => continue,
         }
-        for (key, mut made) in builder.held.take_due(Instant::now()) {
-            if here(&herder, &key, &worker_id).is_none() {
-                continue;
-            }
-            let restarted = builder.has_changed(&key, &made).await && restart(&herder, &key, CHANGED).await.is_ok();
-            if let (false, Some(look_at)) = (restarted, builder.next_look(made.values.keys())) {
-                made.look_at = look_at;
-                builder.held.made().entry(key).or_insert(made);
-            }
+        for (owner, made) in builder.held.take_due(Instant::now()) {
+            // One that takes long keeps nobody else waiting.
+            let herder = herder.clone();
+            tokio::spawn(async move {
+                if herder.builder.has_changed(&owner, &made).await {
+                    let _ = restart(&herder, &owner, "its variables stand for something else now").await;
+                }
+            });
         }
     }
 }

@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use tokio::time::{sleep, timeout};
 
-use crate::model::{Ceilings, Config, Problem, TaskId, Work};
+use crate::model::{Ceilings, Config, TaskId, Work};
 use crate::port::{NoLevel, Session, StoreError};
-use crate::settings::{ConnectorSettings, asks_for_tolerance};
+use crate::settings::asks_for_tolerance;
 use crate::store::{ConfigRecord, ConfigStore, TargetState};
 
 use super::builder::Builder;
@@ -429,12 +429,8 @@ impl Herd {
     /// Has offsets changed, beside what else there is to do.
     fn change_offsets(&self, name: &str, change: OffsetChange, answer: Answer<String>) {
         let config = self.view.state().get(name).map(|connector| connector.config.clone()).unwrap_or_default();
-        let settings = match ConnectorSettings::parse(&config) {
-            Ok(settings) => Arc::new(settings),
-            Err(problems) => return drop(answer.send(Err(HerderError::Failed(Problem::lines(&problems))))),
-        };
         let (builder, ceilings) = (self.running.builder.clone(), self.running.ceilings_of(name));
-        tokio::spawn(async move { answer.send(builder.change_offsets(&settings, &ceilings, change).await) });
+        tokio::spawn(async move { answer.send(builder.change_offsets(&config, &ceilings, change).await) });
     }
 
     /// Stops everything. Whoever waits hears from the dropped answer that the worker is stopping.

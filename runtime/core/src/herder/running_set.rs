@@ -7,15 +7,15 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
-use crate::model::{Ceilings, Config, Problem, TaskId, VersionRange, Work};
+use crate::model::{Ceilings, Config, TaskId, VersionRange, Work};
 
-use crate::settings::ConnectorSettings;
 use crate::store::{State, StatusKey, StatusStore, TargetState};
 use crate::task::TaskFailure;
 use crate::worker::{ConnectorEvent, RunningConnector, RunningTask, stop_all};
 
 use super::builder::Builder;
 use super::cluster_state::ClusterState;
+use super::held::Owner;
 use super::plan::{Action, ConnectorSlot, Running, TaskSlot};
 
 /// How long a connector may take to stop (Connect's CONNECTOR_GRACEFUL_SHUTDOWN_TIMEOUT_MS).
@@ -101,6 +101,7 @@ impl RunningSet {
         match arrival {
             Arrival::ConnectorStopped(name) => {
                 self.slots.connectors.remove(&name);
+                self.builder.has_stopped(&Owner::Connector(name.clone()));
                 let given_up = mine.is_some_and(|mine| !mine.connectors.contains(&name));
                 if given_up && state.get(&name).is_some() {
                     self.statuses.put(StatusKey::Connector(name.clone()), State::Unassigned, None, None);
@@ -110,6 +111,7 @@ impl RunningSet {
             }
             Arrival::TaskStopped(id) => {
                 self.slots.tasks.remove(&id);
+                self.builder.has_stopped(&Owner::Task(id.clone()));
                 if self.alone {
                     self.statuses.keep_tasks(&id.connector, state.get(&id.connector).map_or(0, |c| c.tasks.len()));
                 }
@@ -219,18 +221,10 @@ impl RunningSet {
 
     fn start_connector(&mut self, name: String, state: &ClusterState) {
         let Some(connector) = state.get(&name) else { return };
-        let settings = match ConnectorSettings::parse(&connector.config) {
-            Ok(settings) => Arc::new(settings),
-            Err(problems) => {
-                let failure = TaskFailure { trace: Problem::lines(&problems) };
-                self.failed(&name, failure, state);
-                self.slots.connectors.insert(name, ConnectorSlot::Failed(connector.generation));
-                return;
-            }
-        };
         self.started += 1;
         let (number, tell, told) = (self.started, self.tell.clone(), name.clone());
-        let instance = self.builder.start_connector(settings, self.ceilings_of(&name), move |event| {
+        let (config, ceilings) = (connector.config.clone(), self.ceilings_of(&name));
+        let instance = self.builder.start_connector(&name, config, ceilings, move |event| {
             // The herder stops before its connectors only when the worker ends.
             let _ = tell.send(Arrival::Told(told.clone(), number, event));
         });
@@ -242,17 +236,10 @@ impl RunningSet {
         let Some(connector) = state.get(&id.connector) else { return };
         let (generation, paused) = (connector.task_generation, connector.target == TargetState::Paused);
         let config = connector.tasks.get(id.index as usize).cloned().unwrap_or_default();
-        match ConnectorSettings::parse(&connector.config) {
-            Ok(settings) => {
-                let ceilings = self.ceilings_of(&id.connector);
-                let task = self.builder.start_task(id.clone(), Arc::new(settings), config, ceilings, paused);
-                self.tasks.insert(id.clone(), task);
-            }
-            Err(problems) => {
-                let failure = TaskFailure { trace: Problem::lines(&problems) };
-                crate::worker::Statuses::task(&*self.statuses, &id, crate::task::TaskState::Failed(failure), None);
-            }
-        }
+        let (version, ceilings) = (self.version(&connector.config), self.ceilings_of(&id.connector));
+        let given = connector.config.clone();
+        let task = self.builder.start_task(id.clone(), version, given, config, (ceilings, paused));
+        self.tasks.insert(id.clone(), task);
         self.slots.tasks.insert(id, TaskSlot::Live { generation, paused });
     }
 

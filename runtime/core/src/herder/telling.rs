@@ -1,27 +1,41 @@
 //! What connectors and tasks say of themselves, as it may be said to others, and with what follows a failure.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use crate::model::{Config, TaskId};
-use crate::port::Secrets;
+use crate::settings::Hidden;
 use crate::task::{TaskFailure, TaskState};
 use crate::worker::{ConnectorEvent, SharedStatuses, Statuses};
 
 use super::auto_restart::AutoRestart;
+use super::builder::Builder;
 use super::held::Owner;
+use super::tries::tries_allowed;
+use super::variables::LookedUp;
 
 /// Stands between what was made out of a configuration and whoever is told of it.
 pub(super) struct Telling {
-    pub secrets: Secrets,
-    pub auto_restart: AutoRestart,
+    auto_restart: AutoRestart,
     /// The connector's configuration, as it was given.
-    pub config: Config,
-    pub statuses: SharedStatuses,
+    given: Config,
+    /// What its variables stand for, and how many tries it allows, once they were looked up.
+    looked_up: OnceLock<(Hidden, Option<u32>)>,
+    statuses: SharedStatuses,
 }
 
 impl Telling {
+    /// Notes what was made out of the configuration.
+    pub fn looked_up(&self, found: &LookedUp) {
+        let noted = (Hidden::new(&found.values), tries_allowed(&found.settings.config));
+        let _ = self.looked_up.set(noted); // once for each instance
+    }
+
     fn failed(&self, owner: &Owner, TaskFailure { trace }: TaskFailure) -> TaskFailure {
-        self.auto_restart.failed(owner, &self.config, TaskFailure { trace: self.secrets.hide(trace) })
+        let (trace, most) = match self.looked_up.get() {
+            Some((hidden, most)) => (hidden.hide(trace), *most),
+            None => (trace, tries_allowed(&self.given)),
+        };
+        self.auto_restart.failed(owner, most, TaskFailure { trace })
     }
 
     /// What a connector tells.
@@ -56,13 +70,13 @@ impl Statuses for Telling {
     }
 }
 
-impl super::builder::Builder {
+impl Builder {
     /// What is made out of this configuration tells others through this.
     pub(super) fn telling(&self, config: &Config) -> Arc<Telling> {
         Arc::new(Telling {
-            secrets: self.secrets.clone(),
             auto_restart: self.auto_restart.clone(),
-            config: config.clone(),
+            given: config.clone(),
+            looked_up: OnceLock::new(),
             statuses: self.statuses.clone(),
         })
     }

@@ -24,7 +24,7 @@ pub fn tries_allowed(config: &Config) -> Option<u32> {
 /// The tries of one connector or task.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Tries {
-    /// How many were made since it was well.
+    /// How many were made since it was well, as far as that was seen.
     pub made: u32,
     /// Since when it runs, in time since the worker began; none while it does not.
     runs_since: Option<Duration>,
@@ -34,6 +34,12 @@ impl Tries {
     /// It runs.
     pub fn runs(&mut self, now: Duration) {
         self.runs_since.get_or_insert(now);
+    }
+
+    /// How many were made since it was well.
+    pub fn made_by(&self, now: Duration) -> u32 {
+        let well = self.runs_since.is_some_and(|since| now.saturating_sub(since) >= WELL_AFTER);
+        if well { 0 } else { self.made }
     }
 
     /// It has failed: how long to wait before the next try, which is counted; none when there were enough.
@@ -56,7 +62,10 @@ pub fn said(made: u32, most: u32, wait: Option<Duration>) -> String {
     match wait {
         Some(wait) => format!("auto.restart: attempt {made} of {most} follows in {} s", wait.as_secs()),
         None if most == 0 => "auto.restart: auto.restart.max.attempts allows no attempt".to_owned(),
-        None => format!("auto.restart: given up after {most} attempts; restart it once the cause is mended"),
+        None => {
+            let attempts = if most == 1 { "attempt" } else { "attempts" };
+            format!("auto.restart: given up after {most} {attempts}; restart it once the cause is mended")
+        }
     }
 }
 
@@ -87,6 +96,7 @@ mod tests {
         tries.runs(seconds(500)); // said twice: it ran all the time
         assert_eq!(tries.failed(seconds(609), 5), Some(seconds(2)));
         tries.runs(seconds(700));
+        assert_eq!([1_299, 1_300].map(|now| tries.made_by(seconds(now))), [2, 0]);
         assert_eq!(tries.failed(seconds(1_300), 5), Some(seconds(1)));
         assert_eq!(tries.failed(seconds(3_000), 5), Some(seconds(2)), "it never ran in between");
     }

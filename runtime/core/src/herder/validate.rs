@@ -144,15 +144,21 @@ impl Validation {
         entry.checked.errors.push("Null value can not be supplied as the configuration value.".into());
     }
 
-    /// Shows the values of a configuration as they were given, and not what their variables stand for.
+    /// Shows a configuration as it was given, and not what its variables stand for.
     pub(super) fn show(&mut self, given: &Config, looked_up: &Config, hide: impl Fn(String) -> String) {
+        let change = |text: &mut String| *text = hide(std::mem::take(text));
         for entry in &mut self.entries {
             if let Some(raw) = given.get(&entry.name).filter(|raw| looked_up.get(&entry.name) != Some(raw)) {
                 entry.checked.value = entry.checked.value.as_ref().map(|_| raw.clone());
             }
-            let errors = std::mem::take(&mut entry.checked.errors);
-            entry.checked.errors = errors.into_iter().map(&hide).collect();
+            if let Some(key) = &mut entry.key {
+                [&mut key.name, &mut key.documentation, &mut key.display_name].into_iter().for_each(&change);
+                key.group.iter_mut().chain(&mut key.dependents).for_each(&change);
+            }
+            change(&mut entry.name);
+            entry.checked.errors.iter_mut().chain(&mut entry.recommended).for_each(&change);
         }
+        self.groups.iter_mut().for_each(change);
     }
 
     /// Adds that a key names no class of its kind.

@@ -6,12 +6,15 @@ use std::sync::Arc;
 
 use crate::model::{Ceilings, Config};
 use crate::port::LookupError;
-use crate::settings::{ConnectorSettings, Values, resolved, variables_of};
+use crate::settings::{ConnectorSettings, Hidden, Values, resolved, variables_of};
 
 use super::builder::{Builder, Failure};
 use super::offsets::OffsetChange;
 use super::request::HerderError;
 use super::validate::Validation;
+
+/// Variables that a configuration may have.
+const VARIABLES_MAX: usize = 1_000;
 
 impl From<LookupError> for HerderError {
     fn from(error: LookupError) -> HerderError {
@@ -22,6 +25,13 @@ impl From<LookupError> for HerderError {
     }
 }
 
+/// A connector's configuration, and that of one of its tasks, with their variables looked up.
+pub(super) struct LookedUp {
+    pub settings: Arc<ConnectorSettings>,
+    pub task: Config,
+    pub values: Values,
+}
+
 impl Builder {
     /// What the variables of configurations stand for.
     async fn values(&self, configs: &[&Config], ceilings: &Ceilings) -> Result<Values, LookupError> {
@@ -30,24 +40,25 @@ impl Builder {
         if wanted.is_empty() {
             return Ok(Values::new());
         }
+        if wanted.len() > VARIABLES_MAX {
+            let message = format!("The configuration has {} variables; it may have {VARIABLES_MAX}", wanted.len());
+            return Err(LookupError::Denied(message));
+        }
         let values = self.providers.values(wanted, ceilings).await?;
         self.secrets.add(&values);
         Ok(values)
     }
 
-    /// A connector's settings, and the configuration of one of its tasks, with their variables looked up.
+    /// Looks the variables of a connector's configuration up, and of one of its tasks, and reads its settings.
     pub(super) async fn looked_up(
         &self,
-        settings: &Arc<ConnectorSettings>,
+        connector: &Config,
         task: Config,
         ceilings: &Ceilings,
-    ) -> Result<(Arc<ConnectorSettings>, Config, Values), Failure> {
-        let values = self.values(&[&settings.config, &task], ceilings).await.map_err(Failure::Lookup)?;
-        if values.is_empty() {
-            return Ok((settings.clone(), task, values));
-        }
-        let settings = ConnectorSettings::parse(&resolved(&settings.config, &values)).map_err(Failure::Config)?;
-        Ok((Arc::new(settings), resolved(&task, &values), values))
+    ) -> Result<LookedUp, Failure> {
+        let values = self.values(&[connector, &task], ceilings).await.map_err(Failure::Lookup)?;
+        let settings = ConnectorSettings::parse(&resolved(connector, &values)).map_err(Failure::Config)?;
+        Ok(LookedUp { settings: Arc::new(settings), task: resolved(&task, &values), values })
     }
 
     /// Checks a configuration. `nulls` are the keys that were given without a value. The error says that there is no
@@ -62,30 +73,33 @@ impl Builder {
         if values.is_empty() {
             return self.check_looked_up(config, nulls, ceilings).await;
         }
-        let plain = resolved(config, &values);
-        let hidden = |error: HerderError| error.map(|text| self.secrets.hide(text));
-        let mut validation = self.check_looked_up(&plain, nulls, ceilings).await.map_err(hidden)?;
-        validation.show(config, &plain, |text| self.secrets.hide(text));
+        let (plain, hidden) = (resolved(config, &values), Hidden::new(&values));
+        let checked = self.check_looked_up(&plain, nulls, ceilings).await;
+        let mut validation = checked.map_err(|error| error.map(|text| hidden.hide(text)))?;
+        validation.show(config, &plain, |text| hidden.hide(text));
         Ok(validation)
     }
 
     /// The offsets of a connector: partitions and offsets as JSON text of one object each.
-    pub async fn offsets(&self, settings: &Arc<ConnectorSettings>) -> Result<Vec<(String, String)>, HerderError> {
-        let (settings, ..) = self.looked_up(settings, Config::new(), &self.settings.ceilings).await.map_err(failed)?;
-        let found = self.stored_offsets(&settings).await;
-        found.map_err(|error| error.map(|text| self.secrets.hide(text)))
+    pub async fn offsets(&self, connector: &Config) -> Result<Vec<(String, String)>, HerderError> {
+        // What it may look into was seen when it was made, which may have been on the command line.
+        let ceilings = Ceilings { any_path: true, ..self.settings.ceilings.clone() };
+        let found = self.looked_up(connector, Config::new(), &ceilings).await.map_err(failed)?;
+        let (offsets, hidden) = (self.stored_offsets(&found.settings).await, Hidden::new(&found.values));
+        offsets.map_err(|error| error.map(|text| hidden.hide(text)))
     }
 
     /// Alters or resets the offsets of a connector of which nothing runs. Its class is asked first, and may object.
     pub async fn change_offsets(
         &self,
-        settings: &Arc<ConnectorSettings>,
+        connector: &Config,
         ceilings: &Ceilings,
         change: OffsetChange,
     ) -> Result<String, HerderError> {
-        let (settings, ..) = self.looked_up(settings, Config::new(), ceilings).await.map_err(failed)?;
-        let changed = self.change_stored_offsets(&settings, ceilings, change).await;
-        changed.map_err(|error| error.map(|text| self.secrets.hide(text)))
+        let found = self.looked_up(connector, Config::new(), ceilings).await.map_err(failed)?;
+        let changed = self.change_stored_offsets(&found.settings, ceilings, change).await;
+        let hidden = Hidden::new(&found.values);
+        changed.map_err(|error| error.map(|text| hidden.hide(text)))
     }
 }
 

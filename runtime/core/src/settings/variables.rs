@@ -4,6 +4,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
+use aho_corasick::{AhoCorasick, MatchKind};
+
 use crate::model::Config;
 
 /// A variable of a configuration.
@@ -22,6 +24,8 @@ pub type Values = BTreeMap<Variable, String>;
 
 /// Shorter values than this are not hidden: they stand in too many words.
 const HIDDEN_LEAST: usize = 4;
+/// Nor is what is longer, as one piece.
+const HIDDEN_MOST: usize = 64 << 10;
 
 impl Variable {
     fn text(&self) -> String {
@@ -93,31 +97,46 @@ pub fn put_back(mut task: Config, raw: &Config, values: &Values) -> Config {
 
 /// Hides what variables stand for.
 #[derive(Clone, Debug, Default)]
-pub struct Hidden(Vec<(String, String)>);
+pub struct Hidden {
+    finder: Option<AhoCorasick>,
+    variables: Vec<String>,
+}
+
+/// What a value may look like in a text: whole, without blanks around it, line by line, and as JSON and Rust's way of
+/// showing text write it.
+fn forms(value: &str) -> BTreeSet<String> {
+    let parts = std::iter::once(value).chain(value.lines()).flat_map(|part| [part, part.trim()]);
+    let forms = parts.flat_map(|part| {
+        let quoted = serde_json::Value::from(part).to_string();
+        [part.to_owned(), quoted[1..quoted.len() - 1].to_owned()]
+    });
+    forms.filter(|form| (HIDDEN_LEAST..=HIDDEN_MOST).contains(&form.len())).collect()
+}
 
 impl Hidden {
-    /// Hides these values.
+    /// Hides these values. Where one is part of another, the longer one is meant.
     pub fn new<'a>(values: impl IntoIterator<Item = (&'a Variable, &'a String)>) -> Hidden {
-        let long = values.into_iter().filter(|(_, value)| value.len() >= HIDDEN_LEAST);
-        let pair = |(variable, value): (&Variable, &String)| {
-            // As log lines in JSON, and Rust's way of showing text, write it.
-            let escaped = serde_json::Value::from(value.as_str()).to_string();
-            let escaped = escaped[1..escaped.len() - 1].to_owned();
-            [value.clone(), escaped].map(|value| (value, variable.text()))
-        };
-        let mut pairs: Vec<(String, String)> = long.flat_map(pair).collect();
-        pairs.sort();
-        pairs.dedup();
-        // One may be part of another.
-        pairs.sort_by_key(|(value, _)| std::cmp::Reverse(value.len()));
-        Hidden(pairs)
+        let mut patterns = BTreeMap::new();
+        for (variable, value) in values {
+            patterns.extend(forms(value).into_iter().map(|form| (form, variable.text())));
+        }
+        let (forms, variables): (Vec<String>, Vec<String>) = patterns.into_iter().unzip();
+        let builder = AhoCorasick::builder().match_kind(MatchKind::LeftmostLongest).build(forms);
+        // It fails on more patterns than memory holds.
+        Hidden { finder: builder.ok().filter(|_| !variables.is_empty()), variables }
+    }
+
+    /// Whether a text holds one of the values.
+    pub fn is_in(&self, text: &str) -> bool {
+        self.finder.as_ref().is_some_and(|finder| finder.is_match(text))
     }
 
     /// A text with the variables in place of their values.
     pub fn hide(&self, text: String) -> String {
-        self.0.iter().fold(text, |text, (value, variable)| {
-            if text.contains(value.as_str()) { text.replace(value.as_str(), variable) } else { text }
-        })
+        match &self.finder {
+            Some(finder) if finder.is_match(&text) => finder.replace_all(&text, &self.variables),
+            _ => text,
+        }
     }
 }
 
@@ -187,6 +206,8 @@ mod tests {
     fn values_are_hidden_the_longest_first_and_short_ones_not() {
         let hidden = Hidden::new(&values(&[("${f:p:a}", "secret"), ("${f:p:b}", "secrets"), ("${e:c}", "abc")]));
         assert_eq!(hidden.hide("secrets, secret, abc".to_owned()), "${f:p:b}, ${f:p:a}, abc");
+        let lines = Hidden::new(&values(&[("${f:p:a}", "first line\nsecond line\n")]));
+        assert_eq!(lines.hide("it is first line, or second line".to_owned()), "it is ${f:p:a}, or ${f:p:a}");
         let quoted = Hidden::new(&values(&[("${f:p:a}", "se\"cret")]));
         assert_eq!(quoted.hide(r#"{"message":"se\"cret"}"#.to_owned()), r#"{"message":"${f:p:a}"}"#);
     }

@@ -1,14 +1,9 @@
 //! A connector's offsets over REST (KIP-875).
 
-use std::sync::Arc;
-
 use axum::extract::{Path, State};
-use axum::http::StatusCode;
 use serde_json::{Value, json};
 
 use weir_core::herder::{OffsetChange, Request};
-use weir_core::model::Problem;
-use weir_core::settings::ConnectorSettings;
 
 use super::error::Error;
 use super::{Answer, AppSlot, JsonBody, body, herder, ok, unknown};
@@ -17,11 +12,8 @@ use super::{Answer, AppSlot, JsonBody, body, herder, ok, unknown};
 pub async fn list(State(app): State<AppSlot>, Path(name): Path<String>) -> Answer {
     let herder = herder(&app)?;
     let info = herder.view.info(&name).ok_or_else(|| unknown(&name))?;
-    let settings = ConnectorSettings::parse(&info.config)
-        .map(Arc::new)
-        .map_err(|problems| Error::new(StatusCode::INTERNAL_SERVER_ERROR, Problem::lines(&problems)))?;
     let value = |text: &str| serde_json::from_str::<Value>(text).unwrap_or_else(|_| text.into());
-    let offsets = herder.builder.offsets(&settings).await?;
+    let offsets = herder.builder.offsets(&info.config).await?;
     let shown =
         offsets.iter().map(|(partition, offset)| json!({"partition": value(partition), "offset": value(offset)}));
     ok(json!({"offsets": shown.collect::<Vec<_>>()}))

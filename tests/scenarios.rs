@@ -25,13 +25,16 @@ fn play(scenario: &Scenario, start: impl Fn(&Path, &str) -> (Worker, String)) ->
     scenario.lay_out(folder);
     let topic = format!("topic-of-{}", scenario.name);
     make_topic(&topic, 1);
+    let offsets = match scenario.is_of_a_group() {
+        true => String::new(), // Connect would take it for a setting of the offsets topic
+        false => format!("offset.storage.file.filename={}\n", folder.join("offsets").display()),
+    };
     let properties = format!(
         "bootstrap.servers={}\n\
          key.converter=org.apache.kafka.connect.storage.StringConverter\n\
          value.converter=org.apache.kafka.connect.storage.StringConverter\n\
-         offset.storage.file.filename={}\n{}",
+         {offsets}{}",
         kafka::shared().bootstrap(),
-        folder.join("offsets").display(),
         scenario.properties()
     );
     let (_worker, url) = start(folder, &properties);

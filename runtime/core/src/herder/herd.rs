@@ -289,7 +289,12 @@ impl Herd {
     fn known_task(&self, id: &TaskId) -> Result<(), HerderError> {
         self.known(&id.connector, "Unknown connector: {}")?;
         let count = self.view.state().get(&id.connector).map_or(0, |connector| connector.tasks.len());
-        if (id.index as usize) < count { Ok(()) } else { Err(HerderError::NotFound(format!("Task {id} not found"))) }
+        match (id.index as usize) < count {
+            true => Ok(()),
+            // Connect's two herders have words of their own.
+            false if self.is_alone() => Err(HerderError::NotFound(format!("Task {id} not found"))),
+            false => Err(HerderError::NotFound(format!("Unknown task: {id}"))),
+        }
     }
 
     async fn put(&mut self, name: &str, put: Put) -> Result<bool, HerderError> {

@@ -37,6 +37,8 @@ pub struct DistributedSettings {
     pub unsync_backoff: Duration,
     /// `inter.worker.key.generation.algorithm`, and that of signatures.
     pub key_algorithm: String,
+    /// `inter.worker.verification.algorithms`: those by which what others signed is taken.
+    pub verifies: Vec<String>,
     /// `inter.worker.key.size` in bits; none for the algorithm's own.
     pub key_bits: Option<usize>,
     /// `inter.worker.key.ttl.ms`; zero for no rotation.
@@ -82,10 +84,15 @@ impl DistributedSettings {
             );
             reader.problem("inter.worker.signature.algorithm", message);
         }
-        let verified = reader.list("inter.worker.verification.algorithms");
-        if reader.get("inter.worker.verification.algorithms").is_some() && !verified.iter().any(|v| v == signature) {
+        let verifies = match reader.get("inter.worker.verification.algorithms") {
+            None => vec!["HmacSHA256".to_owned()],
+            Some(_) => reader.list("inter.worker.verification.algorithms"),
+        };
+        if !verifies.iter().any(|verified| verified == signature) {
             let message = format!(
-                "Invalid value for configuration inter.worker.verification.algorithms: {signature} is not among it"
+                "Invalid value {} for configuration inter.worker.verification.algorithms: it has to name {signature}, \
+                 the inter.worker.signature.algorithm",
+                verifies.join(",")
             );
             reader.problem("inter.worker.verification.algorithms", message);
         }
@@ -113,6 +120,7 @@ impl DistributedSettings {
             sync_timeout: reader.millis("worker.sync.timeout.ms", millis(3_000)),
             unsync_backoff: reader.millis("worker.unsync.backoff.ms", millis(300_000)),
             key_algorithm: key_algorithm.to_owned(),
+            verifies,
             key_bits: reader
                 .get("inter.worker.key.size")
                 .is_some()
@@ -171,6 +179,7 @@ mod tests {
         let keys = [
             "connect.protocol",
             "inter.worker.signature.algorithm",
+            "inter.worker.verification.algorithms",
             "offset.storage.partitions",
             "group.id",
             "inter.worker.key.size",

@@ -18,17 +18,20 @@ use super::{AppSlot, JsonBody, started};
 use crate::peers::{ALGORITHM, SIGNATURE, is_signed};
 
 /// Checks a request's signature (InternalRequestSignature, AbstractHerder.verifyInternalRequest).
-fn verify(headers: &HeaderMap, body: &[u8], key: Option<&SessionKey>) -> Result<(), Error> {
+fn verify(headers: &HeaderMap, body: &[u8], key: Option<&SessionKey>, taken: &[String]) -> Result<(), Error> {
     let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
     let (Some(signature), Some(algorithm)) = (header(SIGNATURE), header(ALGORITHM)) else {
         return Err(Error::bad_request("Internal request missing required signature"));
     };
     let signature = STANDARD.decode(signature).map_err(|error| Error::bad_request(error.to_string()))?;
-    if !MAC_ALGORITHMS.iter().any(|(name, _)| *name == algorithm) {
-        let ours = MAC_ALGORITHMS.map(|(name, _)| name).join(", ");
+    if !MAC_ALGORITHMS.iter().any(|(name, _)| *name == algorithm) && !algorithm.starts_with("Hmac") {
+        return Err(Error::bad_request(format!("Algorithm {algorithm} not available")));
+    }
+    if !taken.iter().any(|name| name == algorithm) {
+        let ours = taken.join(", ");
         let message = format!(
             "This worker does not support the '{algorithm}' key signing algorithm used by other workers. This worker is \
-             currently configured to use: {ours}. Check that all workers' configuration files permit the same set of \
+             currently configured to use: [{ours}]. Check that all workers' configuration files permit the same set of \
              signature algorithms, and correct any misconfigured worker and restart it."
         );
         return Err(Error::bad_request(message));
@@ -52,14 +55,14 @@ pub async fn tasks(
     JsonBody(body): JsonBody,
 ) -> Result<Response, Error> {
     let app = started(&app)?;
-    if app.herder.builder.settings.distributed.is_none() {
+    let Some(group) = &app.herder.builder.settings.distributed else {
         let message = "Kafka Connect in standalone mode does not support externally setting task configurations.";
         return Err(Error::bad_request(message));
-    }
+    };
     // By what the group has agreed on: a worker of an older protocol in it signs nothing.
     if app.herder.view.signs.load(Ordering::Relaxed) {
         let key = app.herder.view.state().session_key().cloned();
-        verify(&headers, &body, key.as_ref())?;
+        verify(&headers, &body, key.as_ref(), &group.verifies)?;
     }
     let configs: Vec<Config> = serde_json::from_slice(&body)
         .map_err(|error| Error::bad_request(format!("The body is not a list of task configurations: {error}")))?;
@@ -82,14 +85,17 @@ mod tests {
                 headers.insert(SIGNATURE, signature.parse().unwrap());
             }
             headers.insert(ALGORITHM, algorithm.parse().unwrap());
-            verify(&headers, body, key).map_err(|error| error.status.as_u16())
+            verify(&headers, body, key, &["HmacSHA256".to_owned(), "HmacSHA384".to_owned()])
+                .map_err(|error| error.status.as_u16())
         };
         assert_eq!(check(Some(signature), "HmacSHA256", Some(&key)), Ok(()));
         assert_eq!(check(None, "HmacSHA256", Some(&key)), Err(400));
         assert_eq!(check(Some("%"), "HmacSHA256", Some(&key)), Err(400));
-        assert_eq!(check(Some(signature), "HmacMD5", Some(&key)), Err(400));
+        for refused in ["HmacMD5", "none", "HmacSHA512"] {
+            assert_eq!(check(Some(signature), refused, Some(&key)), Err(400), "{refused}");
+        }
         assert_eq!(check(Some(signature), "HmacSHA256", None), Err(503));
         assert_eq!(check(Some("AAAA"), "HmacSHA256", Some(&key)), Err(403));
-        assert_eq!(check(Some(signature), "HmacSHA512", Some(&key)), Err(403));
+        assert_eq!(check(Some(signature), "HmacSHA384", Some(&key)), Err(403));
     }
 }

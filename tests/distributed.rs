@@ -10,6 +10,8 @@ mod rolling;
 mod takeover;
 
 use std::collections::{BTreeMap, BTreeSet};
+#[path = "distributed/unsigned.rs"]
+mod unsigned;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 

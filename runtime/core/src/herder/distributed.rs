@@ -110,10 +110,12 @@ impl Distributed {
         requests: mpsc::Receiver<Request>,
         cancel: CancellationToken,
     ) -> Distributed {
-        let now = Instant::now();
+        let (now, place) = (Instant::now(), Place::new(settings.url.clone(), settings.protocol));
+        // Before there is a group that could say otherwise, too, nothing is taken that is not signed.
+        view.signs.store(place.signs(), Ordering::Relaxed);
         Distributed {
             herd: Herd::new(builder, view, configs, BTreeMap::new(), Some(membership.session.clone())),
-            place: Place::new(settings.url.clone(), settings.protocol),
+            place,
             assignor: IncrementalAssignor::new(settings.max_delay),
             membership,
             peers,

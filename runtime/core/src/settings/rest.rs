@@ -118,6 +118,9 @@ pub struct RestSettings {
 pub const BASIC_AUTH: &str = "org.apache.kafka.connect.rest.basic.auth.extension.BasicAuthSecurityRestExtension";
 /// How far from now a date of an answer may be, about 30 years: HTTP knows of none before 1970 and none after 9999.
 const DATE_MILLIS_MAX: u64 = 1_000_000_000_000;
+/// Headers that say where a message ends and what becomes of its connection, or belong to requests.
+const FRAMING: [&str; 8] =
+    ["connection", "content-length", "host", "keep-alive", "te", "trailer", "transfer-encoding", "upgrade"];
 /// The methods of other pages where nothing else is said.
 const METHODS: [&str; 3] = ["GET", "POST", "HEAD"];
 
@@ -198,6 +201,12 @@ fn header_rule(rule: &str) -> Result<HeaderRule, String> {
     let is_token = |sign: char| sign.is_ascii_alphanumeric() || "!#$%&'*+-.^_`|~".contains(sign);
     if name.is_empty() || !name.chars().all(is_token) {
         return Err(format!("Invalid header name '{name}'. The '[header name]' cannot contain whitespace"));
+    }
+    if FRAMING.iter().any(|framing| framing.eq_ignore_ascii_case(name)) {
+        return Err(format!(
+            "Invalid header name '{name}': it says how a message or its connection is read, so only the server itself \
+             can set it; take the rule out"
+        ));
     }
     let value = match dated {
         false if value.chars().all(|sign| sign == '\t' || !sign.is_control()) => {
@@ -378,6 +387,9 @@ mod tests {
             ("set A", "header name and header value pair 'A'"),
             ("set A: b:c", "pair 'A: b:c'"),
             ("set A B: c", "Invalid header name 'A B'"),
+            ("set Content-Length: 3", "Invalid header name 'Content-Length': it says how a message"),
+            ("addDate transfer-encoding: 1", "'transfer-encoding': it says how a message"),
+            ("add Host: x", "'Host': it says how a message"),
             ("set A: b\nX: c", "pair"),
             ("addDate A: soon", "milliseconds"),
             ("setDate A: -9223372036854775808", "milliseconds"),

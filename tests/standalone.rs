@@ -17,6 +17,8 @@ mod plugin_check;
 mod plugin_path;
 #[path = "standalone/settings.rs"]
 mod settings;
+#[path = "standalone/tasks_max.rs"]
+mod tasks_max;
 #[path = "standalone/topic_creation.rs"]
 mod topic_creation;
 #[path = "standalone/topics.rs"]

@@ -25,6 +25,7 @@ use crate::worker::{
 
 use super::auto_restart::AutoRestart;
 use super::held::{Held, Owner};
+use super::tasks_max;
 use super::telling::Telling;
 use super::variables::LookedUp;
 
@@ -78,23 +79,14 @@ pub(super) fn connector_kind(kind: ClassKind) -> ConnectorKind {
     }
 }
 
-/// Whole task configurations out of what a connector answered (ConnectorConfig.tasksMaxEnforce, Worker).
+/// Whole task configurations out of what a connector answered (Worker.connectorTaskConfigs).
 fn complete(
     mut configs: Vec<Config>,
     kind: ConnectorKind,
     settings: &ConnectorSettings,
     task_class: &str,
 ) -> Result<Vec<Config>, TaskFailure> {
-    if configs.len() > settings.tasks_max as usize {
-        let trace = format!(
-            "The connector {} has generated {} tasks, which is greater than {}, the maximum number of tasks it is \
-             configured to create.",
-            settings.name,
-            configs.len(),
-            settings.tasks_max
-        );
-        return Err(TaskFailure { trace });
-    }
+    tasks_max::enforce(settings, configs.len()).map_err(|trace| TaskFailure { trace })?;
     for config in &mut configs {
         config.insert("task.class".into(), task_class.to_owned());
         for key in ["topics", "topics.regex"] {
@@ -236,26 +228,22 @@ impl Builder {
         })
     }
 
-    /// Starts a task. Whatever keeps it from running is told as its state.
+    /// Starts one of a connector's tasks. Whatever keeps it from running is told as its state.
     pub fn start_task(
         self: &Arc<Self>,
         id: TaskId,
         version: Option<String>,
         connector: Config,
-        config: Config,
+        (config, of): (Config, usize),
         (ceilings, paused): (Ceilings, bool),
     ) -> RunningTask {
         let (builder, telling, session) = (self.clone(), self.telling(&connector), self.session.clone());
         RunningTask::start(&self.data, id, version, telling.clone(), session, move |desk| async move {
-            let found = builder.looked_up(&connector, config, &ceilings).await;
-            let run = match found {
-                Ok(found) => {
-                    telling.looked_up(&found);
-                    builder.run_task(desk, found, ceilings, paused).await
-                }
-                Err(failure) => Err(failure),
-            };
-            run.map_err(|failure| TaskFailure { trace: failure.to_string() })
+            let failed = |failure: Failure| TaskFailure { trace: failure.to_string() };
+            let found = builder.looked_up(&connector, config, &ceilings).await.map_err(failed)?;
+            telling.looked_up(&found);
+            tasks_max::enforce(&found.settings, of).map_err(|trace| TaskFailure { trace })?;
+            builder.run_task(desk, found, ceilings, paused).await.map_err(failed)
         })
     }
 

@@ -22,6 +22,7 @@ mod request;
 mod running_set;
 pub mod stage;
 mod standalone;
+mod tasks_max;
 mod telling;
 mod topic_rules;
 mod tries;

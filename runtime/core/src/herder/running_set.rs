@@ -237,8 +237,8 @@ impl RunningSet {
         let (generation, paused) = (connector.task_generation, connector.target == TargetState::Paused);
         let config = connector.tasks.get(id.index as usize).cloned().unwrap_or_default();
         let (version, ceilings) = (self.version(&connector.config), self.ceilings_of(&id.connector));
-        let given = connector.config.clone();
-        let task = self.builder.start_task(id.clone(), version, given, config, (ceilings, paused));
+        let (given, of) = (connector.config.clone(), connector.tasks.len());
+        let task = self.builder.start_task(id.clone(), version, given, (config, of), (ceilings, paused));
         self.tasks.insert(id.clone(), task);
         self.slots.tasks.insert(id, TaskSlot::Live { generation, paused });
     }

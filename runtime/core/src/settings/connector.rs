@@ -78,6 +78,8 @@ pub struct ConnectorSettings {
     pub version: Option<VersionRange>,
     /// `tasks.max`
     pub tasks_max: u32,
+    /// `tasks.max.enforce`: whether more tasks than that are a failure (KIP-1004).
+    pub tasks_max_enforce: bool,
     /// The connector's own converters; none where the worker's hold.
     pub converters: [Option<ConverterSettings>; 3],
     /// `transforms` and `predicates`
@@ -132,6 +134,7 @@ impl ConnectorSettings {
             class,
             version,
             tasks_max: u32::try_from(tasks_max).unwrap_or(1),
+            tasks_max_enforce: reader.boolean("tasks.max.enforce", true),
             converters,
             steps,
             subscription,

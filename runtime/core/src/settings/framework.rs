@@ -53,7 +53,7 @@ pub fn of(kind: ClassKind, latest: &str) -> Vec<ConfigKey> {
 
 /// Keys of every connector.
 pub fn common(latest: &str) -> Vec<ConfigKey> {
-    use ConfigType::{Class, Int, List, String};
+    use ConfigType::{Boolean, Class, Int, List, String};
     use DefaultValue::{Null, Required};
     use Importance::{High, Low, Medium};
     let converter_version = |property: &str, order: i32, part: &str| {
@@ -118,6 +118,17 @@ pub fn common(latest: &str) -> Vec<ConfigKey> {
             Validator::AtLeast(1.0),
         ),
         key(
+            "tasks.max.enforce",
+            Boolean,
+            value("true"),
+            Low,
+            "Common",
+            5,
+            Width::Short,
+            "Enforce tasks max",
+            "(Deprecated) Whether to enforce that the tasks.max property is respected by the connector. By default, connectors that generate too many tasks will fail, and existing sets of tasks that exceed the tasks.max property will also be failed. If this property is set to false, then connectors will be allowed to generate more than the maximum number of tasks, and existing sets of tasks that exceed the tasks.max property will be allowed to run. This property is deprecated and will be removed in an upcoming major release.",
+        ),
+        key(
             "key.converter",
             Class,
             Null,
@@ -174,6 +185,20 @@ pub fn common(latest: &str) -> Vec<ConfigKey> {
             Width::Long,
             "Predicates",
             "Aliases for the predicates used by transformations.",
+        ),
+        with(
+            key(
+                "config.action.reload",
+                String,
+                value("restart"),
+                Low,
+                "Common",
+                14,
+                Width::Medium,
+                "Reload Action",
+                "The action that Connect should take on the connector when changes in external configuration providers result in a change in the connector's configuration properties. A value of 'none' indicates that Connect will do nothing. A value of 'restart' indicates that Connect should restart/reload the connector with the updated configuration properties.The restart may actually be scheduled in the future if the external configuration provider indicates that a configuration value will expire in the future.",
+            ),
+            Validator::OneOf(vec!["none".into(), "restart".into()]),
         ),
     ]
 }

@@ -2,16 +2,18 @@
 
 #[path = "distributed/faults/mod.rs"]
 mod faults;
+#[path = "distributed/internal_topics.rs"]
+mod internal_topics;
 #[path = "distributed/recorded.rs"]
 mod recorded;
 #[path = "distributed/rolling.rs"]
 mod rolling;
 #[path = "distributed/takeover.rs"]
 mod takeover;
-
-use std::collections::{BTreeMap, BTreeSet};
 #[path = "distributed/unsigned.rs"]
 mod unsigned;
+
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 

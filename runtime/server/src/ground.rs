@@ -6,6 +6,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use weir_core::model::Config;
 use weir_core::port::{Broker, BrokerError, CompactedLog, NewTopic};
 use weir_core::settings::{Bootstrap, DistributedSettings, InternalTopic, WorkerSettings};
 use weir_kafka::KafkaBroker;
@@ -26,17 +27,14 @@ pub struct Ground {
     pub statuses: Arc<dyn CompactedLog>,
 }
 
-async fn log(
-    broker: &dyn Broker,
-    name: &str,
-    (partitions, replication_factor): (i32, i16),
-) -> Result<Arc<dyn CompactedLog>, String> {
-    let topic = NewTopic {
-        name: name.to_owned(),
-        partitions,
-        replication_factor,
-        config: [("cleanup.policy".to_owned(), "compact".to_owned())].into(),
-    };
+async fn log(broker: &dyn Broker, name: &str, made: &InternalTopic) -> Result<Arc<dyn CompactedLog>, String> {
+    for ignored in &made.ignored {
+        tracing::warn!("{ignored}");
+    }
+    let mut config = made.config.clone();
+    config.insert("cleanup.policy".to_owned(), "compact".to_owned());
+    let (partitions, replication_factor) = (made.partitions, made.replication_factor);
+    let topic = NewTopic { name: name.to_owned(), partitions, replication_factor, config };
     // Other workers may be making it at this moment, and a broker that was asked first may not know of it yet.
     let until = Instant::now() + TOPIC;
     loop {
@@ -71,7 +69,6 @@ fn kafka(settings: &WorkerSettings) -> Result<KafkaBroker, String> {
 pub async fn shared(settings: &WorkerSettings, group: &DistributedSettings) -> Result<Ground, String> {
     let broker = kafka(settings)?.appends_within(group.append_within());
     let [configs, offsets, statuses] = &group.topics;
-    let made = |topic: &InternalTopic| (topic.partitions, topic.replication_factor);
     let asked = &settings.config_topic;
     let described = broker.describe_topics(&[asked]).await.map_err(|error| {
         let (servers, remedy) = (broker.servers(), remedy(asked, &error));
@@ -85,11 +82,16 @@ pub async fn shared(settings: &WorkerSettings, group: &DistributedSettings) -> R
         ));
     }
     Ok(Ground {
-        configs: log(&broker, &settings.config_topic, made(configs)).await?,
-        offsets: log(&broker, &settings.offset_topic, made(offsets)).await?,
-        statuses: log(&broker, &settings.status_topic, made(statuses)).await?,
+        configs: log(&broker, &settings.config_topic, configs).await?,
+        offsets: log(&broker, &settings.offset_topic, offsets).await?,
+        statuses: log(&broker, &settings.status_topic, statuses).await?,
         broker: Arc::new(broker),
     })
+}
+
+/// A topic of the embedded store.
+fn embedded(partitions: i32) -> InternalTopic {
+    InternalTopic { partitions, replication_factor: -1, config: Config::new(), ignored: Vec::new() }
 }
 
 pub async fn of_its_own(settings: &WorkerSettings, cancel: &CancellationToken) -> Result<Ground, String> {
@@ -104,15 +106,15 @@ pub async fn of_its_own(settings: &WorkerSettings, cancel: &CancellationToken) -
         // On Kafka, too, a standalone worker keeps configurations and statuses in memory, as Connect does.
         Bootstrap::LocalMemory | Bootstrap::Kafka(_) => Local::memory(options()).map_err(|error| error.to_string())?,
     };
-    let configs = log(&*local, &settings.config_topic, (1, -1)).await?;
-    let statuses = log(&*local, &settings.status_topic, (5, -1)).await?;
+    let configs = log(&*local, &settings.config_topic, &embedded(1)).await?;
+    let statuses = log(&*local, &settings.status_topic, &embedded(5)).await?;
     let (offsets, broker): (Arc<dyn CompactedLog>, Arc<dyn Broker>) = match (&settings.bootstrap, &settings.offset_file)
     {
         (Bootstrap::Kafka(_), Some(file)) => {
             let broker = kafka(settings)?;
             (Arc::new(OffsetFile::open(file).map_err(|error| error.to_string())?), Arc::new(broker))
         }
-        _ => (log(&*local, &settings.offset_topic, (25, -1)).await?, local), // settings.parse asks for the file on Kafka
+        _ => (log(&*local, &settings.offset_topic, &embedded(25)).await?, local), // settings.parse asks for the file on Kafka
     };
     Ok(Ground { broker, configs, offsets, statuses })
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::model::GroupProtocol;
+use crate::model::{Config, GroupProtocol};
 
 use super::limits::positive_millis;
 use super::reader::Reader;
@@ -14,6 +14,45 @@ pub struct InternalTopic {
     pub partitions: i32,
     /// How many replicas it is made with; -1 for the broker's default.
     pub replication_factor: i16,
+    /// What else it is made with.
+    pub config: Config,
+    /// What is said of settings that have no effect on it, in Connect's words.
+    pub ignored: Vec<String>,
+}
+
+impl InternalTopic {
+    /// Reads what is below `NAME.storage.` (DistributedConfig.topicSettings).
+    fn read(reader: &mut Reader, name: &str, partitions: i32) -> InternalTopic {
+        let prefix = format!("{name}.storage.");
+        let (mut config, mut ignored) = (Config::new(), Vec::new());
+        for key in reader.keys_below(&prefix) {
+            // A worker of its own may have it, and for topics it is none.
+            if key == "file.filename" {
+                continue;
+            }
+            let value = reader.get(&format!("{prefix}{key}")).unwrap_or_default();
+            match key {
+                "topic" | "replication.factor" => {}
+                "partitions" if name == "config" => ignored.push(format!(
+                    "Ignoring '{prefix}{key}={value}' setting, since config topic partitions is always 1"
+                )),
+                "partitions" => {}
+                "cleanup.policy" => {
+                    ignored.push(format!("Ignoring '{prefix}{key}={value}' setting, since compaction is always used"))
+                }
+                _ => _ = config.insert(key.to_owned(), value.to_owned()),
+            }
+        }
+        InternalTopic {
+            partitions: match reader.number(&format!("{prefix}partitions"), partitions) {
+                _ if name == "config" => 1,
+                partitions => partitions,
+            },
+            replication_factor: reader.number(&format!("{prefix}replication.factor"), 3),
+            config,
+            ignored,
+        }
+    }
 }
 
 /// The settings of a worker in a group.
@@ -96,13 +135,7 @@ impl DistributedSettings {
             );
             reader.problem("inter.worker.verification.algorithms", message);
         }
-        let mut topic = |name: &str, partitions: i32| InternalTopic {
-            partitions: match reader.number(&format!("{name}.storage.partitions"), partitions) {
-                _ if name == "config" => 1,
-                partitions => partitions,
-            },
-            replication_factor: reader.number(&format!("{name}.storage.replication.factor"), 3),
-        };
+        let mut topic = |name, partitions| InternalTopic::read(reader, name, partitions);
         let topics = [topic("config", 1), topic("offset", 25), topic("status", 5)];
         // The member's connection reads it.
         reader.get("rebalance.timeout.ms");
@@ -147,7 +180,6 @@ impl DistributedSettings {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::Config;
 
     fn read(entries: &[(&str, &str)]) -> Result<DistributedSettings, Vec<String>> {
         let config: Config = entries.iter().map(|(key, value)| (key.to_string(), value.to_string())).collect();
@@ -165,6 +197,31 @@ mod tests {
             settings.topics.map(|topic| (topic.partitions, topic.replication_factor)),
             [(1, 3), (25, 3), (5, 3)]
         );
+    }
+
+    #[test]
+    fn internal_topics_get_what_is_below_their_prefix_but_for_what_the_worker_decides() {
+        let settings = read(&[
+            ("group.id", "g"),
+            ("config.storage.topic", "c"),
+            ("config.storage.partitions", "7"),
+            ("config.storage.min.insync.replicas", "2"),
+            ("offset.storage.partitions", "9"),
+            ("offset.storage.replication.factor", "1"),
+            ("offset.storage.file.filename", "/f"),
+            ("status.storage.cleanup.policy", "delete"),
+            ("status.storage.segment.ms", " 1000 "),
+        ]);
+        let [config, offset, status] = settings.unwrap().topics;
+        let one = |key: &str, value: &str| Config::from([(key.to_owned(), value.to_owned())]);
+        assert_eq!((config.partitions, config.config), (1, one("min.insync.replicas", "2")));
+        assert_eq!((offset.partitions, offset.replication_factor, offset.config), (9, 1, Config::new()));
+        assert_eq!(status.config, one("segment.ms", "1000"));
+        let said = [
+            "Ignoring 'config.storage.partitions=7' setting, since config topic partitions is always 1",
+            "Ignoring 'status.storage.cleanup.policy=delete' setting, since compaction is always used",
+        ];
+        assert_eq!([config.ignored, offset.ignored, status.ignored].concat(), said);
     }
 
     #[test]

@@ -112,6 +112,11 @@ impl<'a> Reader<'a> {
         found.collect()
     }
 
+    /// The keys below a prefix, which is taken off. They count as asked for only when they are.
+    pub fn keys_below(&self, prefix: &str) -> Vec<&'a str> {
+        below(self.config, prefix).map(|(rest, _, _)| rest).collect()
+    }
+
     /// The keys that nobody asked for so far.
     pub fn unread(&self) -> Vec<String> {
         let asked = self.asked.borrow();

@@ -1,0 +1,38 @@
+//! What the internal topics are made with, beside their partitions and replicas.
+
+use std::process::Command;
+
+use weir_tests::harness::kafka;
+
+use super::Group;
+
+/// The settings that a topic was given, as Kafka's own tool tells them.
+fn settings(topic: &str) -> String {
+    let told = Command::new("java")
+        .env("CLASSPATH", kafka::home().join("libs").join("*"))
+        .args(["-Xmx256m", "-XX:TieredStopAtLevel=1", "kafka.admin.ConfigCommand", "--describe"])
+        .args(["--bootstrap-server", &kafka::shared().bootstrap(), "--entity-type", "topics", "--entity-name", topic])
+        .output()
+        .unwrap();
+    assert!(told.status.success(), "{told:?}");
+    String::from_utf8(told.stdout).unwrap()
+}
+
+#[test]
+fn internal_topics_are_made_with_what_stands_below_their_prefix_and_compacted_all_the_same() {
+    let more = "config.storage.min.insync.replicas=1\noffset.storage.segment.ms=7200000\n\
+                status.storage.cleanup.policy=delete\nstatus.storage.file.delete.delay.ms=1234\n";
+    let mut group = Group::on(&kafka::shared().bootstrap(), "internal-topics", more);
+    group.begin(1);
+    for (topic, given) in [
+        ("config", "min.insync.replicas=1 "),
+        ("offset", "segment.ms=7200000 "),
+        ("status", "file.delete.delay.ms=1234 "),
+    ] {
+        let told = settings(&format!("{}-{topic}", group.name));
+        assert!(told.contains(given) && told.contains("cleanup.policy=compact "), "{topic}: {told}");
+    }
+    let log = group.workers[0].as_ref().unwrap().worker.log();
+    let ignored = "Ignoring 'status.storage.cleanup.policy=delete' setting, since compaction is always used";
+    assert!(log.contains(ignored) && !log.contains("are not used"), "{log}");
+}

@@ -12,6 +12,9 @@ use weir_core::port::ClientSettings;
 use crate::defaults::Properties;
 use crate::properties::{self, ClientKind, Origin, problem};
 
+/// Properties that librdkafka does not know: a trust store of PKCS12, and what opens it.
+pub(crate) const OURS: [&str; 2] = ["ssl.truststore.location", "ssl.truststore.password"];
+
 /// A setting and what is wrong with it.
 pub(crate) type Wrong = (&'static str, String);
 
@@ -68,7 +71,7 @@ pub(crate) fn said(properties: &Properties, (key, remedy): Wrong) -> Problem {
 
 fn java_value<'a>(properties: &'a Properties, key: &str) -> &'a str {
     let natives: &[&str] = match key {
-        "ssl.truststore.location" => &["ssl.ca.location"],
+        "ssl.truststore.location" => &["ssl.ca.location", OURS[0]],
         _ => &["ssl.keystore.location", "ssl.certificate.location", "ssl.key.location"],
     };
     natives.iter().find_map(|native| properties.get(*native)).map(String::as_str).unwrap_or_default()
@@ -80,6 +83,10 @@ fn file(key: &'static str, path: &str) -> Result<Vec<u8>, Wrong> {
 
 /// The certificates of those who are trusted, and the setting that names them.
 pub(crate) fn trusted(properties: &Properties) -> Result<Option<(&'static str, Vec<X509>)>, Wrong> {
+    if let Some(path) = properties.get(OURS[0]) {
+        let password = properties.get(OURS[1]).map(String::as_str).unwrap_or_default();
+        return trusted_of(path, password).map(|found| Some((OURS[0], found)));
+    }
     let (key, text) = match (properties.get("ssl.ca.location"), properties.get("ssl.ca.pem")) {
         (Some(path), _) => ("ssl.truststore.location", file("ssl.truststore.location", path)?),
         (None, Some(text)) => ("ssl.truststore.certificates", text.clone().into_bytes()),
@@ -90,6 +97,41 @@ pub(crate) fn trusted(properties: &Properties) -> Result<Option<(&'static str, V
         return Err((key, "it holds no certificate; expected -----BEGIN CERTIFICATE-----".into()));
     }
     Ok(Some((key, certificates)))
+}
+
+/// What is trusted out of a store of PKCS12.
+fn trusted_of(path: &str, password: &str) -> Result<Vec<X509>, Wrong> {
+    let wrong = |remedy: String| (OURS[0], remedy);
+    let store = Pkcs12::from_der(&file(OURS[0], path)?).map_err(|_| wrong("it is no PKCS12 store".into()))?;
+    let store = store.parse2(password).map_err(|e| {
+        wrong(format!("it cannot be opened with ssl.truststore.password, or is of a kind that OpenSSL gave up: {e}"))
+    })?;
+    // Java trusts of an entry with a key only the certificate itself, and here nothing says which others belong to it.
+    if store.pkey.is_some() {
+        return Err(wrong(
+            "it holds a key; a trust store holds certificates alone, as keytool -importcert makes one".into(),
+        ));
+    }
+    let found: Vec<X509> = store.cert.into_iter().chain(store.ca.into_iter().flatten()).collect();
+    if found.is_empty() {
+        return Err(wrong("it holds no certificate; keytool -importcert puts one in".into()));
+    }
+    Ok(found)
+}
+
+/// Properties as librdkafka takes them: a trust store of PKCS12 is read, and handed over as PEM.
+pub(crate) fn for_librdkafka(properties: &[(String, String)]) -> Result<Vec<(String, String)>, String> {
+    let get = |key: &str| properties.iter().find(|(name, _)| name == key).map(|(_, value)| value.as_str());
+    let mut taken = properties.to_vec();
+    if let Some(path) = get(OURS[0]) {
+        let found = trusted_of(path, get(OURS[1]).unwrap_or_default());
+        let found = found.map_err(|(key, remedy)| problem(key, path, &remedy).message)?;
+        let pem = found.iter().map(|certificate| certificate.to_pem()).collect::<Result<Vec<_>, _>>();
+        let pem = pem.map_err(|e| format!("{}={path}: OpenSSL: {e}", OURS[0]))?.concat();
+        taken.retain(|(key, _)| !OURS.contains(&key.as_str()));
+        taken.push(("ssl.ca.pem".into(), String::from_utf8_lossy(&pem).into_owned()));
+    }
+    Ok(taken)
 }
 
 /// What is shown, if anything.
@@ -129,4 +171,61 @@ pub(crate) fn shown(properties: &Properties) -> Result<Option<Shown>, Wrong> {
     }
     let certificate = chain.remove(0);
     Ok(Some((key, certificate, chain)))
+}
+
+#[cfg(test)]
+mod tests {
+    use openssl::asn1::Asn1Time;
+    use openssl::ec::{EcGroup, EcKey};
+    use openssl::hash::MessageDigest;
+    use openssl::nid::Nid;
+    use openssl::x509::X509Name;
+
+    use super::*;
+
+    fn identity() -> (PKey<Private>, X509) {
+        let key = EcKey::generate(&EcGroup::from_curve_name(Nid::X9_62_PRIME256V1).unwrap()).unwrap();
+        let key = PKey::from_ec_key(key).unwrap();
+        let mut name = X509Name::builder().unwrap();
+        name.append_entry_by_nid(Nid::COMMONNAME, "x").unwrap();
+        let name = name.build();
+        let mut certificate = X509::builder().unwrap();
+        certificate.set_subject_name(&name).unwrap();
+        certificate.set_issuer_name(&name).unwrap();
+        certificate.set_pubkey(&key).unwrap();
+        certificate.set_not_before(&Asn1Time::days_from_now(0).unwrap()).unwrap();
+        certificate.set_not_after(&Asn1Time::days_from_now(2).unwrap()).unwrap();
+        certificate.sign(&key, MessageDigest::sha256()).unwrap();
+        (key, certificate.build())
+    }
+
+    #[test]
+    fn a_trust_store_of_pkcs12_holds_certificates_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let ((key, one), (_, other)) = (identity(), identity());
+        let read = |store: Pkcs12| {
+            let file = folder.path().join("trust.pfx");
+            std::fs::write(&file, store.to_der().unwrap()).unwrap();
+            let entries =
+                [("ssl.truststore.location", file.to_str().unwrap()), ("ssl.truststore.password", "opens it")];
+            Stores::read(&entries.iter().map(|(key, value)| (key.to_string(), value.to_string())).collect())
+        };
+        let of = |certificates: &[&X509]| {
+            let mut all = Stack::new().unwrap();
+            certificates.iter().for_each(|certificate| all.push((*certificate).clone()).unwrap());
+            let mut store = Pkcs12::builder();
+            store.ca(all);
+            store
+        };
+        let mut found = read(of(&[&one, &other]).build2("opens it").unwrap()).unwrap().trusted.unwrap();
+        let mut expected = [one.to_der().unwrap(), other.to_der().unwrap()];
+        found.sort();
+        expected.sort();
+        assert_eq!(found, expected);
+        let wrong = |store| read(store).unwrap_err().remove(0).message;
+        let said = wrong(of(&[&other]).pkey(&key).cert(&one).build2("opens it").unwrap());
+        assert!(said.contains("trust.pfx") && said.contains("it holds a key"), "{said}");
+        let said = wrong(of(&[&one]).build2("something else").unwrap());
+        assert!(said.contains("ssl.truststore.password"), "{said}");
+    }
 }

@@ -12,8 +12,8 @@ use std::time::{Duration, Instant};
 
 use certificates::Identity;
 use kafka::Kafka;
-use weir_core::port::{ClientSettings, Coordinator, MemberId, Refused};
-use weir_kafka::KafkaCoordinator;
+use weir_core::port::{Broker as _, ClientSettings, Coordinator, MemberId, Refused};
+use weir_kafka::{KafkaBroker, KafkaCoordinator};
 
 const PLAIN: &str = "org.apache.kafka.common.security.plain.PlainLoginModule";
 const SCRAM: &str = "org.apache.kafka.common.security.scram.ScramLoginModule";
@@ -217,6 +217,60 @@ async fn a_worker_shows_its_own_certificate_from_every_kind_of_store() {
     }
     let said = refusal(&secured.member("127.0.0.1", "SSL", &[])).await;
     assert!(said.contains("ssl.keystore"), "{said}");
+}
+
+/// A trust store as Java's own tool makes one.
+fn trust_store(secured: &Secured, name: &str, identity: &Identity) -> PathBuf {
+    let pem = secured.file(&format!("{name}.pem"), identity.certificate().as_bytes());
+    let store = secured.kafka.dir().join(name);
+    let made = std::process::Command::new("keytool")
+        .args(["-importcert", "-noprompt", "-alias", "authority", "-storetype", "PKCS12", "-storepass", "changeit"])
+        .arg("-keystore")
+        .arg(&store)
+        .arg("-file")
+        .arg(&pem)
+        .output()
+        .unwrap();
+    assert!(made.status.success(), "{made:?}");
+    store
+}
+
+#[tokio::test]
+async fn members_and_clients_trust_whom_a_store_of_pkcs12_names() {
+    let secured = secured();
+    let trust = trust_store(secured, "trust.p12", &secured.authority);
+    let strangers = trust_store(secured, "strangers", &certificates::authority("nobody we know"));
+    let login = login("PLAIN", "alice-secret");
+    let settings = |store: &PathBuf, kind: Option<&str>, password: &str| {
+        let mut settings: ClientSettings = texts(&login).iter().map(|(k, v)| (k.to_string(), v.to_string())).collect();
+        let server = format!("127.0.0.1:{}", secured.kafka.port_for("SASL_SSL"));
+        for (key, value) in [
+            ("bootstrap.servers", server.as_str()),
+            ("group.id", "workers"),
+            ("security.protocol", "SASL_SSL"),
+            ("ssl.truststore.location", store.to_str().unwrap()),
+            ("ssl.truststore.password", password),
+        ] {
+            settings.insert(key.into(), value.into());
+        }
+        settings.extend(kind.map(|kind| ("ssl.truststore.type".to_owned(), kind.to_owned())));
+        settings
+    };
+    let trusting = settings(&trust, None, "changeit");
+    let member = KafkaCoordinator::new(&trusting).unwrap_or_else(|problems| panic!("{problems:?}"));
+    speaks(&member).await;
+    let broker = KafkaBroker::new(&trusting).unwrap_or_else(|problems| panic!("{problems:?}"));
+    assert!(!broker.cluster_id().await.unwrap().is_empty());
+    let member = KafkaCoordinator::new(&settings(&strangers, Some("PKCS12"), "changeit")).ok().unwrap();
+    let said = refusal(&member).await;
+    assert!(said.contains("not trusted"), "{said}");
+    let closed = settings(&trust, None, "not it");
+    let Err(problems) = KafkaCoordinator::new(&closed) else { panic!("nobody opens it") };
+    let client = KafkaBroker::new(&closed).ok().unwrap().cluster_id().await.unwrap_err().to_string();
+    for said in [&problems[0].message, &client] {
+        let names = ["ssl.truststore.location=", "trust.p12", "ssl.truststore.password"];
+        assert!(names.iter().all(|name| said.contains(name)) && !said.contains("not it"), "{said}");
+    }
 }
 
 #[test]

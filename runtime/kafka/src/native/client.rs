@@ -13,7 +13,7 @@ use weir_core::model::TopicPartition;
 
 use super::partitions::entries;
 use super::{KafkaError, c_string, text};
-use crate::log_lines;
+use crate::{log_lines, stores};
 
 /// Sets a property, or says why it is refused.
 ///
@@ -41,7 +41,8 @@ pub(crate) fn refusals(properties: &BTreeMap<String, String>) -> Vec<(String, St
     unsafe {
         let conf = sys::rd_kafka_conf_new();
         let refused = |(key, value): (&String, &String)| Some((key.clone(), set(conf, key, value).err()?));
-        let refused = properties.iter().filter_map(refused).collect();
+        let theirs = properties.iter().filter(|(key, _)| !stores::OURS.contains(&key.as_str()));
+        let refused = theirs.filter_map(refused).collect();
         sys::rd_kafka_conf_destroy(conf);
         refused
     }
@@ -101,13 +102,15 @@ unsafe impl Sync for Client {}
 impl Client {
     /// Makes a client and starts its threads. Reads certificates and keys from files.
     pub fn new(kind: Kind, properties: &[(String, String)]) -> Result<Client, KafkaError> {
+        let properties = stores::for_librdkafka(properties)
+            .map_err(|message| KafkaError { code: RDKafkaErrorCode::InvalidArgument, message })?;
         let hooks = Box::<Hooks>::default();
         let mut why = [0 as c_char; 512];
         // SAFETY: the configuration is given away by `rd_kafka_new` where it succeeds and destroyed where it does not;
         // `hooks` outlives the client (see `take_down`).
         unsafe {
             let conf = sys::rd_kafka_conf_new();
-            for (key, value) in properties {
+            for (key, value) in &properties {
                 if let Err(message) = set(conf, key, value) {
                     sys::rd_kafka_conf_destroy(conf);
                     return Err(KafkaError { code: RDKafkaErrorCode::InvalidArgument, message });

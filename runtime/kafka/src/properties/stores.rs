@@ -1,4 +1,5 @@
-//! Pure. Key stores and trust stores: PEM as file or text, PKCS12 for keys.
+//! Pure. Key stores and trust stores: PEM as file or text, or PKCS12. librdkafka reads all of them but trust stores of
+//! PKCS12, which keep Java's names: they are read for it where a client is made.
 
 use std::collections::BTreeMap;
 
@@ -64,9 +65,10 @@ pub(super) fn map(settings: &ClientSettings, properties: &mut BTreeMap<String, S
     if let Some(location) = get("ssl.truststore.location") {
         let remedy = match store_type(get("ssl.truststore.type"), location) {
             Ok(Type::Pem) => return set("ssl.ca.location", location),
-            Ok(Type::Pkcs12) => format!(
-                "trust stores are read as PEM only; convert it with openssl pkcs12 -in {location} -nokeys -out trust.pem, and set ssl.truststore.type=PEM and ssl.truststore.location=trust.pem"
-            ),
+            Ok(Type::Pkcs12) => {
+                set("ssl.truststore.location", location);
+                return set("ssl.truststore.password", get("ssl.truststore.password").unwrap_or_default());
+            }
             Ok(Type::Jks) => format!(
                 "JKS stores cannot be read; convert it with keytool -exportcert -rfc -keystore {location} -alias ALIAS -file trust.pem, and set ssl.truststore.type=PEM and ssl.truststore.location=trust.pem"
             ),
@@ -93,12 +95,24 @@ mod tests {
             ("ssl.keystore.location", "keys.p12"),
             ("ssl.keystore.password", "secret"),
             ("ssl.truststore.location", "ca.pem"),
+            ("ssl.truststore.password", "of no use for PEM"),
             ("ssl.truststore.type", "PEM"),
         ]);
         let expected =
             [("ssl.ca.location", "ca.pem"), ("ssl.keystore.location", "keys.p12"), ("ssl.keystore.password", "secret")];
         assert_eq!(properties, expected.map(|(key, value)| (key.to_string(), value.to_string())));
         assert_eq!(problems, []);
+    }
+
+    #[test]
+    fn a_trust_store_of_pkcs12_keeps_its_names() {
+        let by_type = [("ssl.truststore.location", "trust"), ("ssl.truststore.type", "PKCS12")];
+        let by_name = [("ssl.truststore.location", "trust.p12"), ("ssl.truststore.password", "secret")];
+        for (entries, location, password) in [(by_type, "trust", ""), (by_name, "trust.p12", "secret")] {
+            let expected = [("ssl.truststore.location", location), ("ssl.truststore.password", password)];
+            let expected = expected.map(|(key, value)| (key.to_string(), value.to_string()));
+            assert_eq!(mapped(&entries), (expected.into(), vec![]));
+        }
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! Connections: as many as there may be, each closed when nothing comes over it.
+//! Connections: as many as there may be, each closed when nothing comes over it, or nothing of what is sent is taken.
 
 use std::pin::pin;
 use std::sync::Arc;
@@ -13,6 +13,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
+use tokio_io_timeout::TimeoutStream;
 use tokio_util::sync::CancellationToken;
 
 /// How many there may be; whoever comes beyond waits.
@@ -27,8 +28,8 @@ pub struct Service {
     pub router: Router,
     /// What greets first, where it is https.
     pub tls: Option<TlsAcceptor>,
-    /// A connection over which no greeting, or no whole head of a request, comes within this time is closed (Jetty's idle
-    /// timeout).
+    /// A connection over which no greeting, or no whole head of a request, comes within this time is closed, and so is one
+    /// whose client takes nothing of its answers for as long (Jetty's idle timeout).
     pub silence: Duration,
 }
 
@@ -85,7 +86,10 @@ async fn greet<P>(stream: TcpStream, place: P, service: Service, cancel: Cancell
     drop(place);
 }
 
-async fn answer(stream: impl AsyncRead + AsyncWrite + Unpin, service: Service, cancel: CancellationToken) {
+async fn answer(stream: impl AsyncRead + AsyncWrite, service: Service, cancel: CancellationToken) {
+    let mut stream = TimeoutStream::new(stream);
+    stream.set_write_timeout(Some(service.silence));
+    let stream = Box::pin(stream);
     let mut server = http1::Builder::new();
     server.timer(TokioTimer::new()).header_read_timeout(service.silence);
     let mut served = pin!(server.serve_connection(TokioIo::new(stream), TowerToHyperService::new(service.router)));
@@ -125,3 +129,27 @@ mod tests {
         tokio::time::timeout(Duration::from_secs(20), served).await.expect("it ends").unwrap();
     }
 }
+    #[tokio::test]
+    async fn a_client_that_asks_on_and_on_and_takes_no_answer_is_closed() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let (router, cancel) =
+            (Router::new().route("/", get(|| async { "x".repeat(1 << 20) })), CancellationToken::new());
+        let service = Service { router, tls: None, silence: Duration::from_millis(200) };
+        let served = tokio::spawn(serve(listener, service, cancel.clone()));
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        let closed = async {
+            // Until nobody is there to take requests: their sender's own buffers fill up before.
+            while stream.write_all(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n").await.is_ok() {}
+        };
+        tokio::time::timeout(Duration::from_secs(20), closed).await.expect("it is closed");
+        let mut reader = TcpStream::connect(address).await.unwrap();
+        reader.write_all(b"GET / HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n").await.unwrap();
+        let (mut taken, mut part) = (0, vec![0; 1 << 16]);
+        while let Ok(read @ 1..) = reader.read(&mut part).await {
+            taken += read;
+        }
+        assert!(taken > 1 << 20, "one that takes its answer gets all of it, not {taken} bytes");
+        cancel.cancel();
+        tokio::time::timeout(Duration::from_secs(20), served).await.expect("it ends").unwrap();
+    }

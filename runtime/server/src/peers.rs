@@ -64,6 +64,17 @@ pub fn client(settings: &RestSettings) -> Result<reqwest::Client, String> {
     client.build().map_err(|error| format!("no client for requests to other workers: {error}"))
 }
 
+/// An error with what caused it; that of a client alone says little more than that there was one.
+pub fn whole(error: &dyn std::error::Error) -> String {
+    let mut told = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        told = format!("{told}: {cause}");
+        source = cause.source();
+    }
+    told
+}
+
 /// The other workers, over HTTP.
 pub struct HttpPeers {
     client: reqwest::Client,
@@ -103,7 +114,7 @@ impl Peers for HttpPeers {
             })?;
             request = request.header(SIGNATURE, STANDARD.encode(signature)).header(ALGORITHM, key.algorithm.as_str());
         }
-        let answer = request.body(body).send().await.map_err(|error| format!("{url}: {error}"))?;
+        let answer = request.body(body).send().await.map_err(|error| format!("{url}: {}", whole(&error)))?;
         let status = answer.status();
         if status.is_success() {
             return Ok(());
@@ -160,5 +171,14 @@ mod tests {
         assert!(!is_signed(&key("HmacSHA256"), b"something else", &signed));
         assert!(!is_signed(&key("HmacSHA512"), body, &signed));
         assert!(!is_signed(&key("HmacMD5"), body, &signed), "an algorithm that is not known signs nothing");
+    }
+    #[tokio::test]
+    async fn what_another_worker_could_not_be_asked_for_is_told_with_its_cause() {
+        let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let settings = weir_core::settings::WorkerSettings::parse(&Config::from(
+            ["key.converter", "value.converter", "offset.storage.file.filename"].map(|key| (key.into(), "x".into())),
+        ));
+        let error = client(&settings.unwrap().rest).unwrap().get(format!("http://{free}/")).send().await.unwrap_err();
+        assert!(!error.to_string().contains("refused") && whole(&error).contains("refused"), "{}", whole(&error));
     }
 }

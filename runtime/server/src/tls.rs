@@ -4,16 +4,17 @@
 use std::sync::Arc;
 
 use tokio_rustls::TlsAcceptor;
-use tokio_rustls::rustls::client::WebPkiServerVerifier;
 use tokio_rustls::rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use tokio_rustls::rustls::client::{WebPkiServerVerifier, verify_server_name};
 use tokio_rustls::rustls::crypto::CryptoProvider;
 use tokio_rustls::rustls::crypto::ring::default_provider;
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer, ServerName, UnixTime};
-use tokio_rustls::rustls::server::WebPkiClientVerifier;
+use tokio_rustls::rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
+use tokio_rustls::rustls::server::{ParsedCertificate, WebPkiClientVerifier};
 use tokio_rustls::rustls::version::{TLS12, TLS13};
 use tokio_rustls::rustls::{
-    CertificateError, ClientConfig, DigitallySignedStruct, Error, RootCertStore, ServerConfig, SignatureScheme,
-    SupportedProtocolVersion,
+    CertificateError, ClientConfig, DigitallySignedStruct, DistinguishedName, Error, RootCertStore, ServerConfig,
+    SignatureScheme, SupportedProtocolVersion,
 };
 
 use weir_core::model::{Config, Problem};
@@ -52,10 +53,11 @@ pub fn acceptor(settings: &Config) -> Result<TlsAcceptor, Vec<Problem>> {
                 );
                 return Err(problem("ssl.truststore.location", message));
             };
-            let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots(trusted)?), provider);
+            let trusted = certificates(trusted);
+            let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots(&trusted)?), provider);
             let verifier = if asked == "requested" { verifier.allow_unauthenticated() } else { verifier };
-            let built = verifier.build().map_err(|error| problem("ssl.truststore.location", error.to_string()))?;
-            builder.with_client_cert_verifier(built)
+            let web = verifier.build().map_err(|error| problem("ssl.truststore.location", error.to_string()))?;
+            builder.with_client_cert_verifier(Arc::new(Trusting { web, trusted, names_count: false }))
         }
         other => {
             let message = format!(
@@ -74,17 +76,16 @@ pub fn client(settings: &Config) -> Result<ClientConfig, Vec<Problem>> {
     let stores = Stores::read(settings)?;
     let (provider, versions) = spoken(settings)?;
     let unusable = |error: Error| problem("ssl.keystore.location", format!("its key and certificate: {error}"));
-    let trusted = match stores.trusted {
-        Some(trusted) => roots(trusted)?,
-        None => RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.into() },
+    let (roots, trusted) = match stores.trusted.map(certificates) {
+        Some(trusted) => (roots(&trusted)?, trusted),
+        None => (RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.into() }, Vec::new()),
     };
-    let verifier = WebPkiServerVerifier::builder_with_provider(Arc::new(trusted), provider.clone())
+    let web = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider.clone())
         .build()
         .map_err(|error| problem("ssl.truststore.location", error.to_string()))?;
-    let verifier: Arc<dyn ServerCertVerifier> = match settings.get("ssl.endpoint.identification.algorithm") {
-        Some(algorithm) if algorithm.trim().is_empty() => Arc::new(WhateverName(verifier)),
-        _ => verifier,
-    };
+    let algorithm = settings.get("ssl.endpoint.identification.algorithm");
+    let names_count = algorithm.is_none_or(|algorithm| !algorithm.trim().is_empty());
+    let verifier = Arc::new(Trusting { web, trusted, names_count });
     let builder = ClientConfig::builder_with_provider(provider).with_protocol_versions(&versions).map_err(unusable)?;
     let builder = builder.dangerous().with_custom_certificate_verifier(verifier);
     match stores.shown {
@@ -101,11 +102,11 @@ fn key_of(pkcs8: Vec<u8>) -> PrivateKeyDer<'static> {
     PrivatePkcs8KeyDer::from(pkcs8).into()
 }
 
-fn roots(trusted: Vec<Vec<u8>>) -> Result<RootCertStore, Vec<Problem>> {
+fn roots(trusted: &[CertificateDer<'static>]) -> Result<RootCertStore, Vec<Problem>> {
     let mut roots = RootCertStore::empty();
-    for certificate in certificates(trusted) {
+    for certificate in trusted {
         let unusable = |error: Error| problem("ssl.truststore.location", format!("one of its certificates: {error}"));
-        roots.add(certificate).map_err(unusable)?;
+        roots.add(certificate.clone()).map_err(unusable)?;
     }
     Ok(roots)
 }
@@ -145,11 +146,28 @@ fn spoken(settings: &Config) -> Result<(Arc<CryptoProvider>, Versions), Vec<Prob
     Ok((Arc::new(provider), versions))
 }
 
-/// Takes a certificate that is vouched for, whatever name stands in it: an empty `ssl.endpoint.identification.algorithm`.
+/// What webpki verifies, and as in Java also a certificate that itself stands in the trust store: one that may vouch for
+/// others, as `openssl req -x509` makes them, webpki never takes as that of whoever shows it. It looks at the dates first,
+/// which therefore count as ever.
 #[derive(Debug)]
-struct WhateverName(Arc<WebPkiServerVerifier>);
+struct Trusting<V: ?Sized> {
+    web: Arc<V>,
+    trusted: Vec<CertificateDer<'static>>,
+    /// Whether the name in a certificate has to be that of the server: `ssl.endpoint.identification.algorithm` is not
+    /// empty.
+    names_count: bool,
+}
 
-impl ServerCertVerifier for WhateverName {
+impl<V: ?Sized> Trusting<V> {
+    /// Whether webpki refused a certificate for want of somebody who vouches for it, and it needs nobody.
+    fn is_trusted_itself(&self, certificate: &CertificateDer<'_>, refusal: &Error) -> bool {
+        // For a certificate of an authority rustls has no error of its own.
+        use CertificateError::{Other, UnknownIssuer};
+        matches!(refusal, Error::InvalidCertificate(UnknownIssuer | Other(_))) && self.trusted.contains(certificate)
+    }
+}
+
+impl ServerCertVerifier for Trusting<WebPkiServerVerifier> {
     fn verify_server_cert(
         &self,
         end_entity: &CertificateDer<'_>,
@@ -158,10 +176,16 @@ impl ServerCertVerifier for WhateverName {
         ocsp_response: &[u8],
         now: UnixTime,
     ) -> Result<ServerCertVerified, Error> {
-        match self.0.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now) {
+        match self.web.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now) {
+            Err(refusal) if self.is_trusted_itself(end_entity, &refusal) => {
+                if self.names_count {
+                    verify_server_name(&ParsedCertificate::try_from(end_entity)?, server_name)?;
+                }
+                Ok(ServerCertVerified::assertion())
+            }
             Err(Error::InvalidCertificate(
                 CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. },
-            )) => Ok(ServerCertVerified::assertion()),
+            )) if !self.names_count => Ok(ServerCertVerified::assertion()),
             verified => verified,
         }
     }
@@ -172,7 +196,7 @@ impl ServerCertVerifier for WhateverName {
         cert: &CertificateDer<'_>,
         dss: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        self.0.verify_tls12_signature(message, cert, dss)
+        self.web.verify_tls12_signature(message, cert, dss)
     }
 
     fn verify_tls13_signature(
@@ -181,11 +205,59 @@ impl ServerCertVerifier for WhateverName {
         cert: &CertificateDer<'_>,
         dss: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        self.0.verify_tls13_signature(message, cert, dss)
+        self.web.verify_tls13_signature(message, cert, dss)
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.0.supported_verify_schemes()
+        self.web.supported_verify_schemes()
+    }
+}
+
+impl ClientCertVerifier for Trusting<dyn ClientCertVerifier> {
+    fn offer_client_auth(&self) -> bool {
+        self.web.offer_client_auth()
+    }
+
+    fn client_auth_mandatory(&self) -> bool {
+        self.web.client_auth_mandatory()
+    }
+
+    fn root_hint_subjects(&self) -> &[DistinguishedName] {
+        self.web.root_hint_subjects()
+    }
+
+    fn verify_client_cert(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        now: UnixTime,
+    ) -> Result<ClientCertVerified, Error> {
+        match self.web.verify_client_cert(end_entity, intermediates, now) {
+            Err(refusal) if self.is_trusted_itself(end_entity, &refusal) => Ok(ClientCertVerified::assertion()),
+            verified => verified,
+        }
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        self.web.verify_tls12_signature(message, cert, dss)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        self.web.verify_tls13_signature(message, cert, dss)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.web.supported_verify_schemes()
     }
 }
 
@@ -206,5 +278,66 @@ mod tests {
         assert_eq!(wrong(&[("ssl.enabled.protocols", "TLSv1.1")]).key, "ssl.enabled.protocols");
         let only_new = [("ssl.cipher.suites", "TLS_AES_128_GCM_SHA256"), ("ssl.enabled.protocols", "TLSv1.2")];
         assert_eq!(wrong(&only_new).key, "ssl.enabled.protocols");
+    }
+    /// Somebody who vouches for itself as `openssl req -x509` has it, for so many days from 2020 on.
+    fn own(days: u64) -> (String, String) {
+        use rcgen::{BasicConstraints, CertificateParams, IsCa, KeyPair};
+        let (mut params, key) =
+            (CertificateParams::new(["localhost".to_owned()]).unwrap(), KeyPair::generate().unwrap());
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        params.not_before = rcgen::date_time_ymd(2020, 1, 1);
+        params.not_after = params.not_before + std::time::Duration::from_secs(86_400 * days);
+        (params.self_signed(&key).unwrap().pem(), key.serialize_pem())
+    }
+
+    fn settings(shown: &(String, String), trusted: &str, more: &[(&str, &str)]) -> Config {
+        let entries = [
+            ("ssl.keystore.type", "PEM"),
+            ("ssl.keystore.certificate.chain", &shown.0),
+            ("ssl.keystore.key", &shown.1),
+            ("ssl.truststore.type", "PEM"),
+            ("ssl.truststore.certificates", trusted),
+            ("ssl.client.auth", "required"),
+        ];
+        entries.iter().chain(more).map(|(key, value)| (key.to_string(), value.to_string())).collect()
+    }
+
+    /// What the server and the client say of each other.
+    async fn greet(server: &Config, client: &Config, name: &'static str) -> [Result<(), String>; 2] {
+        let acceptor = acceptor(server).unwrap_or_else(|problems| panic!("{problems:?}"));
+        let client = super::client(client).unwrap_or_else(|problems| panic!("{problems:?}"));
+        let connector = tokio_rustls::TlsConnector::from(Arc::new(client));
+        let (here, there) = tokio::io::duplex(1 << 16);
+        let accepted = async { acceptor.accept(here).await.map(drop).map_err(|error| error.to_string()) };
+        let connected = async {
+            let stream = connector.connect(ServerName::try_from(name).unwrap(), there).await;
+            stream.map_err(|error| error.to_string())
+        };
+        // The client's end stays open until the server has looked at its certificate.
+        let (accepted, connected) = tokio::join!(accepted, connected);
+        [accepted, connected.map(drop)]
+    }
+
+    #[tokio::test]
+    async fn a_certificate_of_an_authority_that_is_trusted_itself_is_taken_on_both_sides() {
+        let (one, two, other, old) = (own(36_500), own(36_500), own(36_500), own(30));
+        let whatever_name = [("ssl.endpoint.identification.algorithm", "")];
+        let server = settings(&one, &two.0, &[]);
+        let ok = [Ok(()), Ok(())];
+        assert_eq!(greet(&server, &settings(&two, &one.0, &[]), "localhost").await, ok);
+        assert_eq!(greet(&server, &settings(&two, &one.0, &whatever_name), "elsewhere").await, ok);
+        let refused = |said: &Result<(), String>, why: &str| {
+            let said = said.as_ref().expect_err(why);
+            assert!(said.contains(why), "{said}");
+        };
+        refused(&greet(&server, &settings(&two, &one.0, &[]), "elsewhere").await[1], "not valid for name");
+        for more in [&[][..], &whatever_name] {
+            refused(&greet(&server, &settings(&two, &other.0, more), "localhost").await[1], "invalid peer certificate");
+            let expired = settings(&old, &two.0, &[]);
+            refused(&greet(&expired, &settings(&two, &old.0, more), "localhost").await[1], "expired");
+        }
+        refused(&greet(&server, &settings(&other, &one.0, &[]), "localhost").await[0], "invalid peer certificate");
+        let to_old = settings(&one, &old.0, &[]);
+        refused(&greet(&to_old, &settings(&old, &one.0, &[]), "localhost").await[0], "expired");
     }
 }

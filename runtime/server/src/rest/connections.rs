@@ -1,7 +1,8 @@
 //! Connections: as many as there may be, each closed when nothing comes over it, or nothing of what is sent is taken.
 
+use std::io::ErrorKind;
 use std::pin::pin;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use axum::Router;
@@ -12,9 +13,12 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
-use tokio_rustls::TlsAcceptor;
+use tokio::time::Instant;
 use tokio_io_timeout::TimeoutStream;
+use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
+
+use super::sparing::Sparing;
 
 /// How many there may be; whoever comes beyond waits.
 const CONNECTIONS_MAX: usize = 4_096;
@@ -33,9 +37,30 @@ pub struct Service {
     pub silence: Duration,
 }
 
+/// Greetings of a listener that came to nothing.
+struct Refusals {
+    began: Instant,
+    said: Mutex<Sparing>,
+}
+
+impl Refusals {
+    fn say(&self, error: &std::io::Error) {
+        // Whoever only looks whether somebody listens was refused nothing.
+        let left = matches!(error.kind(), ErrorKind::UnexpectedEof | ErrorKind::ConnectionReset);
+        let due = || self.said.lock().unwrap_or_else(PoisonError::into_inner).happened(self.began.elapsed());
+        match if left { None } else { due() } {
+            Some(unsaid) => tracing::warn!(
+                %error, unsaid, "a connection over https came to nothing; others are logged at debug for a minute"
+            ),
+            None => tracing::debug!(%error, "a connection over https came to nothing"),
+        }
+    }
+}
+
 /// Serves connections until it is cancelled, and then until what was asked is answered.
 pub async fn serve(listener: TcpListener, service: Service, cancel: CancellationToken) {
     let room = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+    let refusals = Arc::new(Refusals { began: Instant::now(), said: Mutex::default() });
     let mut open = JoinSet::new();
     loop {
         let taken = tokio::select! {
@@ -45,7 +70,13 @@ pub async fn serve(listener: TcpListener, service: Service, cancel: Cancellation
             taken = take(&listener, &room) => taken,
         };
         match taken {
-            Ok((stream, place)) => drop(open.spawn(greet(stream, place, service.clone(), cancel.clone()))),
+            Ok((stream, place)) => {
+                let (service, refusals, cancel) = (service.clone(), refusals.clone(), cancel.clone());
+                open.spawn(async move {
+                    greet(stream, service, &refusals, cancel).await;
+                    drop(place);
+                });
+            }
             Err(error) => {
                 tracing::warn!(%error, "a connection cannot be taken, which is tried again");
                 tokio::time::sleep(AGAIN).await;
@@ -65,7 +96,7 @@ async fn take(
     Ok((stream, place))
 }
 
-async fn greet<P>(stream: TcpStream, place: P, service: Service, cancel: CancellationToken) {
+async fn greet(stream: TcpStream, service: Service, refusals: &Refusals, cancel: CancellationToken) {
     // It only makes answers wait for each other.
     let _ = stream.set_nodelay(true);
     match &service.tls {
@@ -78,12 +109,11 @@ async fn greet<P>(stream: TcpStream, place: P, service: Service, cancel: Cancell
             };
             match greeted {
                 Ok(Ok(stream)) => answer(stream, service, cancel).await,
-                Ok(Err(error)) => tracing::debug!(%error, "a connection was not greeted"),
+                Ok(Err(error)) => refusals.say(&error),
                 Err(_) => {} // its sender stood still
             }
         }
     }
-    drop(place);
 }
 
 async fn answer(stream: impl AsyncRead + AsyncWrite, service: Service, cancel: CancellationToken) {
@@ -128,7 +158,6 @@ mod tests {
         cancel.cancel();
         tokio::time::timeout(Duration::from_secs(20), served).await.expect("it ends").unwrap();
     }
-}
     #[tokio::test]
     async fn a_client_that_asks_on_and_on_and_takes_no_answer_is_closed() {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -153,3 +182,4 @@ mod tests {
         cancel.cancel();
         tokio::time::timeout(Duration::from_secs(20), served).await.expect("it ends").unwrap();
     }
+}

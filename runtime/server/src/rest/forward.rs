@@ -10,6 +10,7 @@ use super::AppSlot;
 use super::error::Error;
 use super::media::read_body;
 use super::query::without_forward;
+use crate::peers::whole;
 
 /// An answer's note that another worker has to be asked: where that one answers REST.
 #[derive(Clone)]
@@ -41,7 +42,7 @@ pub async fn forwarded(State(app): State<AppSlot>, request: Request, next: Next)
     let url = format!("{}{}?{kept}forward={again}", url.trim_end_matches('/'), uri.path());
     tracing::debug!(%method, url, "a request is sent on");
     sent_on(&client, method, &url, &headers, bytes).await.unwrap_or_else(|error| {
-        let message = format!("IO Error trying to forward REST request: {error}");
+        let message = format!("IO Error trying to forward REST request: {}", whole(&error));
         Error::new(StatusCode::INTERNAL_SERVER_ERROR, message).into_response()
     })
 }

@@ -18,6 +18,7 @@ mod plugins;
 mod query;
 mod response_headers;
 mod shapes;
+mod sparing;
 mod stage;
 mod text;
 mod topics;

@@ -167,7 +167,10 @@ fn put(url: &str, name: &str, config: &Value) -> Answer {
 
 fn source(folder: &Path) -> Value {
     std::fs::write(folder.join("in.txt"), "a\nb\n").unwrap();
-    json!({"connector.class": "FileStreamSource", "file": folder.join("in.txt"), "topic": "lines"})
+    json!({
+        "connector.class": "FileStreamSource", "file": folder.join("in.txt"), "topic": "lines",
+        "topic.creation.default.partitions": "1", "topic.creation.default.replication.factor": "1",
+    })
 }
 
 /// A source into `lines` and a sink out of it, in a folder.

@@ -158,7 +158,7 @@ impl Component for Counter {
 
     async fn connector(&self, _: ConnectorKind, context: Context) -> Result<Box<dyn Instance>, Fault> {
         let tasks = context.config.get("tasks").and_then(|tasks| tasks.parse().ok()).unwrap_or(1);
-        Ok(Box::new(CounterConnector { tasks, _place: Place::enter(&context.owner, self) }))
+        Ok(Box::new(CounterConnector { tasks, _place: Place::enter(context.owner.trim_end_matches("|worker"), self) }))
     }
 
     async fn source_task(&self, context: Context) -> Result<Box<dyn SourceTask>, Fault> {

@@ -71,10 +71,12 @@ fn grouped(kind: Kind, group: &str) -> String {
     let name = format!("{}-{group}", kind.name());
     let topic = |topic| format!("{topic}.storage.topic={name}-{topic}\n{topic}.storage.replication.factor=1\n");
     let topics: String = ["config", "offset", "status"].map(topic).concat();
+    // Tasks that have nothing to do.
+    let idle = built("guests/guest_echo.wasm").display().to_string();
+    let plugins = if kind == Kind::Weir { format!("plugin.path={idle}\n") } else { String::new() };
     format!(
         "group.id={name}\n{topics}session.timeout.ms=6000\nheartbeat.interval.ms=500\n\
-         scheduled.rebalance.max.delay.ms=1000\nplugin.path={}\n",
-        if kind == Kind::Weir { built("guests/guest_echo.wasm").display().to_string() } else { String::new() }
+         scheduled.rebalance.max.delay.ms=1000\n{plugins}"
     )
 }
 
@@ -93,13 +95,12 @@ impl Contender {
             "bootstrap.servers={bootstrap}\n\
              listeners=http://127.0.0.1:{port}\n\
              key.converter=org.apache.kafka.connect.storage.StringConverter\n\
-             value.converter=org.apache.kafka.connect.storage.StringConverter\n\
-             offset.storage.file.filename={}\n",
-            here.join("offsets").display()
+             value.converter=org.apache.kafka.connect.storage.StringConverter\n"
         );
-        if let Mode::Distributed(group, _) = mode {
-            properties += &grouped(kind, group);
-        }
+        properties += &match mode {
+            Mode::Standalone => format!("offset.storage.file.filename={}\n", here.join("offsets").display()),
+            Mode::Distributed(group, _) => grouped(kind, group),
+        };
         let file = here.join("worker.properties");
         let mut command = match kind {
             Kind::Apache => kafka::connect(command, JVM),

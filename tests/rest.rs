@@ -17,6 +17,8 @@ mod recommendations;
 mod refusals;
 #[path = "rest/secured.rs"]
 mod secured;
+#[path = "rest/timed_out.rs"]
+mod timed_out;
 #[path = "rest/uploads.rs"]
 mod uploads;
 
@@ -24,7 +26,7 @@ use std::path::Path;
 use std::process::Command;
 
 use serde_json::{Value, json};
-use weir_tests::harness::http::{Answer, request};
+use weir_tests::harness::http::{request, send};
 use weir_tests::harness::kafka;
 use weir_tests::harness::weir;
 use weir_tests::harness::worker::Worker;
@@ -40,10 +42,6 @@ fn properties(folder: &Path, bootstrap: &str) -> String {
          plugin.upload.dir={here}/uploads\n\
          sandbox.path.ceiling={here}\n"
     )
-}
-
-fn send(method: &str, url: &str, body: &Value) -> Answer {
-    request(method, url, Some(("application/json", body.to_string().as_bytes())))
 }
 
 fn get(url: &str) -> Value {

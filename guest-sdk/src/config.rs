@@ -39,9 +39,9 @@ impl Config {
         self.values.into_iter().collect()
     }
 
-    /// A value or its default.
+    /// A value or its default, without space around it (ConfigDef.parseType).
     pub fn get(&self, key: &str) -> Option<&str> {
-        self.values.get(key).or_else(|| self.defaults.get(key)).map(String::as_str)
+        self.values.get(key).or_else(|| self.defaults.get(key)).map(|value| value.trim())
     }
 
     /// Sets a value.
@@ -49,7 +49,7 @@ impl Config {
         self.values.insert(key.to_owned(), value.to_string());
     }
 
-    /// The given values, defaults left out.
+    /// The given values as they stand, defaults left out.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
         self.values.iter().map(|(key, value)| (key.as_str(), value.as_str()))
     }
@@ -61,14 +61,14 @@ impl Config {
 
     /// A value of any type that reads from text: numbers, mostly.
     pub fn parse<T: FromStr>(&self, key: &str) -> Result<T> {
-        let text = self.text(key)?.trim();
+        let text = self.text(key)?;
         text.parse()
             .map_err(|_| Error::config(key, format!("cannot read {text:?} as a {}", std::any::type_name::<T>())))
     }
 
     /// A value that is `true` or `false`, in any case.
     pub fn boolean(&self, key: &str) -> Result<bool> {
-        let text = self.text(key)?.trim();
+        let text = self.text(key)?;
         match text.to_ascii_lowercase().as_str() {
             "true" => Ok(true),
             "false" => Ok(false),
@@ -78,7 +78,7 @@ impl Config {
 
     /// A comma-separated list; nothing and blank text are the empty list.
     pub fn list(&self, key: &str) -> Vec<&str> {
-        let text = self.get(key).unwrap_or("").trim();
+        let text = self.get(key).unwrap_or("");
         if text.is_empty() { Vec::new() } else { text.split(',').map(str::trim).collect() }
     }
 }
@@ -91,7 +91,8 @@ mod tests {
     #[test]
     fn values_are_read_with_their_defaults_and_named_when_wrong() {
         let class = Class::new("test", "1").key(Key::int("size").default(7)).key(Key::text("name"));
-        let config = Config::new([("list", " a, b "), ("bad", "x")]).with_defaults(&class);
+        let config = Config::new([("list", " a, b "), ("bad", "x"), ("file", " f ")]).with_defaults(&class);
+        assert_eq!((config.get("file"), config.text("file")), (Some("f"), Ok("f")));
         assert_eq!(config.parse::<i32>("size"), Ok(7));
         assert_eq!(config.list("list"), ["a", "b"]);
         assert_eq!(config.list("none"), Vec::<&str>::new());

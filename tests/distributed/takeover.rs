@@ -86,6 +86,53 @@ fn apache_takes_over_where_weir_stopped_and_weir_where_apache_did() {
     assert!(arrived(&group).values().all(|times| *times == 1), "offsets are taken over: {:?}", arrived(&group));
 }
 
+/// A life of a standalone worker: it is given a source and a sink, and lines go through.
+fn lives(group: &Group, worker: &mut Worker, url: &str, round: &str) {
+    let source = json!({
+        "connector.class": "FileStreamSource",
+        "file": group.file("in-0.txt").display().to_string(),
+        "topic": format!("{}-lines", group.name),
+        "topic.creation.default.partitions": "1",
+        "topic.creation.default.replication.factor": "1",
+    });
+    for (name, config) in [("source", source), ("sink", sink(group))] {
+        let made = answered("PUT", &format!("{url}/connectors/{name}/config"), Some(&config));
+        assert_eq!(made.status, 201, "{made:?}");
+        worker.until("a task", || status(url, name)["tasks"][0]["state"] == "RUNNING");
+    }
+    lines_flow(group, worker, round);
+}
+
+#[test]
+fn a_standalone_workers_offsets_file_goes_from_weir_to_apache_and_back() {
+    let group = Group::of(0, "alone");
+    group.source(0);
+    super::faults::topics::make(&group.bootstrap, "alone-lines");
+    let folder = group.dir.path().to_owned();
+    let properties = format!(
+        "bootstrap.servers={}\noffset.storage.file.filename={}\noffset.flush.interval.ms=500\n\
+         key.converter=org.apache.kafka.connect.storage.StringConverter\n\
+         value.converter=org.apache.kafka.connect.storage.StringConverter\n",
+        group.bootstrap,
+        folder.join("offsets").display()
+    );
+    let ours = format!("{properties}sandbox.path.ceiling={}\n", folder.display());
+    let theirs = format!("plugin.discovery=only_scan\n{properties}");
+    let weir = |round: &str| {
+        let mut weir = Worker::standalone(&folder, &ours, &[]);
+        let url = weir.url();
+        lives(&group, &mut weir, &url, round);
+        assert!(weir.stop());
+    };
+    weir("weir");
+    let (mut java, url) = Worker::apache("Standalone", &folder, &theirs);
+    lives(&group, &mut java, &url, "apache");
+    java.stop(); // a JVM that was told to stop does not call that success
+    weir("weir again");
+    let arrived = arrived(&group);
+    assert!(arrived.len() == 30 && arrived.values().all(|times| *times == 1), "{arrived:?}");
+}
+
 #[test]
 fn weir_and_apache_share_one_group() {
     let mut group = Group::of(0, "mixed");

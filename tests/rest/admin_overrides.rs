@@ -1,11 +1,11 @@
 //! A connector's own settings of its admin client, where offsets are read, altered and reset.
 
 use serde_json::json;
-use weir_tests::harness::http::request;
+use weir_tests::harness::http::{request, send};
 use weir_tests::harness::worker::Worker;
 use weir_tests::harness::{kafka, make_topic};
 
-use super::{get, lines, properties, send};
+use super::{get, lines, properties};
 
 #[test]
 fn offsets_are_reached_with_the_connectors_own_admin_client() {

@@ -6,11 +6,11 @@ use std::process::Command;
 
 use serde_json::{Value, json};
 use weir_tests::harness::guest;
-use weir_tests::harness::http::Answer;
+use weir_tests::harness::http::{Answer, send};
 use weir_tests::harness::worker::Worker;
 
 use super::uploads::upload;
-use super::{get, properties, send, states};
+use super::{get, properties, states};
 
 fn assert_no_room(answer: &Answer, status: u16, place: &str) {
     assert_eq!(answer.status, status, "{answer:?}");

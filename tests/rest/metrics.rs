@@ -5,11 +5,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::json;
 use weir_core::observe::table;
 use weir_tests::harness::guest;
-use weir_tests::harness::http::request;
+use weir_tests::harness::http::{request, send};
 use weir_tests::harness::worker::Worker;
 
 use super::uploads::upload;
-use super::{properties, send, states};
+use super::{properties, states};
 
 /// What `/metrics` says of one name.
 #[derive(Default)]

@@ -2,10 +2,11 @@
 
 use serde_json::{Value, json};
 use weir_tests::harness::guest;
+use weir_tests::harness::http::send;
 use weir_tests::harness::worker::Worker;
 
+use super::properties;
 use super::uploads::upload;
-use super::{properties, send};
 
 /// Values to choose from, whether the key is shown, and on what it depends.
 fn offered(validation: &Value, key: &str) -> Value {

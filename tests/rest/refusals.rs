@@ -1,11 +1,11 @@
 //! What is wrong with a request is said in Connect's form, whoever in the house finds it.
 
 use serde_json::json;
-use weir_tests::harness::http::{Answer, Wire, request};
+use weir_tests::harness::http::{Answer, Wire, request, send};
 use weir_tests::harness::kafka;
 use weir_tests::harness::worker::Worker;
 
-use super::{get, properties, send};
+use super::{get, properties};
 
 fn assert_refused(answer: &Answer, status: u16, part: &str) {
     assert_eq!(answer.status, status, "{answer:?}");

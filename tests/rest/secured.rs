@@ -42,17 +42,22 @@ fn ask(path: &str) -> String {
     format!("GET {path} HTTP/1.1\r\nhost: 127.0.0.1\r\nconnection: close\r\n\r\n")
 }
 
+fn over_https(folder: &Path, authority: &Authority, client_auth: &str) -> Worker {
+    let own = authority.certify(&["127.0.0.1"]);
+    let settings = format!(
+        "listeners=https://127.0.0.1:0\nlisteners.https.ssl.client.auth={client_auth}\n{}{}",
+        stores(folder, authority, &own, "listeners.https."),
+        properties(folder, "local:memory"),
+    );
+    Worker::standalone(folder, &settings, &[])
+}
+
 #[test]
 fn https_shows_the_workers_certificate_and_asks_clients_for_theirs() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
     let (authority, strangers) = (Authority::default(), Authority::default());
-    let settings = format!(
-        "listeners=https://127.0.0.1:0\nlisteners.https.ssl.client.auth=required\n{}{}",
-        stores(folder, &authority, &authority.certify(&["127.0.0.1"]), "listeners.https."),
-        properties(folder, "local:memory"),
-    );
-    let mut worker = Worker::standalone(folder, &settings, &[]);
+    let mut worker = over_https(folder, &authority, "required");
     let address = listens(&mut worker, "https", "All");
     let (client, stranger) = (authority.certify(&["ann"]), strangers.certify(&["eve"]));
     worker.until("REST", || {
@@ -69,6 +74,21 @@ fn https_shows_the_workers_certificate_and_asks_clients_for_theirs() {
     );
     let made = request_over_tls(&authority, Some(&client), &address, &create).unwrap();
     assert_eq!(made.location, Some(format!("https://{address}/connectors/n")), "{made:?}");
+    assert!(worker.stop());
+}
+
+#[test]
+fn where_certificates_are_only_requested_whoever_shows_none_is_let_in_and_a_stranger_is_not() {
+    let folder = tempfile::tempdir().unwrap();
+    let (authority, strangers) = (Authority::default(), Authority::default());
+    let mut worker = over_https(folder.path(), &authority, "requested");
+    let address = listens(&mut worker, "https", "All");
+    let (client, stranger) = (authority.certify(&["ann"]), strangers.certify(&["eve"]));
+    let is_let_in = |client: Option<&Certified>| {
+        request_over_tls(&authority, client, &address, &ask("/health")).is_ok_and(|answer| answer.status == 200)
+    };
+    worker.until("REST", || is_let_in(None));
+    assert_eq!([is_let_in(Some(&client)), is_let_in(Some(&stranger))], [true, false]);
     assert!(worker.stop());
 }
 

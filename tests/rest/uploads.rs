@@ -5,12 +5,12 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
-use weir_tests::harness::http::{Answer, Wire, request};
+use weir_tests::harness::http::{Answer, Wire, request, send};
 use weir_tests::harness::unfit::swapped;
 use weir_tests::harness::worker::Worker;
 use weir_tests::harness::{built, guest, kafka};
 
-use super::{get, properties, send, states};
+use super::{get, properties, states};
 
 pub fn upload(url: &str, wasm: &[u8]) -> Answer {
     request("POST", &format!("{url}/connector-plugins"), Some(("application/wasm", wasm)))

@@ -1,14 +1,10 @@
 //! `auto.restart`: what has failed is started again by itself, which its status and the metrics say.
 
 use serde_json::{Value, json};
-use weir_tests::harness::http::{Answer, request};
+use weir_tests::harness::http::{request, send};
 use weir_tests::harness::worker::Worker;
 
 use super::on;
-
-fn send(method: &str, url: &str, body: &Value) -> Answer {
-    request(method, url, Some(("application/json", body.to_string().as_bytes())))
-}
 
 #[test]
 fn what_has_failed_is_started_again_until_it_runs_and_without_auto_restart_it_is_not() {

@@ -1,15 +1,11 @@
 //! Variables of configurations, `${provider:path:key}`: looked up for the worker and for connectors, shown by nobody, and
 //! looked at again when they hold for a time only.
 
-use serde_json::{Value, json};
-use weir_tests::harness::http::{Answer, request};
+use serde_json::json;
+use weir_tests::harness::http::{request, send};
 use weir_tests::harness::worker::Worker;
 
 use super::on;
-
-fn send(method: &str, url: &str, body: &Value) -> Answer {
-    request(method, url, Some(("application/json", body.to_string().as_bytes())))
-}
 
 #[test]
 fn variables_are_looked_up_shown_by_nobody_and_looked_at_again_after_their_time() {

@@ -8,10 +8,9 @@ use async_trait::async_trait;
 use tokio::sync::OnceCell;
 use tokio::task::JoinHandle;
 use tracing::warn;
-use weir_core::model::{Position, Problem, Subscription, TopicPartition};
+use weir_core::model::{Pattern, Position, Problem, Subscription, TopicPartition};
 use weir_core::port::{
     Broker, BrokerError, ClientSettings, CompactedLog, Consumer, Created, NewTopic, Producer, TopicDescription,
-    TopicPattern,
 };
 
 use crate::checked::checked;
@@ -20,7 +19,6 @@ use crate::defaults::{self, Properties};
 use crate::errors::classified;
 use crate::log::{KafkaLog, LogSettings};
 use crate::native::{Admin, Client, KafkaError, Kind, Place};
-use crate::pattern::Pattern;
 use crate::producer::KafkaProducer;
 use crate::properties::{self, ClientKind, Mapped, NATIVE_PREFIX, Origin};
 use crate::subscription::{Watch, Watcher};
@@ -259,11 +257,6 @@ impl Broker for KafkaBroker {
         false
     }
 
-    fn pattern(&self, pattern: &str) -> Result<TopicPattern, String> {
-        let pattern = Pattern::new(pattern)?;
-        Ok(Box::new(move |topic| pattern.matches(topic)))
-    }
-
     fn with_admin(&self, id: &str, settings: &ClientSettings) -> Result<Option<Arc<dyn Broker>>, BrokerError> {
         if settings.is_empty() {
             return Ok(None);
@@ -403,7 +396,7 @@ impl Broker for KafkaBroker {
         };
         if let Some(policy) = described.cleanup_policy.filter(|policy| policy != "compact") {
             return Err(BrokerError::Rejected(format!(
-                "Topic '{name}' is required to have 'cleanup.policy=compact' to guarantee consistency and durability of what is stored in it, but found the topic currently has 'cleanup.policy={policy}'. Continuing would likely result in eventually losing it and problems restarting this Connect cluster in the future. Use a topic with 'cleanup.policy=compact'."
+                "topic {name} has cleanup.policy={policy}, and what is kept in it needs cleanup.policy=compact"
             )));
         }
         let settings = LogSettings {

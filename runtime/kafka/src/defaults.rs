@@ -71,6 +71,8 @@ pub(crate) fn log_producer(settings: Properties) -> Properties {
 
 pub(crate) fn log_reader(settings: Properties) -> Properties {
     let mut properties = of(&[ALL, READER]);
+    // A cluster from which this one takes over may have written with transactions, and given some up.
+    properties.insert("isolation.level".into(), "read_committed".into());
     properties.extend(settings);
     properties.insert("enable.partition.eof".into(), "true".into());
     properties

@@ -9,7 +9,6 @@ mod errors;
 mod log;
 mod log_lines;
 mod native;
-mod pattern;
 mod producer;
 pub mod properties;
 mod stores;

@@ -6,11 +6,11 @@ use std::time::Duration;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 use tracing::{info, warn};
+use weir_core::model::Pattern;
 use weir_core::port::BrokerError;
 
 use crate::broker::beside;
 use crate::native::{Admin, Client, KafkaError};
-use crate::pattern::Pattern;
 
 /// Topics that Kafka keeps for itself; patterns match them only where `exclude.internal.topics` is false.
 const INTERNAL: &[&str] = &["__consumer_offsets", "__transaction_state", "__share_group_state"];

@@ -15,14 +15,14 @@ use weir_kafka::KafkaBroker;
 
 const SOON: Duration = Duration::from_secs(30);
 
-fn broker(isolation: &str) -> Arc<dyn Broker> {
-    let settings = ClientSettings::from([
+fn broker(isolation: Option<&str>) -> Arc<dyn Broker> {
+    let mut settings = ClientSettings::from([
         ("bootstrap.servers".into(), kafka::shared().bootstrap()),
-        ("isolation.level".into(), isolation.into()),
         // A worker's file holds more than clients know.
         ("key.converter".into(), "org.apache.kafka.connect.json.JsonConverter".into()),
         ("group.id".into(), "workers".into()),
     ]);
+    settings.extend(isolation.map(|isolation| ("isolation.level".to_owned(), isolation.to_owned())));
     Arc::new(KafkaBroker::new(&settings).unwrap())
 }
 
@@ -40,10 +40,10 @@ fn transact(name: &'static str, value: &'static str, commit: bool) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_log_that_ends_with_a_marker_of_a_transaction_has_an_end() {
+async fn a_log_has_an_end_behind_markers_of_transactions_and_shows_what_was_aborted_only_to_whoever_asks_for_it() {
     let name = "transactions";
-    let committed = broker("read_committed").compacted_log(&topic(name, 1, &[])).await.unwrap();
-    let all = broker("read_uncommitted").compacted_log(&topic(name, 1, &[])).await.unwrap();
+    let committed = broker(None).compacted_log(&topic(name, 1, &[])).await.unwrap();
+    let all = broker(Some("read_uncommitted")).compacted_log(&topic(name, 1, &[])).await.unwrap();
     let record = LogRecord { key: Some(b"k".to_vec()), value: Some(b"plain".to_vec()) };
     committed.append(vec![record]).await.unwrap();
     tokio::task::spawn_blocking(move || {
@@ -63,7 +63,7 @@ async fn a_log_that_ends_with_a_marker_of_a_transaction_has_an_end() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_topic_that_would_lose_records_is_no_log() {
-    let broker = broker("read_uncommitted");
+    let broker = broker(Some("read_uncommitted"));
     for (name, policy) in [("deleting", "delete"), ("both", "compact,delete")] {
         broker.create_topic(&topic(name, 1, &[("cleanup.policy", policy)])).await.unwrap();
         let refused = broker.compacted_log(&topic(name, 1, &[])).await.err();
@@ -78,7 +78,7 @@ async fn a_topic_that_would_lose_records_is_no_log() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn appends_at_the_same_time_keep_their_order_each() {
-    let log = broker("read_uncommitted").compacted_log(&topic("busy-log", 3, &[])).await.unwrap();
+    let log = broker(Some("read_uncommitted")).compacted_log(&topic("busy-log", 3, &[])).await.unwrap();
     let record = |key: usize, value: usize| LogRecord {
         key: Some(format!("key {key}").into_bytes()),
         value: Some(value.to_string().into_bytes()),

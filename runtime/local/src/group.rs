@@ -3,10 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use weir_core::model::TopicPartition;
+use weir_core::model::{Pattern, TopicPartition};
 
 use crate::assignment::{MemberId, assign};
-use crate::pattern::Pattern;
 
 /// What a member reads.
 #[derive(Clone, Debug)]

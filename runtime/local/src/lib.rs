@@ -17,7 +17,6 @@ mod lock;
 mod log;
 mod murmur2;
 mod partitioner;
-mod pattern;
 mod producer;
 mod read;
 mod reader;

@@ -7,10 +7,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
 use tokio::sync::Notify;
-use weir_core::model::{Position, Subscription, TopicPartition};
+use weir_core::model::{Pattern, Position, Subscription, TopicPartition};
 use weir_core::port::{
     Broker, BrokerError, ClientSettings, CompactedLog, Consumer, Created, NewTopic, Producer, TopicDescription,
-    TopicPattern,
 };
 
 use crate::catalog::{Catalog, Topic};
@@ -21,7 +20,6 @@ use crate::groups::Groups;
 use crate::lock::DirLock;
 use crate::log::Log;
 use crate::partitioner::Partitioner;
-use crate::pattern::Pattern;
 use crate::producer::LocalProducer;
 use crate::reader::Reader;
 use crate::settings::Settings;
@@ -240,11 +238,6 @@ impl Broker for Local {
             Done::Created(created) => Ok(created),
             _ => Err(BrokerError::Unavailable(format!("topic {} was not made", topic.name))),
         }
-    }
-
-    fn pattern(&self, pattern: &str) -> Result<TopicPattern, String> {
-        let pattern = Pattern::new(pattern)?;
-        Ok(Box::new(move |topic| pattern.matches(topic)))
     }
 
     async fn producer(&self, settings: &ClientSettings) -> Result<Box<dyn Producer>, BrokerError> {

@@ -7,24 +7,28 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use regex::Regex;
-
-use weir_core::model::{Ceilings, Config, Problem};
+use tokio::sync::Semaphore;
+use weir_core::model::{Ceilings, Config, Pattern, Problem};
 use weir_core::port::{ConfigProviders, LookupError};
 use weir_core::settings::{ProviderKind, ProviderSettings, Values, Variable, parse_properties};
 
 /// How long looking things up may take: a file may lie on a disk that does not answer.
 const TIMEOUT: Duration = Duration::from_secs(10);
+/// How many may be at it: whoever waits for a disk that does not answer keeps a thread for as long.
+const AT_ONCE: usize = 8;
 /// Bytes of a file that is looked into.
 const FILE_BYTES_MAX: u64 = 1 << 20;
 
 struct Provider {
     settings: ProviderSettings,
-    pattern: Option<Regex>,
+    pattern: Option<Pattern>,
 }
 
 /// A worker's config providers.
-pub struct FileProviders(Arc<BTreeMap<String, Provider>>);
+pub struct FileProviders {
+    providers: Arc<BTreeMap<String, Provider>>,
+    room: Arc<Semaphore>,
+}
 
 impl FileProviders {
     /// Providers with these settings.
@@ -32,7 +36,7 @@ impl FileProviders {
         let one = |settings: ProviderSettings| {
             let pattern = match &settings.kind {
                 ProviderKind::Environment(Some(pattern)) => {
-                    let compiled = Regex::new(&format!("\\A(?:{pattern})\\z")).map_err(|error| {
+                    let compiled = Pattern::new(pattern).map_err(|error| {
                         let key = format!("config.providers.{}.param.allowlist.pattern", settings.name);
                         let message = format!("Invalid value {pattern} for configuration {key}: {error}");
                         Problem { key, message }
@@ -43,28 +47,36 @@ impl FileProviders {
             };
             Ok((settings.name.clone(), Provider { settings, pattern }))
         };
-        Ok(FileProviders(Arc::new(settings.into_iter().map(one).collect::<Result<_, Problem>>()?)))
+        let providers = settings.into_iter().map(one).collect::<Result<_, Problem>>()?;
+        Ok(FileProviders { providers: Arc::new(providers), room: Arc::new(Semaphore::new(AT_ONCE)) })
     }
 
     /// Looks variables up, and waits for files.
     pub fn look_up(&self, wanted: BTreeSet<Variable>, ceilings: &Ceilings) -> Result<Values, LookupError> {
-        look_up(&self.0, wanted, ceilings)
+        look_up(&self.providers, wanted, ceilings)
     }
 }
 
 #[async_trait]
 impl ConfigProviders for FileProviders {
     fn is_known(&self, provider: &str) -> bool {
-        self.0.contains_key(provider)
+        self.providers.contains_key(provider)
     }
 
     fn ttl(&self, provider: &str) -> Option<Duration> {
-        self.0.get(provider)?.settings.ttl
+        self.providers.get(provider)?.settings.ttl
     }
 
     async fn values(&self, wanted: BTreeSet<Variable>, ceilings: &Ceilings) -> Result<Values, LookupError> {
-        let (providers, ceilings) = (self.0.clone(), ceilings.clone());
-        let looked_up = tokio::task::spawn_blocking(move || look_up(&providers, wanted, &ceilings));
+        let (providers, ceilings, room) = (self.providers.clone(), ceilings.clone(), self.room.clone());
+        let looked_up = async {
+            let place = room.acquire_owned().await;
+            let look_up = move || {
+                let _place = place;
+                look_up(&providers, wanted, &ceilings)
+            };
+            tokio::task::spawn_blocking(look_up).await
+        };
         match tokio::time::timeout(TIMEOUT, looked_up).await {
             Ok(Ok(values)) => values,
             Ok(Err(error)) => Err(LookupError::Unreadable(format!("variables could not be looked up: {error}"))),
@@ -110,7 +122,7 @@ impl Provider {
                 "Path is not supported for EnvVarConfigProvider, invalid value '{path}'"
             ))),
             ProviderKind::Environment(_) => {
-                let named = self.pattern.as_ref().is_none_or(|pattern| pattern.is_match(key));
+                let named = self.pattern.as_ref().is_none_or(|pattern| pattern.matches(key));
                 Ok(std::env::var(key).ok().filter(|_| named))
             }
             ProviderKind::File | ProviderKind::Directory if path.is_empty() => Ok(None),

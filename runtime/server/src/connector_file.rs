@@ -5,11 +5,24 @@ use serde_json::Value;
 
 use weir_core::model::Config;
 use weir_core::settings::parse_properties;
+use weir_core::store::TargetState;
 
-/// The configuration in a connector file.
-pub fn parse(text: &str) -> Result<Config, String> {
+use crate::rest::initial_state;
+
+/// What a connector file holds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConnectorFile {
+    /// The configuration.
+    pub config: Config,
+    /// What the connector is to do at first; none leaves it as it is.
+    pub target: Option<TargetState>,
+}
+
+/// Reads a connector file.
+pub fn parse(text: &str) -> Result<ConnectorFile, String> {
+    let alone = |config: Config| ConnectorFile { config, target: None };
     if !text.trim_start().starts_with('{') {
-        return parse_properties(text);
+        return parse_properties(text).map(alone);
     }
     let value: Value = serde_json::from_str(text).map_err(|error| format!("not JSON: {error}"))?;
     let Value::Object(members) = value else { return Err("not a JSON object".into()) };
@@ -23,9 +36,14 @@ pub fn parse(text: &str) -> Result<Config, String> {
                 _ => {}
             }
             config.insert("name".into(), name.clone());
-            Ok(config)
+            let target = match members.get("initial_state") {
+                None | Some(Value::Null) => None,
+                Some(Value::String(state)) => Some(initial_state(state)?),
+                Some(other) => return Err(format!("initial_state is a string, not {other}")),
+            };
+            Ok(ConnectorFile { config, target })
         }
-        _ => strings(&members),
+        _ => strings(&members).map(alone),
     }
 }
 
@@ -55,11 +73,17 @@ mod tests {
         for text in [
             "name=c\ntasks.max=1",
             r#"{"name": "c", "tasks.max": 1}"#,
-            r#" {"name": "c", "config": {"tasks.max": "1"}, "initial_state": "RUNNING"}"#,
+            r#" {"name": "c", "config": {"tasks.max": "1"}, "initial_state": null}"#,
             r#"{"name": "c", "config": {"name": "c", "tasks.max": "1"}}"#,
         ] {
-            assert_eq!(parse(text).unwrap(), expected, "{text}");
+            assert_eq!(parse(text), Ok(ConnectorFile { config: expected.clone(), target: None }), "{text}");
         }
+    }
+
+    #[test]
+    fn what_is_posted_may_say_what_the_connector_is_to_do_at_first() {
+        let file = parse(r#"{"name": "c", "config": {}, "initial_state": "stopped"}"#).unwrap();
+        assert_eq!(file.target, Some(TargetState::Stopped));
     }
 
     #[test]
@@ -69,6 +93,8 @@ mod tests {
             (r#"{"a": [1]}"#, "key a"),
             (r#"{"a": null}"#, "key a"),
             (r#"{"name": "c", "config": {"name": "d"}}"#, "make them one"),
+            (r#"{"name": "c", "config": {}, "initial_state": "FLYING"}"#, "FLYING"),
+            (r#"{"name": "c", "config": {}, "initial_state": 1}"#, "not 1"),
         ] {
             let error = parse(text).unwrap_err();
             assert!(error.contains(part), "{text}: {error}");

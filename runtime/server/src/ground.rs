@@ -27,7 +27,63 @@ pub struct Ground {
     pub statuses: Arc<dyn CompactedLog>,
 }
 
-async fn log(broker: &dyn Broker, name: &str, made: &InternalTopic) -> Result<Arc<dyn CompactedLog>, String> {
+/// One of a worker's own topics.
+#[derive(Clone, Copy)]
+struct Role {
+    /// What its keys begin with.
+    key: &'static str,
+    /// What is in it, as Connect says it.
+    purpose: &'static str,
+}
+
+const CONFIGS: Role = Role { key: "config.storage", purpose: "connector configurations" };
+const OFFSETS: Role = Role { key: "offset.storage", purpose: "source connector offsets" };
+const STATUSES: Role = Role { key: "status.storage", purpose: "connector and task statuses" };
+
+impl Role {
+    /// A topic that is there has to be compacted, and nothing else (TopicAdmin.verifyTopicCleanupPolicyOnlyCompact). One
+    /// whose settings may not be read is taken as it is.
+    async fn check_policy(self, broker: &dyn Broker, name: &str) -> Result<(), String> {
+        let Role { key, purpose } = self;
+        let Ok(described) = broker.describe_topics(&[name]).await else { return Ok(()) };
+        let policy = described.into_iter().flatten().find_map(|topic| topic.cleanup_policy);
+        match policy.filter(|policy| policy != "compact") {
+            None => Ok(()),
+            Some(policy) => Err(format!(
+                "Topic '{name}' supplied via the '{key}.topic' property is required to have 'cleanup.policy=compact' to \
+                 guarantee consistency and durability of {purpose}, but found the topic currently has \
+                 'cleanup.policy={policy}'. Continuing would likely result in eventually losing {purpose} and problems \
+                 restarting this Connect cluster in the future. Change the '{key}.topic' property in the Connect worker \
+                 configurations to use a topic with 'cleanup.policy=compact'."
+            )),
+        }
+    }
+
+    /// What helps where the worker's user may not do something with the topic, or it cannot be made as it is to be.
+    fn remedy(self, name: &str, made: &InternalTopic, error: &BrokerError) -> String {
+        let Role { key, .. } = self;
+        match error {
+            BrokerError::Denied(_) => format!(
+                ": the worker's user has to be allowed to read and write the topic, and to create it where it is not \
+                 there: kafka-acls.sh --add --allow-principal User:NAME --operation Create --operation Read --operation \
+                 Write --topic {name}"
+            ),
+            BrokerError::Rejected(_) => format!(
+                ". Where it is not there it is made with {key}.partitions={} and {key}.replication.factor={}: correct \
+                 these keys, or make the topic, compacted",
+                made.partitions, made.replication_factor
+            ),
+            BrokerError::Unavailable(_) | BrokerError::Fenced(_) => String::new(),
+        }
+    }
+}
+
+async fn log(
+    broker: &dyn Broker,
+    role: Role,
+    name: &str,
+    made: &InternalTopic,
+) -> Result<Arc<dyn CompactedLog>, String> {
     for ignored in &made.ignored {
         tracing::warn!("{ignored}");
     }
@@ -37,26 +93,20 @@ async fn log(broker: &dyn Broker, name: &str, made: &InternalTopic) -> Result<Ar
     let topic = NewTopic { name: name.to_owned(), partitions, replication_factor, config };
     // Other workers may be making it at this moment, and a broker that was asked first may not know of it yet.
     let until = Instant::now() + TOPIC;
+    role.check_policy(broker, name).await?;
     loop {
         match broker.compacted_log(&topic).await {
             Err(BrokerError::Unavailable(reason)) if Instant::now() < until => {
                 tracing::debug!(topic = name, reason, "asked again");
                 tokio::time::sleep(TOPIC_AGAIN).await;
             }
-            answer => return answer.map_err(|error| format!("topic {name}: {error}{}", remedy(name, &error))),
+            answer => {
+                let said = |error: BrokerError| {
+                    format!("{}.topic={name}: {error}{}", role.key, role.remedy(name, made, &error))
+                };
+                return answer.map_err(said);
+            }
         }
-    }
-}
-
-/// What helps where the worker's user may not do something with a topic of its own.
-fn remedy(topic: &str, error: &BrokerError) -> String {
-    match error {
-        BrokerError::Denied(_) => format!(
-            ": the worker's user has to be allowed to read and write the topic, and to create it where it is not there: \
-             kafka-acls.sh --add --allow-principal User:NAME --operation Create --operation Read --operation Write \
-             --topic {topic}"
-        ),
-        BrokerError::Unavailable(_) | BrokerError::Rejected(_) | BrokerError::Fenced(_) => String::new(),
     }
 }
 
@@ -71,7 +121,7 @@ pub async fn shared(settings: &WorkerSettings, group: &DistributedSettings) -> R
     let [configs, offsets, statuses] = &group.topics;
     let asked = &settings.config_topic;
     let described = broker.describe_topics(&[asked]).await.map_err(|error| {
-        let (servers, remedy) = (broker.servers(), remedy(asked, &error));
+        let (servers, remedy) = (broker.servers(), CONFIGS.remedy(asked, configs, &error));
         format!("config.storage.topic={asked} cannot be looked up at bootstrap.servers={servers}: {error}{remedy}")
     })?;
     if let Some(topic) = described.into_iter().flatten().next().filter(|topic| topic.partitions != 1) {
@@ -82,9 +132,9 @@ pub async fn shared(settings: &WorkerSettings, group: &DistributedSettings) -> R
         ));
     }
     Ok(Ground {
-        configs: log(&broker, &settings.config_topic, configs).await?,
-        offsets: log(&broker, &settings.offset_topic, offsets).await?,
-        statuses: log(&broker, &settings.status_topic, statuses).await?,
+        configs: log(&broker, CONFIGS, &settings.config_topic, configs).await?,
+        offsets: log(&broker, OFFSETS, &settings.offset_topic, offsets).await?,
+        statuses: log(&broker, STATUSES, &settings.status_topic, statuses).await?,
         broker: Arc::new(broker),
     })
 }
@@ -106,15 +156,15 @@ pub async fn of_its_own(settings: &WorkerSettings, cancel: &CancellationToken) -
         // On Kafka, too, a standalone worker keeps configurations and statuses in memory, as Connect does.
         Bootstrap::LocalMemory | Bootstrap::Kafka(_) => Local::memory(options()).map_err(|error| error.to_string())?,
     };
-    let configs = log(&*local, &settings.config_topic, &embedded(1)).await?;
-    let statuses = log(&*local, &settings.status_topic, &embedded(5)).await?;
+    let configs = log(&*local, CONFIGS, &settings.config_topic, &embedded(1)).await?;
+    let statuses = log(&*local, STATUSES, &settings.status_topic, &embedded(5)).await?;
     let (offsets, broker): (Arc<dyn CompactedLog>, Arc<dyn Broker>) = match (&settings.bootstrap, &settings.offset_file)
     {
         (Bootstrap::Kafka(_), Some(file)) => {
             let broker = kafka(settings)?;
             (Arc::new(OffsetFile::open(file).map_err(|error| error.to_string())?), Arc::new(broker))
         }
-        _ => (log(&*local, &settings.offset_topic, &embedded(25)).await?, local), // settings.parse asks for the file on Kafka
+        _ => (log(&*local, OFFSETS, &settings.offset_topic, &embedded(25)).await?, local), // settings.parse asks for the file on Kafka
     };
     Ok(Ground { broker, configs, offsets, statuses })
 }

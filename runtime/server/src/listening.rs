@@ -1,5 +1,6 @@
 //! The listeners of REST: bound, each with what it serves, and the address by which other workers know this one.
 
+use std::net::{IpAddr, SocketAddr, ToSocketAddrs as _};
 use std::sync::Arc;
 
 use tokio::net::TcpListener;
@@ -25,7 +26,12 @@ pub struct Listening {
 }
 
 /// Listens on every listener, until it is cancelled.
-pub async fn listen(settings: &RestSettings, app: &AppSlot, cancel: &CancellationToken) -> Result<Listening, String> {
+pub async fn listen(
+    settings: &RestSettings,
+    in_group: bool,
+    app: &AppSlot,
+    cancel: &CancellationToken,
+) -> Result<Listening, String> {
     let gate = gate(settings)?;
     let public = match &settings.admin {
         AdminListeners::AsTheRest => Served::All,
@@ -54,7 +60,7 @@ pub async fn listen(settings: &RestSettings, app: &AppSlot, cancel: &Cancellatio
             servers.push(tokio::spawn(async move { rest::serve(bound, tls, (served, &gate), app, cancel).await }));
         }
     }
-    let address = address(settings, advertised)?;
+    let address = address(settings, in_group, advertised)?;
     Ok(Listening { servers, url: format!("{}://{address}/", settings.advertised_scheme.name()), worker_id: address })
 }
 
@@ -90,7 +96,7 @@ async fn bind(key: &str, listener: &Listener) -> Result<TcpListener, String> {
 
 /// Host and port by which others know this worker, out of the first listener that speaks what is advertised
 /// (RestServer.advertisedUrl).
-fn address(settings: &RestSettings, first: Option<(String, u16)>) -> Result<String, String> {
+fn address(settings: &RestSettings, in_group: bool, first: Option<(String, u16)>) -> Result<String, String> {
     let advertised = &settings.advertised_host;
     let (host, port) = match (first, settings.advertised_port) {
         (Some(first), _) => first,
@@ -105,17 +111,53 @@ fn address(settings: &RestSettings, first: Option<(String, u16)>) -> Result<Stri
     };
     let host = match advertised {
         Some(advertised) => advertised.clone(),
-        None if host.is_empty() => own_address(),
+        None if is_everywhere(&host) && in_group => group_address()?,
+        None if is_everywhere(&host) => own_address().map_or_else(|_| "127.0.0.1".to_owned(), |own| own.to_string()),
         None => host,
     };
     let host = if host.contains(':') && !host.starts_with('[') { format!("[{host}]") } else { host };
     Ok(format!("{host}:{}", settings.advertised_port.unwrap_or(port)))
 }
 
-/// The address of this machine's name, which is what Connect calls a worker that listens everywhere.
-fn own_address() -> String {
-    let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
-    let found = std::net::ToSocketAddrs::to_socket_addrs(&(name.trim(), 0)).ok();
-    let address = found.and_then(|mut found| found.find(std::net::SocketAddr::is_ipv4));
-    address.map_or_else(|| "127.0.0.1".to_owned(), |address| address.ip().to_string())
+/// Whether a host says that every address is listened on, so that nobody can be reached by it.
+fn is_everywhere(host: &str) -> bool {
+    let host = host.trim_start_matches('[').trim_end_matches(']');
+    host.is_empty() || host.parse::<IpAddr>().is_ok_and(|address| address.is_unspecified())
+}
+
+/// The address of this machine's name, which is what Connect calls a worker that listens everywhere: of IPv4 if there is
+/// one.
+fn own_address() -> Result<IpAddr, String> {
+    let name = hostname::get().map_err(|error| format!("this machine's name is not known: {error}"))?;
+    let name = name.to_string_lossy();
+    let found: Vec<SocketAddr> = (&*name, 0)
+        .to_socket_addrs()
+        .map_err(|error| format!("this machine's name, {name}, has no address: {error}"))?
+        .collect();
+    let address = found.iter().find(|address| address.is_ipv4()).or(found.first());
+    address.map(SocketAddr::ip).ok_or_else(|| format!("this machine's name, {name}, has no address"))
+}
+
+/// That of a worker whom others have to reach.
+fn group_address() -> Result<String, String> {
+    let remedy = "Say by which name or address the other workers reach this one: rest.advertised.host.name";
+    let address = own_address().map_err(|error| format!("{error}. {remedy}"))?;
+    if address.is_loopback() {
+        tracing::warn!(%address, "other workers reach this one only if they run on this machine, too. {remedy}");
+    }
+    Ok(address.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nobody_is_told_to_come_to_an_address_that_stands_for_all() {
+        for (host, everywhere) in
+            [("", true), ("0.0.0.0", true), ("::", true), ("[::]", true), ("127.0.0.1", false), ("h.example", false)]
+        {
+            assert_eq!(is_everywhere(host), everywhere, "{host}");
+        }
+    }
 }

@@ -54,12 +54,21 @@ pub fn is_signed(key: &SessionKey, body: &[u8], signature: &[u8]) -> bool {
 /// A client for requests to other workers.
 pub fn client(settings: &RestSettings) -> Result<reqwest::Client, String> {
     let client = reqwest::Client::builder().timeout(TIMEOUT).redirect(reqwest::redirect::Policy::none()).no_proxy();
-    // Over http, too: without TLS of ours it would look for cryptography that nobody has chosen for it, and panic.
-    let none = Config::new();
-    let settings = if settings.advertised_scheme == Scheme::Https { &settings.tls } else { &none };
-    let tls = tls::client(settings).map_err(|problems| {
-        format!("other workers cannot be asked over https, as rest.advertised.listener says:\n{}", lines(&problems))
-    })?;
+    // Over http, too: others of the group may be reached over https already.
+    let tls = match tls::client(&settings.tls) {
+        Err(problems) if settings.advertised_scheme == Scheme::Https => {
+            let problems = lines(&problems);
+            return Err(format!(
+                "other workers cannot be asked over https, as rest.advertised.listener says:\n{problems}"
+            ));
+        }
+        Err(problems) => {
+            tracing::warn!("other workers are not asked over https with these settings:\n{}", lines(&problems));
+            // Without TLS of ours the client would look for cryptography that nobody has chosen for it, and panic.
+            tls::client(&Config::new()).map_err(|problems| lines(&problems))?
+        }
+        Ok(tls) => tls,
+    };
     let client = client.use_preconfigured_tls(tls);
     client.build().map_err(|error| format!("no client for requests to other workers: {error}"))
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -26,13 +26,14 @@ use weir_kafka::KafkaCoordinator;
 use weir_wasm::{Authorities, CompileBounds, Compiler, WasmPlugins};
 
 use crate::config_providers::FileProviders;
+use crate::connector_file::{self, ConnectorFile};
 use crate::ground;
 use crate::listening::{Listening, listen};
 use crate::peers::{self, HttpPeers};
 use crate::rest::{App, AppSlot};
 use crate::upload_dir::{UploadDir, UploadMemory};
 use crate::uploads::Uploads;
-use crate::{connector_file, converters::StockConverters, plugins, readiness};
+use crate::{converters::StockConverters, plugins, readiness};
 
 /// Requests that may wait for the herder.
 const REQUESTS: usize = 64;
@@ -96,21 +97,34 @@ pub fn distributed(worker_file: &Path, binary: Binary) -> Result<(), String> {
 /// Runs a worker of its own until a signal or a failure ends it.
 pub fn standalone(worker_file: &Path, connector_files: &[PathBuf], binary: Binary) -> Result<(), String> {
     let settings = settings(worker_file, WorkerSettings::parse, &binary.secrets)?;
-    let connectors: Vec<(PathBuf, Config)> = connector_files
-        .iter()
-        .map(|file| {
-            let config = read(file).and_then(|text| {
-                connector_file::parse(&text).map_err(|error| format!("{}: {error}", file.display()))
-            })?;
-            Ok((file.clone(), config))
-        })
-        .collect::<Result<_, String>>()?;
-    run(settings, connectors, binary)
+    run(settings, connectors(connector_files)?, binary)
 }
 
+/// The connectors of the command line, with their files.
+fn connectors(files: &[PathBuf]) -> Result<Connectors, String> {
+    let mut connectors = Connectors::new();
+    for file in files {
+        let parsed = connector_file::parse(&read(file)?).map_err(|error| format!("{}: {error}", file.display()))?;
+        let name = parsed.config.get("name");
+        if let Some((other, _)) =
+            connectors.iter().find(|(_, other)| name.is_some() && other.config.get("name") == name)
+        {
+            let name = name.map_or("", String::as_str);
+            return Err(format!(
+                "{}: {} has a connector named {name}, too: give one of them another name",
+                file.display(),
+                other.display()
+            ));
+        }
+        connectors.push((file.clone(), parsed));
+    }
+    Ok(connectors)
+}
+
+type Connectors = Vec<(PathBuf, ConnectorFile)>;
 type Settings = (WorkerSettings, Arc<FileProviders>);
 
-fn run(settings: Settings, connectors: Vec<(PathBuf, Config)>, binary: Binary) -> Result<(), String> {
+fn run(settings: Settings, connectors: Connectors, binary: Binary) -> Result<(), String> {
     raise_open_files();
     // Guests run apart from everything that must never wait for them.
     let cores = std::thread::available_parallelism().map_or(2, std::num::NonZero::get);
@@ -143,14 +157,15 @@ fn runtime(name: &str, threads: usize) -> Result<tokio::runtime::Runtime, String
 
 async fn serve(
     (settings, providers): Settings,
-    connectors: Vec<(PathBuf, Config)>,
+    connectors: Connectors,
     binary: Binary,
     data: tokio::runtime::Handle,
 ) -> Result<(), String> {
     let cancel = CancellationToken::new();
     let mut signals = StopSignals::listen()?;
     let app = AppSlot::default();
-    let Listening { servers, worker_id, url } = listen(&settings.rest, &app, &cancel).await?;
+    let Listening { servers, worker_id, url } =
+        listen(&settings.rest, settings.distributed.is_some(), &app, &cancel).await?;
     // REST is there from the first moment on; plugins that have to be compiled take longer.
     let initializing = app.stages.enter("initializing and reading to the end of internal topics");
     let started = tokio::select! {
@@ -242,7 +257,8 @@ fn join(
     config.entry("client.id".into()).or_insert_with(|| format!("connect-{worker_id}"));
     let coordinator = KafkaCoordinator::new(&config)
         .map_err(|problems| format!("the worker's Kafka settings are not usable:\n{}", lines(&problems)))?;
-    let timings = Timings { session: group.session, heartbeat: group.heartbeat, retry: group.retry };
+    let timings =
+        Timings { session: group.session, heartbeat: group.beat(), retry: group.retry, rebalance: group.rebalance };
     let leave = CancellationToken::new();
     let (member, running) = membership(Arc::new(coordinator), timings, leave.clone());
     let session = member.session.clone();
@@ -256,7 +272,7 @@ fn operators_ceilings() -> Ceilings {
 
 async fn start(
     (settings, providers): Settings,
-    connectors: &[(PathBuf, Config)],
+    connectors: &[(PathBuf, ConnectorFile)],
     binary: Binary,
     data: tokio::runtime::Handle,
     (worker_id, url, slot): (&str, String, &AppSlot),
@@ -321,6 +337,7 @@ async fn start(
         signs: Arc::default(),
         loggers: binary.loggers,
         stages: slot.stages.clone(),
+        reachable: watch::Sender::default(),
     };
     let builder = Arc::new(Builder {
         settings: Arc::new(settings),
@@ -339,7 +356,7 @@ async fn start(
     });
     let (requests, queue) = mpsc::channel(REQUESTS);
     let ceilings =
-        connectors.iter().filter_map(|(_, config)| Some((config.get("name")?.clone(), operators_ceilings())));
+        connectors.iter().filter_map(|(_, file)| Some((file.config.get("name")?.clone(), operators_ceilings())));
     let client = group.is_some().then(|| peers::client(&builder.settings.rest)).transpose()?;
     let (herder, grouped) = match (group, joining, &client) {
         (Some(group), Some((member, grouped)), Some(client)) => {
@@ -383,7 +400,7 @@ async fn start(
 }
 
 /// Makes the connectors of the command line, or waits until the group was joined.
-async fn ready(herder: &Herder, connectors: Vec<(PathBuf, Config)>, group: Option<&Grouped>) -> Result<(), String> {
+async fn ready(herder: &Herder, connectors: Connectors, group: Option<&Grouped>) -> Result<(), String> {
     match group {
         Some(group) => {
             group.session.begun().await;
@@ -394,15 +411,15 @@ async fn ready(herder: &Herder, connectors: Vec<(PathBuf, Config)>, group: Optio
 }
 
 /// Makes the connectors of the command line. One that cannot be started ends the worker, as in Connect.
-async fn make(herder: &Herder, connectors: Vec<(PathBuf, Config)>) -> Result<(), String> {
-    for (file, config) in connectors {
+async fn make(herder: &Herder, connectors: Connectors) -> Result<(), String> {
+    for (file, ConnectorFile { config, target }) in connectors {
         let failed = |error: HerderError| format!("{}: the connector does not start:\n{error}", file.display());
         let ceilings = operators_ceilings();
         let checked = herder.builder.check(&config, &[], &ceilings).await.map_err(failed)?;
         if let Some(refusal) = checked.refusal() {
             return Err(failed(refusal));
         }
-        let put = Put { config, target: None, replace: true, ceilings: Some(ceilings), made_from: None };
+        let put = Put { config, target, replace: true, ceilings: Some(ceilings), made_from: None };
         herder.ask(|answer| Request::Put { put, answer }).await.map_err(failed)?;
     }
     Ok(())

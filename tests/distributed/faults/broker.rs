@@ -3,7 +3,7 @@
 use weir_core::port::{Broker, LogRecord, NewTopic, StoreError};
 use weir_tests::harness::kafka::Kafka;
 
-use super::watch::Watch;
+use super::trial::Trial;
 use super::*;
 
 /// How long the broker is away at least: longer than a session.
@@ -16,9 +16,7 @@ fn a_broker_that_is_killed_and_comes_back_finds_the_group_complete_and_nothing_l
     let mut kafka = Kafka::start(&[]);
     let group = Group::on(&kafka.bootstrap(), "broker", QUICK);
     let (mut group, names) = with_sources_and_a_sink(group, 3, 4);
-    let watch = Watch::over(&group.urls(), "sink", false);
-    let (doubles, feed) = (Doubles::watch(&group, 4), Feed::start(&group, 4));
-    wait("lines", || feed.is_there(0..20));
+    let trial = Trial::begin(&group, 4, false);
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
     let log = runtime.block_on(async {
         let (name, config) = (format!("{}-status", group.name), BTreeMap::new());
@@ -34,16 +32,12 @@ fn a_broker_that_is_killed_and_comes_back_finds_the_group_complete_and_nothing_l
     assert!(stopped.elapsed() < APPEND + Duration::from_secs(3), "it took {:?}", stopped.elapsed());
     wait("time to pass without a broker", || stopped.elapsed() > AWAY);
     kafka.restart();
-    let from = feed.round();
+    let from = trial.feed.round();
     group.until_each_runs_once(&names);
     group.until_shared(&names);
-    wait("lines after it", || feed.is_there(from..from + 20));
+    wait("lines after it", || trial.feed.is_there(from..from + 20));
     let late = group.source(4);
     group.insist(1, "source-4", &late);
     group.until_each_runs_once(&["source-4".to_owned()]);
-    feed.end();
-    watch.end();
-    doubles.end();
-    topics::nobody_speaks_for_others(&group);
-    topics::no_offset_goes_back(&group);
+    trial.end(&group, &[]);
 }

@@ -2,19 +2,16 @@
 
 use weir_tests::harness::kafka;
 
-use super::watch::Watch;
+use super::trial::Trial;
 use super::*;
 
 #[test]
 fn a_leader_that_is_killed_is_followed_by_another_and_nothing_is_lost() {
     let group = Group::on(&kafka::shared().bootstrap(), "leader", QUICK);
     let (mut group, mut names) = with_sources_and_a_sink(group, 3, 4);
-    let mut watch = Watch::over(&group.urls(), "sink", true);
-    let (doubles, feed) = (Doubles::watch(&group, 4), Feed::start(&group, 4));
-    wait("lines", || feed.is_there(0..20));
+    let mut trial = Trial::begin(&group, 4, true);
     let led = group.leader();
-    watch.leave_out(&group.workers[led].as_ref().unwrap().url.clone());
-    doubles.leave_out(led);
+    trial.leave_out(&group, led);
     group.kill(led);
     group.until_each_runs_once(&names);
     let follows = group.leader();
@@ -28,14 +25,9 @@ fn a_leader_that_is_killed_is_followed_by_another_and_nothing_is_lost() {
     }
     group.until_each_runs_once(&names);
     group.start(led);
-    watch.ask(&group.workers[led].as_ref().unwrap().url);
-    doubles.look_at(&group, led);
+    trial.look_at(&group, led);
     group.until_shared(&names);
     group.until_each_runs_once(&names);
     assert_eq!(group.leader(), follows, "who comes back does not take over");
-    feed.end();
-    watch.end();
-    doubles.end();
-    topics::nobody_speaks_for_others(&group);
-    topics::no_offset_goes_back(&group);
+    trial.end(&group, &[]);
 }

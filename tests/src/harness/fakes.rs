@@ -14,7 +14,7 @@ use weir_core::model::{
 use weir_core::port::{
     Broker, BrokerError, ChainSegment, ClientSettings, CompactedLog, Consumer, Converted, Converter, Created, NewTopic,
     Producer, Sent, Serialized, SinkDelivery, SinkRecords, SinkTask, SourceTask, Ticket, TopicColumn, TopicDescription,
-    TopicPattern, Transformations, Transformed, Wish,
+    Transformations, Transformed, Wish,
 };
 use weir_core::process::{Chain, ChainSegmentPlace};
 use weir_data::{Cells, Column, Node, Schema, Type};
@@ -347,10 +347,6 @@ impl Broker for NoNewTopics {
 
     async fn create_topic(&self, _: &NewTopic) -> Result<Created, BrokerError> {
         Err(BrokerError::Unavailable("no topic is made now".into()))
-    }
-
-    fn pattern(&self, pattern: &str) -> Result<TopicPattern, String> {
-        self.0.pattern(pattern)
     }
 
     async fn producer(&self, settings: &ClientSettings) -> Result<Box<dyn Producer>, BrokerError> {

@@ -34,6 +34,11 @@ pub fn request(method: &str, url: &str, body: Option<(&str, &[u8])>) -> Answer {
     request_with(method, url, &media, body.map(|(_, bytes)| bytes))
 }
 
+/// Sends JSON.
+pub fn send(method: &str, url: &str, body: &Value) -> Answer {
+    request(method, url, Some(("application/json", body.to_string().as_bytes())))
+}
+
 /// Sends a request with these headers, and with a body or none.
 pub fn request_with(method: &str, url: &str, headers: &[(&str, &str)], body: Option<&[u8]>) -> Answer {
     let agent: ureq::Agent = ureq::Agent::config_builder()

@@ -11,8 +11,8 @@ use tokio_util::sync::CancellationToken;
 use crate::store::State;
 use crate::task::TaskFailure;
 
-use super::held::{Owner, here, restart};
 use super::request::Herder;
+use super::runnable::{Runnable, here, restart, whenever_due};
 use super::tries::{Tries, said};
 
 #[derive(Default)]
@@ -30,7 +30,7 @@ const REFUSED: Duration = Duration::from_secs(2);
 /// What was started again, and what will be.
 #[derive(Clone)]
 pub struct AutoRestart {
-    tried: Arc<Mutex<BTreeMap<Owner, Tried>>>,
+    tried: Arc<Mutex<BTreeMap<Runnable, Tried>>>,
     news: Arc<Notify>,
     began: Instant,
 }
@@ -42,7 +42,7 @@ impl Default for AutoRestart {
 }
 
 impl AutoRestart {
-    fn tried(&self) -> MutexGuard<'_, BTreeMap<Owner, Tried>> {
+    fn tried(&self) -> MutexGuard<'_, BTreeMap<Runnable, Tried>> {
         self.tried.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -51,17 +51,17 @@ impl AutoRestart {
     }
 
     /// Notes that something runs.
-    pub(super) fn runs(&self, owner: &Owner) {
-        if let Some(tried) = self.tried().get_mut(owner) {
+    pub(super) fn runs(&self, what: &Runnable) {
+        if let Some(tried) = self.tried().get_mut(what) {
             tried.tries.runs(self.now());
         }
     }
 
     /// Notes a failure; answers its trace, with what follows. `most` is how many tries its configuration allows.
-    pub(super) fn failed(&self, owner: &Owner, most: Option<u32>, failure: TaskFailure) -> TaskFailure {
+    pub(super) fn failed(&self, what: &Runnable, most: Option<u32>, failure: TaskFailure) -> TaskFailure {
         let Some(most) = most else { return failure };
         let mut all = self.tried();
-        let tried = all.entry(owner.clone()).or_default();
+        let tried = all.entry(what.clone()).or_default();
         let wait = tried.tries.failed(self.now(), most);
         (tried.restart_at, tried.restarting) = (wait.map(|wait| Instant::now() + wait), false);
         let said = said(tried.tries.made, most, wait);
@@ -70,38 +70,39 @@ impl AutoRestart {
     }
 
     /// Notes that something has stopped: for good, by hand, or to be started elsewhere, unless by itself.
-    pub(super) fn stopped(&self, owner: &Owner) {
+    pub(super) fn stopped(&self, what: &Runnable) {
         let mut all = self.tried();
-        if all.get(owner).is_some_and(|tried| !tried.restarting) {
-            all.remove(owner);
+        if all.get(what).is_some_and(|tried| !tried.restarting) {
+            all.remove(what);
         }
     }
 
     /// How often each was started again by itself, and the attempts since it was well.
-    pub(super) fn counts(&self) -> Vec<(Owner, u64, u32)> {
+    pub(super) fn counts(&self) -> Vec<(Runnable, u64, u32)> {
         let now = self.now();
-        self.tried().iter().map(|(owner, tried)| (owner.clone(), tried.restarts, tried.tries.made_by(now))).collect()
+        self.tried().iter().map(|(what, tried)| (what.clone(), tried.restarts, tried.tries.made_by(now))).collect()
     }
 
-    fn take_due(&self, now: Instant) -> Vec<Owner> {
+    fn take_due(&self, now: Instant) -> Vec<Runnable> {
         let due = |tried: &mut Tried| tried.restart_at.take_if(|at| *at <= now).is_some();
-        self.tried().iter_mut().filter_map(|(owner, tried)| due(tried).then(|| owner.clone())).collect()
+        self.tried().iter_mut().filter_map(|(what, tried)| due(tried).then(|| what.clone())).collect()
     }
 
     /// Notes that something is about to be restarted by itself.
-    fn restarting(&self, owner: &Owner) {
-        if let Some(tried) = self.tried().get_mut(owner) {
+    fn restarting(&self, what: &Runnable) {
+        if let Some(tried) = self.tried().get_mut(what) {
             tried.restarting = true;
         }
     }
 
     /// Notes what became of a restart.
-    fn restarted(&self, owner: &Owner, done: bool) {
-        if let Some(tried) = self.tried().get_mut(owner) {
+    fn restarted(&self, what: &Runnable, done: bool) {
+        if let Some(tried) = self.tried().get_mut(what) {
+            tried.restarting = false;
             if done {
                 tried.restarts += 1;
             } else {
-                (tried.restarting, tried.restart_at) = (false, Some(Instant::now() + REFUSED));
+                tried.restart_at = Some(Instant::now() + REFUSED);
                 self.news.notify_one();
             }
         }
@@ -115,26 +116,19 @@ impl AutoRestart {
 /// Starts again what has failed here, until it is cancelled.
 pub async fn restart_failed(herder: Herder, worker_id: String, cancel: CancellationToken) {
     let restarts = herder.builder.auto_restart.clone();
-    loop {
-        let news = restarts.news.notified();
-        let first = restarts.first();
-        tokio::select! {
-            biased;
-            () = cancel.cancelled() => return,
-            () = tokio::time::sleep_until(first.unwrap_or_else(Instant::now)), if first.is_some() => {}
-            () = news => continue,
-        }
-        for owner in restarts.take_due(Instant::now()) {
+    let look = |now| {
+        for what in restarts.take_due(now) {
             let (herder, restarts, worker_id) = (herder.clone(), restarts.clone(), worker_id.clone());
             // One that takes long keeps nobody else waiting.
             tokio::spawn(async move {
                 // Whoever restarted it by hand has had their reasons.
-                if here(&herder, &owner, &worker_id) == Some(State::Failed) {
-                    restarts.restarting(&owner);
-                    let done = restart(&herder, &owner, "it has failed, and auto.restart is on").await.is_ok();
-                    restarts.restarted(&owner, done);
+                if here(&herder, &what, &worker_id) == Some(State::Failed) {
+                    restarts.restarting(&what);
+                    let done = restart(&herder, &what, "it has failed, and auto.restart is on").await.is_ok();
+                    restarts.restarted(&what, done);
                 }
             });
         }
-    }
+    };
+    whenever_due(cancel, &restarts.news, || restarts.first(), look).await;
 }

@@ -24,7 +24,8 @@ use crate::worker::{
 };
 
 use super::auto_restart::AutoRestart;
-use super::held::{Held, Owner};
+use super::held::Held;
+use super::runnable::Runnable;
 use super::tasks_max;
 use super::telling::Telling;
 use super::variables::LookedUp;
@@ -197,7 +198,7 @@ impl Builder {
     ) -> Result<ConnectorParts, Failure> {
         let found = self.looked_up(&given, Config::new(), ceilings).await?;
         telling.looked_up(&found);
-        self.hold(Owner::Connector(found.settings.name.clone()), &found, ceilings);
+        self.hold(Runnable::Connector(found.settings.name.clone()), &found, ceilings);
         let LookedUp { settings, values, .. } = found;
         let settings = &settings;
         let found = self.connector_class(settings)?;
@@ -249,7 +250,7 @@ impl Builder {
 
     async fn run_task(&self, desk: Desk, found: LookedUp, ceilings: Ceilings, paused: bool) -> Result<(), Failure> {
         let Desk { id, grace, commands, report } = desk;
-        self.hold(Owner::Task(id.clone()), &found, &ceilings);
+        self.hold(Runnable::Task(id.clone()), &found, &ceilings);
         let LookedUp { settings, task: config, .. } = found;
         let found = self.connector_class(&settings)?;
         self.check_overrides(found.class.kind, &settings.config)?;

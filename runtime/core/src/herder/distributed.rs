@@ -3,14 +3,15 @@
 
 mod backoff;
 mod catch_up;
+mod task_sets;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use tokio::sync::mpsc;
-use tokio::task::{JoinError, JoinSet};
+use tokio::task::{self, JoinSet};
 use tokio::time::{Instant, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 
@@ -28,6 +29,7 @@ use super::place::{Place, Whose};
 use super::request::{HerderError, Request, View};
 
 use backoff::Backoff;
+use task_sets::Submitted;
 
 /// How long statuses may take to be written before the worker joins without them.
 const FLUSH: Duration = Duration::from_secs(3);
@@ -53,13 +55,6 @@ pub struct GroupSettings {
     pub sync_timeout: Duration,
     /// `worker.unsync.backoff.ms`
     pub unsync_backoff: Duration,
-}
-
-/// What became of a task set that was sent to the leader.
-struct Submitted {
-    name: String,
-    configs: Vec<Config>,
-    done: Result<(), String>,
 }
 
 /// A distributed worker's herder.
@@ -89,7 +84,7 @@ pub struct Distributed {
     /// Task sets on their way to the leader.
     submitted: JoinSet<Submitted>,
     /// Whose they are.
-    submitting: BTreeSet<String>,
+    submitting: BTreeMap<task::Id, String>,
     /// Task sets that connectors want and that are not stored, and when that is tried again.
     unstored: BTreeMap<String, Vec<Config>>,
     store_at: Instant,
@@ -113,6 +108,16 @@ impl Distributed {
         let (now, place) = (Instant::now(), Place::new(settings.url.clone(), settings.protocol));
         // Before there is a group that could say otherwise, too, nothing is taken that is not signed.
         view.signs.store(place.signs(), Ordering::Relaxed);
+        if !place.signs() {
+            let protocol = settings.protocol.name();
+            tracing::warn!(
+                "Internal request verification will be disabled for this cluster as this worker's connect.protocol \
+                 configuration has been set to '{protocol}'. If this is not intentional, either remove the \
+                 'connect.protocol' configuration from the worker config file or change its value to 'sessioned'. If this \
+                 configuration is left as-is, the cluster will be insecure; for more information, see KIP-507: \
+                 https://cwiki.apache.org/confluence/display/KAFKA/KIP-507%3A+Securing+Internal+Connect+REST+Endpoints"
+            );
+        }
         Distributed {
             herd: Herd::new(builder, view, configs, BTreeMap::new(), Some(membership.session.clone())),
             place,
@@ -130,7 +135,7 @@ impl Distributed {
             backoff: Backoff::default(),
             wanted: BTreeMap::new(),
             submitted: JoinSet::new(),
-            submitting: BTreeSet::new(),
+            submitting: BTreeMap::new(),
             unstored: BTreeMap::new(),
             store_at: now,
             key_at: now,
@@ -165,7 +170,8 @@ impl Distributed {
             let idle = self.herd.running.slots.holds_only(&self.place.mine);
             let ready = self.preparing.filter(|_| idle);
             let statuses = self.herd.view.statuses.clone();
-            let flush_until = ready.map_or_else(Instant::now, |(_, until)| until);
+            // Beyond its session nothing that it says is written.
+            let flush_until = ready.filter(|_| session.holds()).map_or_else(Instant::now, |(_, until)| until);
             let patience = self.waiting.first().map(|(until, _)| *until);
             tokio::select! {
                 biased;
@@ -185,7 +191,7 @@ impl Distributed {
                     (self.rejoin_at, self.herd.regroup) = (None, true);
                 }
                 () = sleep_until(self.out_until.unwrap_or(self.began)), if self.out_until.is_some() => self.come_back().await,
-                Some(done) = self.submitted.join_next() => self.was_submitted(done),
+                Some(done) = self.submitted.join_next_with_id() => self.was_submitted(done),
                 () = sleep_until(self.store_at), if !self.unstored.is_empty() => self.store_again().await,
                 // What was put off is carried out.
                 () = session.begun(), if lapsed => {}
@@ -246,10 +252,9 @@ impl Distributed {
                 self.regrouping = true;
                 self.preparing = Some((number, Instant::now() + FLUSH));
                 self.place.prepare();
-                if !self.membership.session.holds() {
-                    self.herd.view.statuses.silence();
-                }
+                self.give_up_if_lapsed();
             }
+            Told::Enter(protocol) => self.place.enter(GroupProtocol::of_name(&protocol)),
             Told::Decide { generation, leader, protocol, members } => {
                 if let Some(assignments) = self.decide(generation, &leader, &protocol, &members).await {
                     self.wish(Wish::Decided { generation, assignments });
@@ -266,11 +271,25 @@ impl Distributed {
         }
     }
 
-    fn join(&mut self) {
-        let Some((number, _)) = self.preparing.take() else { return };
-        if !self.membership.session.holds() {
-            self.herd.view.statuses.silence(); // what was stopped meanwhile is somebody else's by now
+    /// Whoever may be out of the group is silent: what it runs may be somebody else's by now. So it runs nothing then, and
+    /// whatever is given to it anew is said anew. Answers whether there is something to stop.
+    fn give_up_if_lapsed(&mut self) -> bool {
+        if self.membership.session.holds() {
+            return false;
         }
+        self.herd.view.statuses.silence();
+        let ran = !self.place.mine.is_empty();
+        if ran {
+            self.place.give_up();
+        }
+        ran
+    }
+
+    fn join(&mut self) {
+        if self.give_up_if_lapsed() {
+            return; // it says what it runs once it has stopped
+        }
+        let Some((number, _)) = self.preparing.take() else { return };
         let protocols = self.place.says(self.herd.configs.offset());
         self.wish(Wish::Prepared { number, protocols });
     }
@@ -352,8 +371,16 @@ impl Distributed {
         self.regrouping = false;
         self.revoking = !assignment.revoked.is_empty();
         self.rejoin_at = (!assignment.delay.is_zero()).then(|| Instant::now() + assignment.delay);
+        if self.place.leader_url() != Some(&assignment.leader_url) {
+            self.submit_anew();
+        }
         self.place.assigned(id, protocol, assignment);
-        self.herd.view.signs.store(self.place.signs(), Ordering::Relaxed);
+        self.herd.view.reachable.send_replace(self.place.reachable());
+        let signs = self.place.signs();
+        if self.herd.view.signs.swap(signs, Ordering::Relaxed) != signs {
+            let protocol = self.place.protocol().name();
+            tracing::warn!(protocol, signs, "whether workers sign what they ask of each other has changed");
+        }
         // Whoever has read further than the leader, or was told that somebody has, joins again.
         self.herd.regroup |= mismatch || self.herd.configs.offset() > offset;
         if self.place.leads() {
@@ -381,84 +408,6 @@ impl Distributed {
         }
     }
 
-    /// Has a connector's task set stored, by the leader.
-    async fn retask(&mut self, name: String, configs: Vec<Config>) {
-        self.unstored.remove(&name);
-        self.wanted.insert(name.clone(), configs.clone());
-        if self.herd.is_news(&name, &configs) {
-            self.unstored.insert(name.clone(), configs);
-            self.store(name).await;
-        }
-    }
-
-    /// Stores a task set, or sends it to the leader. A set that takes its place meanwhile goes after it.
-    async fn store(&mut self, name: String) {
-        let Some(configs) = self.unstored.get(&name).filter(|_| !self.submitting.contains(&name)).cloned() else {
-            return;
-        };
-        let done = match self.place.leader_url().map(str::to_owned) {
-            _ if self.place.leads() => self.herd.store_tasks(&name, &configs).await.map_err(|error| error.to_string()),
-            Some(url) => {
-                let (peers, key) = (self.peers.clone(), self.herd.view.state().session_key().cloned());
-                let key = key.filter(|_| self.place.signs());
-                self.submitting.insert(name.clone());
-                self.submitted.spawn(async move {
-                    let done = peers.submit_tasks(&url, &name, &configs, key.as_ref()).await;
-                    Submitted { name, configs, done }
-                });
-                return;
-            }
-            None => Err("the group has no leader".to_owned()),
-        };
-        self.stored(Submitted { name, configs, done });
-    }
-
-    fn was_submitted(&mut self, submitted: Result<Submitted, JoinError>) {
-        match submitted {
-            Ok(submitted) => {
-                self.submitting.remove(&submitted.name);
-                self.stored(submitted);
-            }
-            Err(error) => tracing::error!(%error, "a request to the leader panicked, which is a bug in weir"),
-        }
-    }
-
-    fn stored(&mut self, Submitted { name, configs, done }: Submitted) {
-        match done {
-            Ok(()) if self.unstored.get(&name) == Some(&configs) => drop(self.unstored.remove(&name)),
-            Ok(()) => self.store_at = Instant::now(),
-            Err(error) => {
-                tracing::warn!(connector = name, error, "its tasks cannot be stored, which is tried again");
-                self.store_at = Instant::now() + AGAIN;
-            }
-        }
-    }
-
-    /// A set that was on its way when its connector wanted another one may be stored after that, also by a former owner.
-    fn look_at_stored(&mut self) {
-        let retasked = std::mem::take(&mut self.herd.retasked);
-        if !retasked.is_empty() {
-            self.wanted.retain(|name, _| self.place.mine.connectors.contains(name));
-        }
-        for name in retasked {
-            let wanted = self.wanted.get(&name).filter(|_| self.herd.is_current(&name));
-            if let Some(configs) = wanted.filter(|configs| self.herd.is_news(&name, configs)) {
-                self.unstored.insert(name, configs.clone());
-                self.store_at = Instant::now();
-            }
-        }
-    }
-
-    /// Tries again to have the task sets stored that could not be.
-    async fn store_again(&mut self) {
-        self.store_at = Instant::now() + AGAIN;
-        let (mine, herd) = (&self.place.mine.connectors, &self.herd);
-        self.unstored.retain(|name, configs| mine.contains(name) && herd.is_news(name, configs));
-        for name in self.unstored.keys().cloned().collect::<Vec<_>>() {
-            self.store(name).await;
-        }
-    }
-
     /// Carries a request out, sends it elsewhere, or lets it wait until it is known whose it is.
     async fn request(&mut self, request: Request) {
         match self.place.whose(&request) {
@@ -466,12 +415,19 @@ impl Distributed {
             _ if !self.is_settled() && self.waiting.len() < WAITING => {
                 self.waiting.push((Instant::now() + PATIENCE, request));
             }
-            Whose::Ours => request.refuse(HerderError::Rebalancing),
+            Whose::Ours => request.refuse(self.why_not_now()),
             // What is not there is said at once: no other worker knows it either.
             Whose::Theirs(url) => match self.herd.missing(&request) {
                 Some(error) => request.refuse(error),
                 None => request.refuse(HerderError::Elsewhere(url)),
             },
+        }
+    }
+
+    fn why_not_now(&self) -> HerderError {
+        match self.membership.session.holds() {
+            true => HerderError::Rebalancing,
+            false => HerderError::OutOfTouch,
         }
     }
 
@@ -493,6 +449,6 @@ impl Distributed {
         let (late, waiting) = std::mem::take(&mut self.waiting).into_iter().partition(|(until, _)| *until <= now);
         self.waiting = waiting;
         let late: Vec<(Instant, Request)> = late;
-        late.into_iter().for_each(|(_, request)| request.refuse(HerderError::Rebalancing));
+        late.into_iter().for_each(|(_, request)| request.refuse(self.why_not_now()));
     }
 }

@@ -18,6 +18,7 @@ use super::offsets::OffsetChange;
 use super::plan::{ConnectorSlot, TaskSlot, plan};
 use super::request::{Answer, ConnectorInfo, ConnectorStatus, HerderError, Put, Request, View};
 use super::running_set::{Arrival, RunningSet};
+use super::stage::{Entered, not_written, writing};
 
 /// The wait before a store that did not answer is asked again.
 pub(super) const AGAIN: Duration = Duration::from_secs(1);
@@ -32,6 +33,8 @@ const READ: Duration = Duration::from_secs(3);
 struct Waiter {
     name: String,
     then: Then,
+    /// What the worker is at meanwhile.
+    stage: Entered,
 }
 
 enum Then {
@@ -44,6 +47,19 @@ enum Then {
     TaskRestarted(TaskId, Answer<()>),
     /// Nothing of it runs here.
     ChangeOffsets(OffsetChange, Answer<String>),
+}
+
+impl Then {
+    /// What is under way until then, in Connect's words where it has some (DistributedHerder's TickThreadStages).
+    fn stage(&self, name: &str) -> String {
+        match self {
+            Then::Made { .. } => format!("starting the connector {name}"),
+            Then::Restarted(_) => format!("handling restart request for connector {name}"),
+            Then::Gone(_) => format!("stopping connector {name}"),
+            Then::TaskRestarted(id, _) => format!("restarting task {id}"),
+            Then::ChangeOffsets(..) => format!("modifying offsets for connector {name}"),
+        }
+    }
 }
 
 /// Connectors as they are meant to be and as they run here.
@@ -94,10 +110,10 @@ impl Herd {
 
     /// Writes to the config topic and takes in what came back.
     pub async fn write(&mut self, records: &[ConfigRecord]) -> Result<(), HerderError> {
-        let _stage = self.view.stages.enter("writing to the config topic");
-        let failed = |error: &str| HerderError::Failed(format!("Error writing connector configuration: {error}"));
+        let _stage = self.view.stages.enter(&writing(records));
         let session = self.session.clone();
         let alone = session.is_none();
+        let failed = |error: &str| HerderError::Failed(format!("{}: {error}", not_written(records, alone)));
         let lapsed = async {
             match session {
                 Some(session) => session.lapsed().await,
@@ -121,11 +137,11 @@ impl Herd {
         let written = tokio::select! {
             biased;
             written = write => written.map_err(|error| match error {
-                StoreError::Fenced => HerderError::Rebalancing,
+                StoreError::Fenced => HerderError::OutOfTouch,
                 error => failed(&error.to_string()),
             }),
             // Whether it is written nobody knows; a round follows in any case, after which it may be asked again.
-            () = lapsed => Err(HerderError::Rebalancing),
+            () = lapsed => Err(HerderError::OutOfTouch),
             () = sleep(WRITE) => Err(failed("the config topic did not answer in time")),
         };
         self.apply(written?);
@@ -215,7 +231,7 @@ impl Herd {
             Request::Put { put, answer } => {
                 let name = put.config.get("name").cloned().unwrap_or_default();
                 match self.put(&name, put).await {
-                    Ok(created) => self.wait(name, Then::Made { created, answer }),
+                    Ok(created) => self.stored(name, Then::Made { created, answer }),
                     Err(error) => drop(answer.send(Err(error))),
                 }
             }
@@ -226,7 +242,7 @@ impl Herd {
                     Err(error) => Err(error),
                 };
                 match done {
-                    Ok(()) => self.wait(name, Then::Gone(answer)),
+                    Ok(()) => self.stored(name, Then::Gone(answer)),
                     Err(error) => drop(answer.send(Err(error))),
                 }
             }
@@ -234,7 +250,7 @@ impl Herd {
             Request::RestartConnector { name, answer } => match self.known(&name, "Unknown connector: {}") {
                 Ok(()) => {
                     self.running.restart(&name, true, &[]);
-                    self.waiters.push(Waiter { name, then: Then::Restarted(answer) });
+                    self.wait(name, Then::Restarted(answer));
                 }
                 Err(error) => drop(answer.send(Err(error))),
             },
@@ -244,13 +260,12 @@ impl Herd {
             Request::RestartTask { id, answer } => match self.known_task(&id) {
                 Ok(()) => {
                     self.running.restart(&id.connector, false, std::slice::from_ref(&id));
-                    let name = id.connector.clone();
-                    self.waiters.push(Waiter { name, then: Then::TaskRestarted(id, answer) });
+                    self.wait(id.connector.clone(), Then::TaskRestarted(id, answer));
                 }
                 Err(error) => drop(answer.send(Err(error))),
             },
             Request::Offsets { name, change, answer } => match self.may_change_offsets(&name).await {
-                Ok(()) => self.waiters.push(Waiter { name, then: Then::ChangeOffsets(change, answer) }),
+                Ok(()) => self.wait(name, Then::ChangeOffsets(change, answer)),
                 Err(error) => drop(answer.send(Err(error))),
             },
             Request::LoggerLevel { logger, level, answer } => {
@@ -263,9 +278,15 @@ impl Herd {
     }
 
     fn wait(&mut self, name: String, then: Then) {
+        let stage = self.view.stages.enter(&then.stage(&name));
+        self.waiters.push(Waiter { name, then, stage });
+    }
+
+    /// Alone, waits for what was stored to come about.
+    fn stored(&mut self, name: String, then: Then) {
         match self.is_alone() {
-            true => self.waiters.push(Waiter { name, then }),
-            false => self.answer(&name, then),
+            true => self.wait(name, then),
+            false => self.answer(&name, then, None),
         }
     }
 
@@ -391,8 +412,8 @@ impl Herd {
         let waiters = std::mem::take(&mut self.waiters);
         let (there, waiting) = waiters.into_iter().partition(|waiter| self.has_arrived(waiter));
         self.waiters = waiting;
-        for Waiter { name, then } in there {
-            self.answer(&name, then);
+        for Waiter { name, then, stage } in there {
+            self.answer(&name, then, Some(stage));
         }
     }
 
@@ -407,7 +428,7 @@ impl Herd {
         }
     }
 
-    fn answer(&self, name: &str, then: Then) {
+    fn answer(&self, name: &str, then: Then, stage: Option<Entered>) {
         let started = match self.running.slots.connectors.get(name) {
             Some(ConnectorSlot::Failed(_)) if self.is_alone() || matches!(then, Then::Restarted(_)) => {
                 let trace = self.view.statuses.connector(name).and_then(|status| status.trace).unwrap_or_default();
@@ -425,17 +446,20 @@ impl Herd {
             Then::Restarted(answer) => drop(answer.send(started)),
             Then::Gone(answer) | Then::TaskRestarted(_, answer) => drop(answer.send(Ok(()))),
             Then::ChangeOffsets(change, answer) => match self.rests_for_offsets(name) {
-                Ok(()) => self.change_offsets(name, change, answer),
+                Ok(()) => self.change_offsets(name, change, answer, stage),
                 Err(error) => drop(answer.send(Err(error))),
             },
         }
     }
 
     /// Has offsets changed, beside what else there is to do.
-    fn change_offsets(&self, name: &str, change: OffsetChange, answer: Answer<String>) {
+    fn change_offsets(&self, name: &str, change: OffsetChange, answer: Answer<String>, stage: Option<Entered>) {
         let config = self.view.state().get(name).map(|connector| connector.config.clone()).unwrap_or_default();
         let (builder, ceilings) = (self.running.builder.clone(), self.running.ceilings_of(name));
-        tokio::spawn(async move { answer.send(builder.change_offsets(&config, &ceilings, change).await) });
+        tokio::spawn(async move {
+            let _stage = stage;
+            answer.send(builder.change_offsets(&config, &ceilings, change).await)
+        });
     }
 
     /// Stops everything. Whoever waits hears from the dropped answer that the worker is stopping.

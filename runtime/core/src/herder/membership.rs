@@ -45,6 +45,8 @@ pub enum Wish {
 pub enum Told {
     /// Get ready to join, and answer with [`Wish::Prepared`] of this number. The last question counts.
     Prepare(u64),
+    /// It is in a round of this sub-protocol, whether it gets to know what comes of it or not.
+    Enter(String),
     /// Decide who runs what, and answer with [`Wish::Decided`].
     Decide {
         /// The generation.
@@ -181,6 +183,7 @@ impl Run {
                     self.prepares += 1;
                     self.tell(Told::Prepare(self.prepares));
                 }
+                Effect::Enter(protocol) => self.tell(Told::Enter(protocol)),
                 Effect::Decide { id, protocol, members } => {
                     let MemberId { member: leader, generation } = id;
                     self.tell(Told::Decide { generation, leader, protocol, members });

@@ -6,8 +6,8 @@ use crate::observe::{Metric, ObservedTask, OwnMetric, Sample, TaskCounts};
 use crate::store::State;
 
 use super::builder::Builder;
-use super::held::Owner;
 use super::request::View;
+use super::runnable::Runnable;
 
 const PER_STATE: [(State, &Metric); 5] = [
     (State::Running, &metric::CONNECTOR_TASKS_RUNNING),
@@ -24,8 +24,15 @@ pub fn samples(view: &View, builder: &Builder) -> Vec<Sample> {
     let (mut connectors, mut task_count) = (0, 0);
     for name in view.connectors() {
         let (Some(status), Some(info)) = (view.status(&name), view.info(&name)) else { continue };
+        // What others run they count.
+        let runs_here = status.connector.worker_id == view.statuses.worker_id();
+        let tasks: Vec<_> =
+            status.tasks.iter().filter(|(_, task)| task.worker_id == view.statuses.worker_id()).collect();
+        if !runs_here && tasks.is_empty() {
+            continue;
+        }
         let own = || vec![("connector", name.clone())];
-        connectors += 1;
+        connectors += u32::from(runs_here);
         let class = info.config.get("connector.class").and_then(|class| view.plugins().find(class).cloned());
         let kind = match info.kind {
             Some(ClassKind::Source) => "source",
@@ -40,17 +47,17 @@ pub fn samples(view: &View, builder: &Builder) -> Vec<Sample> {
             (&metric::CONNECTOR_VERSION, "connector_version", version),
             (&metric::CONNECTOR_STATUS, "status", Some(status.connector.state.name().to_lowercase())),
         ] {
-            let Some(text) = text else { continue };
+            let Some(text) = text.filter(|_| runs_here) else { continue };
             let labels = [own(), vec![(label, text)]].concat();
             add(&metric::CONNECTOR, labels.clone(), 1.0);
             add(metric, labels, 1.0);
         }
-        add(&metric::CONNECTOR_TASKS, own(), status.tasks.len() as f64);
+        add(&metric::CONNECTOR_TASKS, own(), tasks.len() as f64);
         for (state, metric) in PER_STATE {
-            let count = status.tasks.iter().filter(|(_, task)| task.state == state).count();
+            let count = tasks.iter().filter(|(_, task)| task.state == state).count();
             add(metric, own(), count as f64);
         }
-        for (id, task) in &status.tasks {
+        for (id, task) in tasks {
             task_count += 1;
             let labels = [own(), vec![("task", id.index.to_string())]].concat();
             let state = ("status", task.state.name().to_lowercase());
@@ -61,8 +68,8 @@ pub fn samples(view: &View, builder: &Builder) -> Vec<Sample> {
     add(&metric::WORKER_TASKS, vec![], f64::from(task_count));
     for (owner, restarts, attempts) in builder.auto_restart.counts() {
         let labels = match owner {
-            Owner::Connector(name) => vec![("connector", name)],
-            Owner::Task(id) => vec![("connector", id.connector), ("task", id.index.to_string())],
+            Runnable::Connector(name) => vec![("connector", name)],
+            Runnable::Task(id) => vec![("connector", id.connector), ("task", id.index.to_string())],
         };
         add(&metric::AUTO_RESTARTS, labels.clone(), restarts as f64);
         add(&metric::AUTO_RESTART_ATTEMPTS, labels, f64::from(attempts));

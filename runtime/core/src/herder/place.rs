@@ -1,7 +1,7 @@
 //! Pure. A worker's place in its group after each round: what it is to run, who leads, and who has to carry a request
 //! out (Connect's DistributedHerder between two rebalances).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::model::{Assignment, GroupProtocol, MemberState, TaskId, Work};
 use crate::port::MemberId;
@@ -17,6 +17,8 @@ pub struct Place {
     offered: GroupProtocol,
     me: Option<MemberId>,
     protocol: GroupProtocol,
+    /// The sub-protocol of the last round that it was in, even if it never heard what came of it.
+    entered: Option<GroupProtocol>,
     last: Option<Assignment>,
     /// What it is to run.
     pub mine: Work,
@@ -36,7 +38,16 @@ pub enum Whose {
 impl Place {
     /// The place of a worker that is in no group yet, answers REST at `url` and offers this sub-protocol and older ones.
     pub fn new(url: String, offered: GroupProtocol) -> Place {
-        Place { url, offered, me: None, protocol: offered, last: None, mine: Work::default(), owners: BTreeMap::new() }
+        Place {
+            url,
+            offered,
+            me: None,
+            protocol: offered,
+            entered: None,
+            last: None,
+            mine: Work::default(),
+            owners: BTreeMap::new(),
+        }
     }
 
     /// Takes an assignment in.
@@ -60,9 +71,14 @@ impl Place {
         self.owners.clear();
     }
 
-    /// With the eager sub-protocol a worker stops everything before it joins.
+    /// It is in a round of this sub-protocol.
+    pub fn enter(&mut self, protocol: Option<GroupProtocol>) {
+        self.entered = protocol;
+    }
+
+    /// With the eager sub-protocol a worker stops everything before it joins: whoever leads takes it that it has.
     pub fn prepare(&mut self) {
-        if self.protocol == GroupProtocol::Eager {
+        if self.protocol == GroupProtocol::Eager || self.entered == Some(GroupProtocol::Eager) {
             self.mine = Work::default();
         }
     }
@@ -100,6 +116,12 @@ impl Place {
     /// Where the leader answers REST.
     pub fn leader_url(&self) -> Option<&str> {
         self.last.as_ref().map(|last| last.leader_url.as_str()).filter(|url| !url.is_empty())
+    }
+
+    /// Where those workers answer REST that requests may be sent on to.
+    pub fn reachable(&self) -> BTreeSet<String> {
+        let owners = self.owners.values().map(|owner| owner.url.as_str());
+        self.leader_url().into_iter().chain(owners).map(str::to_owned).collect()
     }
 
     fn owner(&self, runs: impl Fn(&Work) -> bool) -> Whose {
@@ -179,6 +201,13 @@ mod tests {
         place.prepare();
         assert_eq!(place.mine, Work::default());
         assert!(!place.signs());
+
+        let mut place = Place::new("http://m1/".into(), GroupProtocol::Sessioned);
+        place.assigned(me(1), GroupProtocol::Sessioned, assignment("m2", &["a"], &[]));
+        place.enter(Some(GroupProtocol::Eager));
+        assert_eq!((place.mine.clone(), place.signs()), (work(&["a"]), true), "it may be told to run on");
+        place.prepare();
+        assert_eq!(place.mine, Work::default(), "what came of that round it never heard");
     }
 
     #[test]
@@ -191,6 +220,7 @@ mod tests {
         place.owners = BTreeMap::from([("m3".into(), Owner { url: "http://m3/".into(), runs: work(&["b"]) })]);
         place.assigned(me(2), GroupProtocol::Sessioned, assignment("m1", &[], &[]));
         assert_eq!(place.whose(&restart("b")), Whose::Theirs(Some("http://m3/".into())));
+        assert_eq!(Vec::from_iter(place.reachable()), ["http://m1/", "http://m3/"]);
         assert_eq!(place.whose(&restart("nobody's")), Whose::Theirs(None));
         let delete = Request::Delete { name: "b".into(), answer: oneshot::channel().0 };
         assert_eq!(place.whose(&delete), Whose::Ours);

@@ -1,9 +1,10 @@
 //! What a herder can be asked, what it answers, and the handle with which others ask and look.
 
+use std::collections::BTreeSet;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::model::{Ceilings, ClassKind, Config, TaskId};
 use crate::plugin::Registry;
@@ -35,6 +36,12 @@ pub enum HerderError {
         "Cannot complete request momentarily due to stale configuration (typically caused by a concurrent config change)"
     )]
     Rebalancing,
+    /// This worker has not heard from its group for too long to act for it: ask again, or another worker.
+    #[error(
+        "Cannot complete request momentarily: Kafka does not answer this worker, or its group goes on without it. Try again, \
+         or ask another worker"
+    )]
+    OutOfTouch,
     /// It was tried and failed.
     #[error("{0}")]
     Failed(String),
@@ -51,7 +58,10 @@ impl HerderError {
             HerderError::NotFound(text) => HerderError::NotFound(words(text)),
             HerderError::Conflict(text) => HerderError::Conflict(words(text)),
             HerderError::Failed(text) => HerderError::Failed(words(text)),
-            error @ (HerderError::Elsewhere(_) | HerderError::Rebalancing | HerderError::Stopping) => error,
+            error @ (HerderError::Elsewhere(_)
+            | HerderError::Rebalancing
+            | HerderError::OutOfTouch
+            | HerderError::Stopping) => error,
         }
     }
 }
@@ -170,6 +180,8 @@ pub struct View {
     pub loggers: Arc<dyn Loggers>,
     /// What the herder is at.
     pub stages: Stages,
+    /// Where those workers answer REST that requests may be sent on to.
+    pub reachable: watch::Sender<BTreeSet<String>>,
 }
 
 impl View {

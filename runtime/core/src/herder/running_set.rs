@@ -15,8 +15,8 @@ use crate::worker::{ConnectorEvent, RunningConnector, RunningTask, stop_all};
 
 use super::builder::Builder;
 use super::cluster_state::ClusterState;
-use super::held::Owner;
 use super::plan::{Action, ConnectorSlot, Running, TaskSlot};
+use super::runnable::Runnable;
 
 /// How long a connector may take to stop (Connect's CONNECTOR_GRACEFUL_SHUTDOWN_TIMEOUT_MS).
 const CONNECTOR_GRACE: Duration = Duration::from_secs(5);
@@ -101,17 +101,16 @@ impl RunningSet {
         match arrival {
             Arrival::ConnectorStopped(name) => {
                 self.slots.connectors.remove(&name);
-                self.builder.has_stopped(&Owner::Connector(name.clone()));
-                let given_up = mine.is_some_and(|mine| !mine.connectors.contains(&name));
-                if given_up && state.get(&name).is_some() {
-                    self.statuses.put(StatusKey::Connector(name.clone()), State::Unassigned, None, None);
+                self.builder.has_stopped(&Runnable::Connector(name.clone()));
+                if mine.is_some_and(|mine| !mine.connectors.contains(&name)) {
+                    self.given_up(&name, state);
                 }
                 self.forget_if_gone(&name, state);
                 None
             }
             Arrival::TaskStopped(id) => {
                 self.slots.tasks.remove(&id);
-                self.builder.has_stopped(&Owner::Task(id.clone()));
+                self.builder.has_stopped(&Runnable::Task(id.clone()));
                 if self.alone {
                     self.statuses.keep_tasks(&id.connector, state.get(&id.connector).map_or(0, |c| c.tasks.len()));
                 }
@@ -160,6 +159,13 @@ impl RunningSet {
         self.statuses.put(key, State::Failed, Some(failure.trace), version.as_deref());
     }
 
+    /// Says that a connector runs here no more, if it is one still.
+    fn given_up(&self, name: &str, state: &ClusterState) {
+        if state.get(name).is_some() {
+            self.statuses.put(StatusKey::Connector(name.to_owned()), State::Unassigned, None, None);
+        }
+    }
+
     fn forget_if_gone(&self, name: &str, state: &ClusterState) {
         let runs = self.slots.connectors.contains_key(name) || self.slots.of(name).next().is_some();
         if self.alone && !runs && state.get(name).is_none() {
@@ -199,6 +205,7 @@ impl RunningSet {
             }
             Action::Forget(name) => {
                 self.slots.connectors.remove(&name);
+                self.given_up(&name, state);
                 self.forget_if_gone(&name, state);
             }
             Action::StartTask(id) => self.start_task(id, state),
@@ -266,10 +273,9 @@ impl RunningSet {
         }
         stop_all(std::mem::take(&mut self.tasks).into_values().collect(), graceful).await;
         while self.stopping.join_next().await.is_some() {}
-        for (name, slot) in &self.slots.connectors {
-            if matches!(slot, ConnectorSlot::Running(_) | ConnectorSlot::Starting(_) | ConnectorSlot::Stopping) {
-                self.statuses.put(StatusKey::Connector(name.clone()), State::Unassigned, None, None);
-            }
+        // Also of what rested or had failed (WorkerConnector.doShutdown).
+        for name in self.slots.connectors.keys() {
+            self.statuses.put(StatusKey::Connector(name.clone()), State::Unassigned, None, None);
         }
     }
 }

@@ -9,15 +9,15 @@ use crate::worker::{ConnectorEvent, SharedStatuses, Statuses};
 
 use super::auto_restart::AutoRestart;
 use super::builder::Builder;
-use super::held::Owner;
+use super::runnable::Runnable;
 use super::tries::tries_allowed;
 use super::variables::LookedUp;
 
 /// Stands between what was made out of a configuration and whoever is told of it.
 pub(super) struct Telling {
     auto_restart: AutoRestart,
-    /// The connector's configuration, as it was given.
-    given: Config,
+    /// How many tries its configuration allows as it was given.
+    tries: Option<u32>,
     /// What its variables stand for, and how many tries it allows, once they were looked up.
     looked_up: OnceLock<(Hidden, Option<u32>)>,
     statuses: SharedStatuses,
@@ -30,21 +30,21 @@ impl Telling {
         let _ = self.looked_up.set(noted); // once for each instance
     }
 
-    fn failed(&self, owner: &Owner, TaskFailure { trace }: TaskFailure) -> TaskFailure {
+    fn failed(&self, what: &Runnable, TaskFailure { trace }: TaskFailure) -> TaskFailure {
         let (trace, most) = match self.looked_up.get() {
             Some((hidden, most)) => (hidden.hide(trace), *most),
-            None => (trace, tries_allowed(&self.given)),
+            None => (trace, self.tries),
         };
-        self.auto_restart.failed(owner, most, TaskFailure { trace })
+        self.auto_restart.failed(what, most, TaskFailure { trace })
     }
 
     /// What a connector tells.
     pub fn of_connector(&self, name: &str, event: ConnectorEvent) -> ConnectorEvent {
-        let owner = Owner::Connector(name.to_owned());
+        let what = Runnable::Connector(name.to_owned());
         match event {
-            ConnectorEvent::Failed(failure) => ConnectorEvent::Failed(self.failed(&owner, failure)),
+            ConnectorEvent::Failed(failure) => ConnectorEvent::Failed(self.failed(&what, failure)),
             tasks @ ConnectorEvent::Tasks(_) => {
-                self.auto_restart.runs(&owner);
+                self.auto_restart.runs(&what);
                 tasks
             }
         }
@@ -53,11 +53,11 @@ impl Telling {
 
 impl Statuses for Telling {
     fn task(&self, id: &TaskId, state: TaskState, version: Option<&str>) {
-        let owner = Owner::Task(id.clone());
+        let what = Runnable::Task(id.clone());
         let state = match state {
-            TaskState::Failed(failure) => TaskState::Failed(self.failed(&owner, failure)),
+            TaskState::Failed(failure) => TaskState::Failed(self.failed(&what, failure)),
             TaskState::Running => {
-                self.auto_restart.runs(&owner);
+                self.auto_restart.runs(&what);
                 TaskState::Running
             }
             state => state,
@@ -75,7 +75,7 @@ impl Builder {
     pub(super) fn telling(&self, config: &Config) -> Arc<Telling> {
         Arc::new(Telling {
             auto_restart: self.auto_restart.clone(),
-            given: config.clone(),
+            tries: tries_allowed(config),
             looked_up: OnceLock::new(),
             statuses: self.statuses.clone(),
         })

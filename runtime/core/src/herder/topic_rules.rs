@@ -1,6 +1,6 @@
 //! The rules of a source connector by which its topics are made, and who makes them.
 
-use crate::model::{Config, Problem, TaskId};
+use crate::model::{Config, Pattern, Problem, TaskId};
 use crate::settings::{ConnectorSettings, check_topic_groups, topic_groups};
 use crate::task::{TopicRule, Topics};
 
@@ -14,19 +14,16 @@ impl Builder {
         }
         let (mut rules, mut problems) = (Vec::new(), Vec::new());
         for group in topic_groups(config)? {
-            let mut read =
-                |pattern: &Option<String>, rest: &str| match pattern.as_ref().map(|text| self.broker.pattern(text)) {
-                    None => None,
-                    Some(Ok(matches)) => Some(matches),
-                    Some(Err(said)) => {
-                        let key = group.key(rest);
-                        let message = format!(
-                            "Invalid value for configuration {key}: Syntax error in regular expression: {said}"
-                        );
-                        problems.push(Problem { key, message });
-                        None
-                    }
-                };
+            let mut read = |pattern: &Option<String>, rest: &str| {
+                let pattern = pattern.as_deref().map(Pattern::new).transpose();
+                pattern.unwrap_or_else(|said| {
+                    let key = group.key(rest);
+                    let message =
+                        format!("Invalid value for configuration {key}: Syntax error in regular expression: {said}");
+                    problems.push(Problem { key, message });
+                    None
+                })
+            };
             let (include, exclude) = (read(&group.include, "include"), read(&group.exclude, "exclude"));
             rules.push(TopicRule { group, include, exclude });
         }

@@ -11,6 +11,7 @@ use crate::settings::{Checked, ConnectorSettings, ConverterSettings, Reader, che
 use super::builder::{Builder, Failure};
 use super::clients::Override;
 use super::definitions::{asked, definitions, without_version};
+use super::kinds;
 use super::request::HerderError;
 use super::stage::of_request;
 
@@ -130,7 +131,7 @@ impl Validation {
     }
 
     /// Adds an error, unless its key has one already that says more.
-    fn add(&mut self, problem: Problem) {
+    pub(super) fn add(&mut self, problem: Problem) {
         let errors = &mut self.entry(&problem.key).checked.errors;
         if errors.is_empty() {
             errors.push(problem.message);
@@ -202,8 +203,12 @@ impl Builder {
         self.push_converter_keys(config, &mut validation);
         nulls.iter().for_each(|key| validation.add_null(key));
         match found.class.kind {
-            ClassKind::Sink => self.check_topics(config, &mut validation),
+            ClassKind::Sink => {
+                let workers = self.settings.distributed.as_ref().map(|group| group.group.as_str());
+                kinds::check_sink(config, workers, &mut validation);
+            }
             ClassKind::Source | ClassKind::Transformation | ClassKind::Predicate => {
+                kinds::check_source(config, &mut validation);
                 self.topic_rules(config).err().into_iter().flatten().for_each(|problem| validation.add(problem))
             }
         }
@@ -314,15 +319,6 @@ impl Builder {
         }
     }
 
-    fn check_topics(&self, config: &Config, validation: &mut Validation) {
-        let pattern = config.get("topics.regex").map(|pattern| pattern.trim()).unwrap_or_default();
-        if let (false, Err(reason)) = (pattern.is_empty(), self.broker.pattern(pattern)) {
-            let message = format!("Invalid value {pattern} for configuration topics.regex: Invalid regex: {reason}");
-            validation.add(Problem { key: "topics.regex".into(), message });
-        }
-        require_topics(config, validation);
-    }
-
     fn check_converters(&self, settings: &ConnectorSettings, validation: &mut Validation) {
         for (chosen, role) in settings.converters.iter().zip(ROLES) {
             let Some(chosen) = chosen else { continue };
@@ -344,19 +340,6 @@ impl Builder {
 fn shown(config: &Config) -> String {
     let entries: Vec<String> = config.iter().map(|(key, value)| format!("{key}={value}")).collect();
     format!("{{{}}}", entries.join(", "))
-}
-
-/// SinkConnectorConfig.validate: one of the two, and on each of them what is wrong.
-fn require_topics(config: &Config, validation: &mut Validation) {
-    let given = |key: &str| config.get(key).is_some_and(|text| !text.trim().is_empty());
-    let message = match (given("topics"), given("topics.regex")) {
-        (false, false) => "Must configure one of topics or topics.regex",
-        (true, true) => "topics and topics.regex are mutually exclusive options, but both are set.",
-        (true, false) | (false, true) => return,
-    };
-    for key in ["topics", "topics.regex"] {
-        validation.entry(key).checked.errors.push(message.into());
-    }
 }
 
 #[cfg(test)]
@@ -384,22 +367,6 @@ mod tests {
                      configuration tasks.max: Value must be at least 1\nMissing\n";
         assert!(text.starts_with(start), "{text}");
         assert_eq!(validation(vec![]).refusal(), None);
-    }
-
-    #[test]
-    fn a_sink_needs_topics_or_a_pattern_and_not_both() {
-        for (entries, errors) in [
-            (&[][..], 2),
-            (&[("topics", "a")], 0),
-            (&[("topics", ""), ("topics.regex", "a.*")], 0),
-            (&[("topics", "a"), ("topics.regex", "a.*")], 2),
-        ] {
-            let mut checked = validation(vec![]);
-            let topics = framework::of(ClassKind::Sink, "1").into_iter().filter(|key| key.name.starts_with("topics"));
-            topics.for_each(|key| checked.push(key, &config(entries)));
-            require_topics(&config(entries), &mut checked);
-            assert_eq!(checked.errors().count(), errors, "{entries:?}");
-        }
     }
 
     #[test]

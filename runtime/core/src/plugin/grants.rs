@@ -69,7 +69,7 @@ fn value_of<'a>(key: &'a ConfigKey, config: &'a Config) -> Option<&'a str> {
         DefaultValue::Value(value) => Some(value.as_str()),
         DefaultValue::Required | DefaultValue::Null => None,
     };
-    config.get(&key.name).map(String::as_str).or(default).filter(|value| !value.is_empty())
+    config.get(&key.name).map(|value| value.trim()).or(default).filter(|value| !value.is_empty())
 }
 
 fn grant_path(path: &str, access: PathAccess, ceilings: &Ceilings, grants: &mut Grants) -> Result<(), String> {
@@ -321,6 +321,7 @@ mod tests {
         };
         let below = Ceilings { paths: vec!["/data".into()], ..Ceilings::default() };
         assert!(path("/data/x", &below).is_ok());
+        assert!(path(" /data/x ", &below).is_ok(), "as it is read by whoever it is granted to");
         for bad in ["/database/x", "/etc/passwd", "/data/../etc/passwd", "data/x"] {
             assert!(path(bad, &below).is_err(), "{bad}");
         }

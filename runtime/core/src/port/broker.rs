@@ -27,9 +27,6 @@ pub enum BrokerError {
 /// Client settings by their Java names, defaults and overrides merged.
 pub type ClientSettings = std::collections::BTreeMap<String, String>;
 
-/// Says whether the whole of a topic's name matches.
-pub type TopicPattern = Box<dyn Fn(&str) -> bool + Send + Sync>;
-
 /// A topic as it is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TopicDescription {
@@ -80,9 +77,6 @@ pub trait Broker: Send + Sync {
 
     /// Makes a topic, or finds that it exists.
     async fn create_topic(&self, topic: &NewTopic) -> Result<Created, BrokerError>;
-
-    /// Reads a pattern of topics, or says what is wrong with it.
-    fn pattern(&self, pattern: &str) -> Result<TopicPattern, String>;
 
     /// The same brokers, asked about topics and groups by a client of its own: with this id unless the worker names
     /// another, and with settings over the worker's. None where that would change nothing.

@@ -64,6 +64,8 @@ pub struct DistributedSettings {
     pub session: Duration,
     /// `heartbeat.interval.ms`
     pub heartbeat: Duration,
+    /// `rebalance.timeout.ms`
+    pub rebalance: Duration,
     /// `retry.backoff.ms`
     pub retry: Duration,
     /// `connect.protocol`
@@ -99,6 +101,12 @@ fn one_of<'a>(reader: &mut Reader, key: &str, default: &'a str, allowed: &[&'a s
 }
 
 impl DistributedSettings {
+    /// How often the worker says that it lives: as `heartbeat.interval.ms` says, or more often, so that answers leave enough
+    /// of the session for an append at any time.
+    pub fn beat(&self) -> Duration {
+        self.heartbeat.min(self.session / 3)
+    }
+
     /// How long an append to an internal topic is tried.
     pub fn append_within(&self) -> Duration {
         self.session / 3
@@ -137,12 +145,11 @@ impl DistributedSettings {
         }
         let mut topic = |name, partitions| InternalTopic::read(reader, name, partitions);
         let topics = [topic("config", 1), topic("offset", 25), topic("status", 5)];
-        // The member's connection reads it.
-        reader.get("rebalance.timeout.ms");
         let settings = DistributedSettings {
             group: reader.required("group.id"),
             session: positive_millis(reader, "session.timeout.ms", millis(10_000)),
             heartbeat: positive_millis(reader, "heartbeat.interval.ms", millis(3_000)),
+            rebalance: positive_millis(reader, "rebalance.timeout.ms", millis(60_000)),
             retry: reader.millis("retry.backoff.ms", millis(100)),
             protocol: match protocol {
                 "eager" => GroupProtocol::Eager,

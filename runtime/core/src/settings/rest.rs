@@ -268,8 +268,8 @@ impl RestSettings {
             }
         }
         let uses_https = |listeners: &[Listener]| listeners.iter().any(|listener| listener.scheme == Scheme::Https);
-        let asks_https = uses_https(&public) || advertised_scheme == Scheme::Https;
-        let tls = if asks_https { all_or_nothing(reader, "listeners.https.") } else { Config::new() };
+        // Others of the group may be reached over https where this worker is not yet.
+        let tls = all_or_nothing(reader, "listeners.https.");
         let admin_tls = match &admin {
             AdminListeners::Own(own) if uses_https(own) => all_or_nothing(reader, "admin.listeners.https."),
             _ => Config::new(),
@@ -333,7 +333,9 @@ mod tests {
         let settings = read(&[("ssl.keystore.location", "k")]).unwrap();
         assert_eq!(settings.listeners, [at(Scheme::Http, "", 8083)]);
         assert_eq!((settings.admin, settings.advertised_scheme), (AdminListeners::AsTheRest, Scheme::Http));
-        assert_eq!((settings.tls, settings.cross_origin, settings.headers), (Config::new(), None, vec![]));
+        // Other workers may be asked over https.
+        assert_eq!(settings.tls, Config::from([("ssl.keystore.location".into(), "k".into())]));
+        assert_eq!((settings.cross_origin, settings.headers), (None, vec![]));
     }
 
     #[test]

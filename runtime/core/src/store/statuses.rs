@@ -116,6 +116,11 @@ impl StatusStore {
         Ok((store, reader))
     }
 
+    /// How others know this worker: `host:port`.
+    pub fn worker_id(&self) -> &str {
+        &self.worker_id
+    }
+
     fn with<T>(&self, act: impl FnOnce(&mut Content) -> T) -> T {
         act(&mut self.content.lock().unwrap_or_else(PoisonError::into_inner))
     }

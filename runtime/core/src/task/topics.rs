@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::port::{Broker, BrokerError, NewTopic, TopicPattern};
+use crate::model::Pattern;
+use crate::port::{Broker, BrokerError, NewTopic};
 use crate::settings::TopicGroup;
 
 use super::TaskFailure;
@@ -13,14 +14,14 @@ pub struct TopicRule {
     /// How its topics are made.
     pub group: TopicGroup,
     /// Which topics are in it; none for all.
-    pub include: Option<TopicPattern>,
+    pub include: Option<Pattern>,
     /// Which are not.
-    pub exclude: Option<TopicPattern>,
+    pub exclude: Option<Pattern>,
 }
 
 impl TopicRule {
     fn holds(&self, topic: &str) -> bool {
-        let matches = |pattern: &Option<TopicPattern>| pattern.as_ref().map(|matches| matches(topic));
+        let matches = |pattern: &Option<Pattern>| pattern.as_ref().map(|pattern| pattern.matches(topic));
         matches(&self.include).unwrap_or(true) && !matches(&self.exclude).unwrap_or(false)
     }
 }
@@ -117,8 +118,8 @@ mod tests {
         }
     }
 
-    fn only(name: &'static str) -> Option<TopicPattern> {
-        Some(Box::new(move |topic| topic == name))
+    fn only(name: &'static str) -> Option<Pattern> {
+        Some(Pattern::new(name).unwrap())
     }
 
     #[test]

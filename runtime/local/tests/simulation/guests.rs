@@ -1,6 +1,6 @@
-//! Plugins in Rust: a source whose tasks count, and that notes where it runs.
+//! Plugins in Rust: a source whose tasks count, and the sink for what they count; both note where they run.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -15,6 +15,7 @@ use weir_core::port::{
 };
 use weir_data::{Cells, Column, Node, Schema, Type};
 
+use crate::keeper::{self, KeeperTask};
 use crate::links::Link;
 
 /// The class of the source.
@@ -39,6 +40,8 @@ pub struct Floor {
     entered: u64,
     /// How often counters have counted, in all of their lives.
     pub counted: BTreeMap<String, u64>,
+    /// Offsets of what a sink has kept.
+    pub kept: BTreeSet<i64>,
     /// What should not have happened.
     pub violations: Vec<String>,
 }
@@ -92,7 +95,7 @@ impl Floor {
 }
 
 /// Notes that something runs for as long as it is there.
-struct Place {
+pub struct Place {
     what: String,
     number: u64,
     floor: SharedFloor,
@@ -103,6 +106,13 @@ impl Place {
         let mut floor = worker.floor.lock().unwrap_or_else(PoisonError::into_inner);
         let number = floor.enter(what, worker.life, &worker.session);
         Place { what: what.to_owned(), number, floor: worker.floor.clone() }
+    }
+}
+
+impl Place {
+    /// Notes what a sink has kept.
+    pub fn keep(&self, offsets: impl Iterator<Item = i64>) {
+        self.floor.lock().unwrap_or_else(PoisonError::into_inner).kept.extend(offsets);
     }
 }
 
@@ -125,16 +135,21 @@ pub struct Counter {
 impl Counter {
     /// The component for a life of a worker.
     pub fn new(life: u32, session: Arc<Session>, link: Link, floor: SharedFloor) -> Counter {
-        let class = Class {
-            name: CLASS.into(),
+        let class = |name: &str, kind, wants| Class {
+            name: name.into(),
             aliases: vec![],
-            kind: ClassKind::Source,
+            kind,
             version: "1".into(),
             documentation: String::new(),
             config: vec![],
-            wants: OptionalCalls::default(),
+            wants,
         };
-        Counter { classes: vec![class], life, session, link, floor }
+        let keeps = OptionalCalls { pre_commit: true, ..OptionalCalls::default() };
+        let classes = vec![
+            class(CLASS, ClassKind::Source, OptionalCalls::default()),
+            class(keeper::CLASS, ClassKind::Sink, keeps),
+        ];
+        Counter { classes, life, session, link, floor }
     }
 }
 
@@ -173,12 +188,12 @@ impl Component for Counter {
         }))
     }
 
-    async fn sink_task(&self, _: Context) -> Result<Box<dyn SinkTask>, Fault> {
-        Err(Fault::Fatal("it is a source".into()))
+    async fn sink_task(&self, context: Context) -> Result<Box<dyn SinkTask>, Fault> {
+        Ok(Box::new(KeeperTask::new(self.link.clone(), Place::enter(&context.owner, self))))
     }
 
     async fn transformations(&self, _: Context) -> Result<Box<dyn Transformations>, Fault> {
-        Err(Fault::Fatal("it is a source".into()))
+        Err(Fault::Fatal("it transforms nothing".into()))
     }
 
     async fn recommend(&self, _: Context) -> Result<Vec<Recommendation>, Fault> {

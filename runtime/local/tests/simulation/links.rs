@@ -15,6 +15,8 @@ use weir_core::port::{
 pub enum State {
     /// It carries.
     Up,
+    /// It carries, with answers that come seconds late.
+    Slow,
     /// It carries nothing, and nobody is told.
     Silent,
     /// It carries nothing, and whoever asks is told after a while.
@@ -23,6 +25,9 @@ pub enum State {
 
 /// How long a log takes to answer a reader that lags: longer than a worker may take to catch up.
 const LAG: Duration = Duration::from_secs(4);
+
+/// How late answers come over a slow link, at most: a beat that is answered so late was sent almost a session ago.
+pub const SLOW: Duration = Duration::from_secs(9);
 
 /// How long an append may take, as it is of workers on Kafka.
 const APPEND: Duration = Duration::from_secs(3);
@@ -52,20 +57,25 @@ impl Link {
         self.lags.store(lags, Ordering::Relaxed);
     }
 
-    fn is(&self, state: State) -> bool {
-        *self.state.0.lock().unwrap_or_else(PoisonError::into_inner) == state
+    fn state(&self) -> State {
+        *self.state.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Whether it carries.
     pub fn is_up(&self) -> bool {
-        self.is(State::Up)
+        matches!(self.state(), State::Up | State::Slow)
     }
 
-    async fn until(&self, state: State) {
+    /// Whether it carries, and answers come soon.
+    pub fn is_swift(&self) -> bool {
+        self.state() == State::Up
+    }
+
+    async fn until(&self, holds: impl Fn() -> bool) {
         loop {
             let mut changed = std::pin::pin!(self.state.1.notified());
             changed.as_mut().enable();
-            if self.is(state) {
+            if holds() {
                 return;
             }
             changed.await;
@@ -74,22 +84,30 @@ impl Link {
 
     /// Waits until it carries.
     pub async fn pass(&self) {
-        self.until(State::Up).await;
+        self.until(|| self.is_up()).await;
     }
 
     async fn refused(&self) {
-        self.until(State::Refusing).await;
+        self.until(|| self.state() == State::Refusing).await;
         tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+
+    fn below(&self, bound: Duration) -> Duration {
+        let millis = bound.as_millis() as u64;
+        Duration::from_millis(self.random.lock().unwrap_or_else(PoisonError::into_inner).u64(0..millis))
     }
 
     /// Something that goes over the link and comes back: late, or not at all.
     async fn carry<T>(&self, call: impl Future<Output = T>) -> Option<T> {
-        let late = Duration::from_millis(self.random.lock().unwrap_or_else(PoisonError::into_inner).u64(0..30));
+        let late = self.below(Duration::from_millis(30));
         let there_and_back = async {
             self.pass().await;
             tokio::time::sleep(late).await;
             let answer = call.await;
             self.pass().await;
+            if self.state() == State::Slow {
+                tokio::time::sleep(self.below(SLOW)).await;
+            }
             answer
         };
         tokio::select! {

@@ -4,7 +4,9 @@
 //! `SIMULATION_SEED=n` runs one seed and prints its trace; `SIMULATION_SEEDS=n` that many.
 
 mod guests;
+mod keeper;
 mod links;
+mod mortal;
 mod world;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -13,25 +15,34 @@ use std::time::Duration;
 
 use weir_core::herder::{ClusterState, Put, Request};
 use weir_core::model::{Config, Subscription, TaskId};
-use weir_core::port::{Broker, ClientSettings, ConsumerPolled};
-use weir_core::store::{ConfigStore, OffsetStore, State as TaskState, TargetState};
+use weir_core::port::{Broker, ClientSettings, Consumer, ConsumerPolled};
+use weir_core::store::{ConfigStore, OffsetStore, State as Said, TargetState};
 
 use crate::links::State;
 use crate::world::{DELAY, PROTOCOLS, World};
 
 const STEPS: u64 = 25;
+/// What connectors are called; the last is the sink.
+const NAMES: [&str; 4] = ["a", "b", "c", SINK];
+const SINK: &str = "s";
 /// Seeds in `make test`.
 const SEEDS: u64 = 500;
 /// How often it is looked who runs what.
 const LOOK: Duration = Duration::from_millis(100);
 /// In which every counter that runs has counted on.
 const COUNT: Duration = Duration::from_secs(5);
+/// In which a sink that runs has kept what was there before.
+const CATCH_UP: Duration = Duration::from_secs(60);
 /// By when everything has to be at rest once nothing happens any more.
 const REST: Duration = Duration::from_secs(180);
 
 fn config(name: &str, tasks: u64) -> Config {
-    let entries = [("name", name), ("connector.class", guests::CLASS), ("tasks.max", "5")];
-    let mut config: Config = entries.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
+    let class = match name == SINK {
+        true => [("connector.class", keeper::CLASS), ("topics", guests::TOPIC)],
+        false => [("connector.class", guests::CLASS), ("topic", guests::TOPIC)],
+    };
+    let entries = [("name", name), ("tasks.max", "5")].into_iter().chain(class);
+    let mut config: Config = entries.map(|(key, value)| (key.to_owned(), value.to_owned())).collect();
     config.insert("tasks".into(), tasks.to_string());
     config
 }
@@ -40,7 +51,7 @@ fn config(name: &str, tasks: u64) -> Config {
 async fn step(world: &Arc<World>, next_worker: &mut u32) {
     let numbers = world.numbers();
     let number = numbers[world.below(numbers.len() as u64) as usize];
-    let name = ["a", "b", "c"][world.below(3) as usize].to_owned();
+    let name = NAMES[world.below(NAMES.len() as u64) as usize].to_owned();
     let link = |state| {
         if let Some(life) = world.lives.lock().unwrap().get(&number) {
             life.link.set(state);
@@ -51,7 +62,7 @@ async fn step(world: &Arc<World>, next_worker: &mut u32) {
         let request = |answer| Request::Target { name: name.clone(), target, answer };
         _ = world.ask(number, &format!("{target:?} {name}"), request).await;
     };
-    match world.below(22) {
+    match world.below(24) {
         0..=4 => {
             let tasks = 1 + world.below(4);
             let put =
@@ -83,7 +94,8 @@ async fn step(world: &Arc<World>, next_worker: &mut u32) {
         15 if numbers.len() > 1 => world.stop(number).await,
         16 => link(State::Silent),
         17 => link(State::Refusing),
-        18..=19 => {
+        18..=19 => link(State::Slow),
+        20..=21 => {
             if let Some(life) = world.lives.lock().unwrap().get(&number) {
                 let lags = world.below(3) > 0;
                 life.link.lag(lags);
@@ -104,12 +116,23 @@ async fn truth(world: &World) -> ClusterState {
     state
 }
 
+/// What tasks say that they failed with.
+fn failures(world: &World) -> Vec<String> {
+    let lives = world.lives.lock().unwrap();
+    let Some(life) = lives.values().next() else { return Vec::new() };
+    let statuses = &life.herder.view.statuses;
+    let all = NAMES.iter().flat_map(|name| statuses.tasks(name));
+    all.filter_map(|(id, status)| Some(format!("{id}: {}", status.trace?))).collect()
+}
+
 /// What is not as it should be at rest.
 async fn amiss(world: &World) -> Option<String> {
     let state = truth(world).await;
     let mut expected = BTreeSet::new();
     let mut tasks = BTreeMap::new();
+    let mut connectors = BTreeMap::new();
     for (name, connector) in state.connectors() {
+        connectors.insert(name, connector.target);
         let count: usize = connector.config["tasks"].parse().unwrap();
         if connector.target == TargetState::Stopped {
             if !connector.tasks.is_empty() {
@@ -133,7 +156,9 @@ async fn amiss(world: &World) -> Option<String> {
     let running: BTreeSet<String> = floor.running().into_iter().map(str::to_owned).collect();
     if running != expected {
         let (more, less) = (running.difference(&expected), expected.difference(&running));
-        return Some(format!("runs too much: {:?}; not enough: {:?}", Vec::from_iter(more), Vec::from_iter(less)));
+        let (more, less) = (Vec::from_iter(more), Vec::from_iter(less));
+        let failed = failures(world).join("; ");
+        return Some(format!("runs too much: {more:?}; not enough: {less:?}; failed: {failed}"));
     }
     if let Some(what) = running.iter().find(|what| floor.owners(what).len() != 1) {
         return Some(format!("{what} runs {:?}", floor.owners(what)));
@@ -143,9 +168,20 @@ async fn amiss(world: &World) -> Option<String> {
         if key.as_ref() != state.session_key() {
             return Some(format!("worker {} knows of {key:?}, not of {:?}", life.number, state.session_key()));
         }
+        for (name, target) in &connectors {
+            let should = match target {
+                TargetState::Started => Said::Running,
+                TargetState::Paused => Said::Paused,
+                TargetState::Stopped => Said::Stopped,
+            };
+            let said = life.herder.view.statuses.connector(name).map(|status| status.state);
+            if said != Some(should) {
+                return Some(format!("worker {} says {said:?} of {name}, which is {target:?}", life.number));
+            }
+        }
         for (id, target) in &tasks {
             let owner = floor.owners(&format!("{}|task-{}", id.connector, id.index))[0];
-            let should = if *target == TargetState::Paused { TaskState::Paused } else { TaskState::Running };
+            let should = if *target == TargetState::Paused { Said::Paused } else { Said::Running };
             let status = life.herder.view.statuses.of_task(id);
             let said = status.as_ref().map(|status| (status.state, status.worker_id.clone()));
             if said != Some((should, format!("worker-{owner}:8083"))) {
@@ -156,9 +192,8 @@ async fn amiss(world: &World) -> Option<String> {
         if names != Vec::from_iter(state.connectors().keys().cloned()) {
             return Some(format!("worker {} knows of {names:?}", life.number));
         }
-        if let Some(name) = ["a", "b", "c"]
-            .iter()
-            .find(|name| state.get(name).is_none() && life.herder.view.statuses.connector(name).is_some())
+        if let Some(name) =
+            NAMES.iter().find(|name| state.get(name).is_none() && life.herder.view.statuses.connector(name).is_some())
         {
             return Some(format!("worker {} has a state of {name}, which is gone", life.number));
         }
@@ -174,10 +209,36 @@ async fn stands_still(world: &World) -> Option<String> {
     tokio::time::sleep(COUNT).await;
     let after = counted();
     let started = state.connectors().iter().filter(|(_, connector)| connector.target == TargetState::Started);
-    let mut tasks = started
+    let counts = started.filter(|(name, _)| *name != SINK);
+    let mut tasks = counts
         .flat_map(|(name, connector)| (0..connector.tasks.len()).map(move |index| format!("{name}|task-{index}")));
     let stands = tasks.find(|task| after.get(task) <= before.get(task))?;
     Some(format!("{stands} runs and has not counted on from {:?}", before.get(&stands)))
+}
+
+/// Whether the sink, if it is to run, comes to keep all that is in the topic by now.
+async fn lags_behind(world: &World) -> Option<String> {
+    if truth(world).await.get(SINK).is_none_or(|sink| sink.target != TargetState::Started) {
+        return None;
+    }
+    let written = written(world).await;
+    let kept = || (0..written).filter(|offset| world.floor.lock().unwrap().kept.contains(offset)).count() as i64;
+    for _ in 0..CATCH_UP.as_secs() {
+        if kept() == written {
+            return None;
+        }
+        tokio::time::sleep(Duration::from_secs(1)).await;
+    }
+    Some(format!("the sink runs and has kept {} of {written}", kept()))
+}
+
+/// What the sink has committed though it has not kept it.
+async fn unkept(world: &World) -> Option<String> {
+    let committed = world.broker.group_offsets(&format!("connect-{SINK}")).await.unwrap();
+    let end = committed.first().map_or(0, |position| position.offset);
+    let floor = world.floor.lock().unwrap();
+    let unkept = (0..end).find(|offset| !floor.kept.contains(offset))?;
+    Some(format!("the sink has committed {end} and has not kept {unkept}"))
 }
 
 /// What the offsets topic says of each counter.
@@ -193,13 +254,28 @@ async fn stored(world: &World) -> BTreeMap<String, u64> {
     stored
 }
 
+/// A consumer of the topic in a group of its own.
+async fn consumer(world: &World, group: &str, from: &str) -> Box<dyn Consumer> {
+    let settings = ClientSettings::from([("group.id".into(), group.into()), ("auto.offset.reset".into(), from.into())]);
+    let subscription = Subscription::Topics([guests::TOPIC.to_owned()].into());
+    world.broker.consumer(&subscription, &settings).await.unwrap()
+}
+
+/// How many records are in the topic.
+async fn written(world: &World) -> i64 {
+    let mut consumer = consumer(world, "ends", "latest").await;
+    loop {
+        if let ConsumerPolled::Assigned(positions) = consumer.poll(Duration::from_secs(1), 1 << 20).await.unwrap() {
+            consumer.close().await.unwrap();
+            return positions[0].offset;
+        }
+    }
+}
+
 /// Whether a counter left a number out, or has stored that it came further than the topic shows: what was acknowledged
 /// and committed must not be lost.
 async fn gaps(world: &World) -> Vec<String> {
-    let settings =
-        ClientSettings::from([("group.id".into(), "checks".into()), ("auto.offset.reset".into(), "earliest".into())]);
-    let subscription = Subscription::Topics([guests::TOPIC.to_owned()].into());
-    let mut consumer = world.broker.consumer(&subscription, &settings).await.unwrap();
+    let mut consumer = consumer(world, "checks", "earliest").await;
     let (mut counts, mut gaps, mut assigned) = (BTreeMap::new(), Vec::new(), false);
     loop {
         match consumer.poll(Duration::from_secs(1), 1 << 20).await.unwrap() {
@@ -268,6 +344,8 @@ async fn live(seed: u64) -> (Vec<String>, Vec<String>) {
         life.link.lag(false);
     }
     world.note("faults end");
+    // What was slow comes by then.
+    tokio::time::sleep(links::SLOW).await;
     let rest = tokio::time::Instant::now() + REST + DELAY;
     let mut wrong = amiss(&world).await;
     while wrong.is_some() && tokio::time::Instant::now() < rest {
@@ -277,6 +355,9 @@ async fn live(seed: u64) -> (Vec<String>, Vec<String>) {
     if wrong.is_none() {
         wrong = stands_still(&world).await;
     }
+    if wrong.is_none() {
+        wrong = lags_behind(&world).await;
+    }
     world.note(format!("at rest: {wrong:?}"));
     looking.abort();
     for number in world.numbers() {
@@ -285,6 +366,7 @@ async fn live(seed: u64) -> (Vec<String>, Vec<String>) {
     let mut violations = world.floor.lock().unwrap().violations.clone();
     violations.extend(wrong);
     violations.extend(gaps(&world).await);
+    violations.extend(unkept(&world).await);
     (world.trace(), violations)
 }
 

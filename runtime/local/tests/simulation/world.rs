@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, Weak};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -26,6 +26,7 @@ use weir_local::{Local, Settings, WorkerGroups};
 
 use crate::guests::{Counter, Plain, SharedFloor, TOPIC};
 use crate::links::{Far, FarLog, Link, State};
+use crate::mortal::Mortal;
 
 const SESSION: Duration = Duration::from_secs(10);
 const REBALANCE: Duration = Duration::from_secs(15);
@@ -40,6 +41,7 @@ pub struct Life {
     pub url: String,
     pub link: Link,
     pub herder: Herder,
+    broker: Arc<Mortal>,
     cancel: CancellationToken,
     runs: JoinSet<()>,
 }
@@ -137,8 +139,12 @@ impl World {
         let protocol = self.protocol.unwrap_or_else(|| PROTOCOLS[self.below(PROTOCOLS.len() as u64) as usize]);
         let url = format!("http://worker-{number}:8083/");
         let worker_id = format!("worker-{number}:8083");
-        let timings =
-            Timings { session: SESSION, heartbeat: Duration::from_secs(3), retry: Duration::from_millis(100) };
+        let timings = Timings {
+            session: SESSION,
+            heartbeat: Duration::from_secs(3),
+            retry: Duration::from_millis(100),
+            rebalance: REBALANCE,
+        };
         let cancel = CancellationToken::new();
         let leaving = CancellationToken::new();
         let inner = self.groups.coordinator("workers", SESSION, REBALANCE);
@@ -163,12 +169,14 @@ impl World {
             signs: Arc::default(),
             loggers: Arc::new(NoLoggers),
             stages: Stages::default(),
+            reachable: watch::Sender::default(),
         };
+        let broker = Arc::new(Mortal::new(self.broker.clone()));
         let builder = Arc::new(Builder {
             settings: Arc::new(WorkerSettings::parse(&settings()).unwrap()),
             plugins,
             converters: Arc::new(Plain),
-            broker: self.broker.clone(),
+            broker: broker.clone(),
             offsets: OffsetStore::open(offsets).await.unwrap(),
             data: tokio::runtime::Handle::current(),
             statuses: store.clone(),
@@ -204,7 +212,7 @@ impl World {
             gone.cancel();
         });
         let herder = Herder::new(requests, view, builder);
-        locked(&self.lives).insert(number, Life { number, url, link, herder, cancel, runs });
+        locked(&self.lives).insert(number, Life { number, url, link, herder, broker, cancel, runs });
         self.note(format!("worker {number} starts, {protocol:?}"));
     }
 
@@ -212,6 +220,7 @@ impl World {
     pub fn kill(&self, number: u32) {
         if let Some(life) = locked(&self.lives).remove(&number) {
             life.link.set(State::Silent); // what it spawned and nobody drops never does anything again
+            life.broker.end();
             locked(&self.floor).end(number);
             self.note(format!("worker {number} is killed"));
         }
@@ -256,7 +265,7 @@ impl World {
             let Some((_, herder)) = &asked else { break };
             let answer = tokio::time::timeout(Duration::from_secs(30), herder.ask(&request)).await;
             let Ok(Err(HerderError::Elsewhere(Some(url)))) = answer else {
-                if answer.is_err() && self.handle(|life| life.number == number).is_some() {
+                if answer.is_err() && self.handle(|life| life.number == number && life.link.is_swift()).is_some() {
                     locked(&self.floor).violations.push(format!("{what} by worker {number}: no answer in time"));
                 }
                 let answer = answer.unwrap_or(Err(HerderError::Failed("no answer in time".into())));

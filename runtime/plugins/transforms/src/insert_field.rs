@@ -84,14 +84,13 @@ impl<H: Half> Transformation for InsertField<H> {
     }
 
     fn configure(config: &Config) -> Result<Self> {
-        let insertion = |(key, _, source): &(&str, &str, Source)| {
-            config.get(key).map(|spec| Insertion::parse(*source, spec.trim()))
-        };
+        let insertion =
+            |(key, _, source): &(&str, &str, Source)| config.get(key).map(|spec| Insertion::parse(*source, spec));
         let insertions: Vec<Insertion> = SOURCES.iter().filter_map(insertion).collect();
         if insertions.is_empty() {
             return Err(Error::config("static.field", "No field insertion configured"));
         }
-        let text = config.get("static.value").map(str::trim);
+        let text = config.get("static.value");
         if let Some(fixed) = insertions.iter().find(|insertion| insertion.source == Source::Fixed)
             && text.is_none()
         {

@@ -43,7 +43,7 @@ impl<H: Half> Transformation for MaskField<H> {
     }
 
     fn configure(config: &Config) -> Result<Self> {
-        let replacement = config.get("replacement").map(str::trim);
+        let replacement = config.get("replacement");
         if let Some(blank) = replacement.filter(|replacement| replacement.is_empty()) {
             return Err(invalid("replacement", blank, "String must be non-empty"));
         }

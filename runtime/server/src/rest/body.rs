@@ -124,12 +124,7 @@ pub fn create(body: &[u8]) -> Result<CreateRequest, String> {
     };
     let target = match take(&mut members, "initial_state")? {
         Member::Null => None,
-        Member::Text(state) => Some(match state.to_ascii_uppercase().as_str() {
-            "RUNNING" => TargetState::Started,
-            "PAUSED" => TargetState::Paused,
-            "STOPPED" => TargetState::Stopped,
-            _ => return Err(format!("Unknown initial_state {state:?}: it is RUNNING, PAUSED or STOPPED")),
-        }),
+        Member::Text(state) => Some(initial_state(&state)?),
         other => return Err(format!("Cannot deserialize value: initial_state is a string, not {}", other.kind())),
     };
     match members.keys().next() {
@@ -137,6 +132,16 @@ pub fn create(body: &[u8]) -> Result<CreateRequest, String> {
             Err(format!("Unrecognized field \"{unknown}\": a connector is made of name, config and initial_state"))
         }
         None => Ok(CreateRequest { name, given: config, target }),
+    }
+}
+
+/// What a connector is to do at first, by its name in any case.
+pub fn initial_state(state: &str) -> Result<TargetState, String> {
+    match state.to_ascii_uppercase().as_str() {
+        "RUNNING" => Ok(TargetState::Started),
+        "PAUSED" => Ok(TargetState::Paused),
+        "STOPPED" => Ok(TargetState::Stopped),
+        _ => Err(format!("Unknown initial_state {state:?}: it is RUNNING, PAUSED or STOPPED")),
     }
 }
 

@@ -5,7 +5,7 @@ use std::pin::pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use axum::Router;
+use axum::{Extension, Router};
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
@@ -18,6 +18,7 @@ use tokio_io_timeout::TimeoutStream;
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 
+use super::request_log::Client;
 use super::sparing::Sparing;
 
 /// How many there may be; whoever comes beyond waits.
@@ -70,8 +71,9 @@ pub async fn serve(listener: TcpListener, service: Service, cancel: Cancellation
             taken = take(&listener, &room) => taken,
         };
         match taken {
-            Ok((stream, place)) => {
-                let (service, refusals, cancel) = (service.clone(), refusals.clone(), cancel.clone());
+            Ok((stream, client, place)) => {
+                let (mut service, refusals, cancel) = (service.clone(), refusals.clone(), cancel.clone());
+                service.router = service.router.layer(Extension(client));
                 open.spawn(async move {
                     greet(stream, service, &refusals, cancel).await;
                     drop(place);
@@ -90,10 +92,10 @@ pub async fn serve(listener: TcpListener, service: Service, cancel: Cancellation
 async fn take(
     listener: &TcpListener,
     room: &Arc<Semaphore>,
-) -> std::io::Result<(TcpStream, Result<OwnedSemaphorePermit, tokio::sync::AcquireError>)> {
+) -> std::io::Result<(TcpStream, Client, Result<OwnedSemaphorePermit, tokio::sync::AcquireError>)> {
     let place = room.clone().acquire_owned().await;
-    let (stream, _) = listener.accept().await?;
-    Ok((stream, place))
+    let (stream, client) = listener.accept().await?;
+    Ok((stream, Client(client), place))
 }
 
 async fn greet(stream: TcpStream, service: Service, refusals: &Refusals, cancel: CancellationToken) {

@@ -6,8 +6,7 @@ use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderValue, Method, header};
 use axum::middleware::Next;
 use axum::response::Response;
-use regex::{Regex, RegexBuilder};
-
+use weir_core::model::Pattern;
 use weir_core::settings::CrossOrigin;
 
 /// Seconds for which a browser may remember what it was told (CrossOriginHandler.setPreflightMaxAge).
@@ -17,7 +16,7 @@ const HEADERS: HeaderValue = HeaderValue::from_static("Content-Type");
 
 /// Whose pages may ask, and how.
 pub struct Origins {
-    patterns: Vec<Regex>,
+    patterns: Vec<Pattern>,
     any: bool,
     methods: HeaderValue,
 }
@@ -28,13 +27,10 @@ impl Origins {
         let any = settings.origins.iter().any(|origin| origin == "*");
         let mut patterns = Vec::new();
         for origin in settings.origins.iter().filter(|origin| *origin != "*") {
-            let whole = format!("\\A(?:{origin})\\z");
-            let pattern = RegexBuilder::new(&whole).case_insensitive(true).size_limit(1 << 20).build();
-            patterns.push(pattern.map_err(|error| {
-                format!(
-                    "Invalid value {origin} for configuration access.control.allow.origin: it is no pattern: {error}"
-                )
-            })?);
+            let pattern = Pattern::new(&format!("(?i){origin}")).map_err(|error| {
+                format!("Invalid value {origin} for configuration access.control.allow.origin: {error}")
+            })?;
+            patterns.push(pattern);
         }
         let methods = settings.methods.join(",");
         let methods = HeaderValue::from_str(&methods).map_err(|_| {
@@ -50,7 +46,7 @@ impl Origins {
                 .split(' ')
                 .map(str::trim)
                 .filter(|origin| !origin.is_empty())
-                .any(|origin| self.patterns.iter().any(|pattern| pattern.is_match(origin)))
+                .any(|origin| self.patterns.iter().any(|pattern| pattern.matches(origin)))
     }
 
     /// What is said to a page about whether it may read an answer.

@@ -46,7 +46,10 @@ impl From<HerderError> for Error {
         let status = match &error {
             HerderError::Invalid(_) => StatusCode::BAD_REQUEST,
             HerderError::NotFound(_) => StatusCode::NOT_FOUND,
-            HerderError::Conflict(_) | HerderError::Elsewhere(_) | HerderError::Rebalancing => StatusCode::CONFLICT,
+            HerderError::Conflict(_)
+            | HerderError::Elsewhere(_)
+            | HerderError::Rebalancing
+            | HerderError::OutOfTouch => StatusCode::CONFLICT,
             HerderError::Failed(_) => StatusCode::INTERNAL_SERVER_ERROR,
             HerderError::Stopping => StatusCode::SERVICE_UNAVAILABLE,
         };

@@ -1,15 +1,21 @@
 //! Requests that another worker has to carry out: sent on to it, at most twice (Connect's HerderRequestHandler).
 
+use std::future::pending;
+use std::time::Duration;
+
 use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, Method, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
-use super::AppSlot;
+use weir_core::herder::HerderError;
+use weir_core::herder::stage::of_request;
+
 use super::error::Error;
 use super::media::read_body;
 use super::query::without_forward;
+use super::{AppSlot, TIMEOUT};
 use crate::peers::whole;
 
 /// An answer's note that another worker has to be asked: where that one answers REST.
@@ -36,15 +42,28 @@ pub async fn forwarded(State(app): State<AppSlot>, request: Request, next: Next)
     };
     let (method, uri, headers) = (parts.method.clone(), parts.uri.clone(), parts.headers.clone());
     let answer = next.run(Request::from_parts(parts, Body::from(bytes.clone()))).await;
-    let Some(Elsewhere(url)) = answer.extensions().get::<Elsewhere>().cloned() else { return answer };
+    let Some(Elsewhere(to)) = answer.extensions().get::<Elsewhere>().cloned() else { return answer };
     let (kept, forward) = without_forward(uri.query().unwrap_or_default());
     let Some(again) = next_hop(forward) else { return answer };
-    let url = format!("{}{}?{kept}forward={again}", url.trim_end_matches('/'), uri.path());
+    let url = format!("{}{}?{kept}forward={again}", to.trim_end_matches('/'), uri.path());
     tracing::debug!(%method, url, "a request is sent on");
-    sent_on(&client, method, &url, &headers, bytes).await.unwrap_or_else(|error| {
-        let message = format!("IO Error trying to forward REST request: {}", whole(&error));
-        Error::new(StatusCode::INTERNAL_SERVER_ERROR, message).into_response()
-    })
+    let _stage = of_request(&format!("forwarding the request to the worker at {url}"));
+    tokio::select! {
+        answered = sent_on(&client, method, &url, &headers, bytes) => answered.unwrap_or_else(|error| {
+            let message = format!("IO Error trying to forward REST request: {}", whole(&error));
+            Error::new(StatusCode::INTERNAL_SERVER_ERROR, message).into_response()
+        }),
+        () = left(&app, &to) => Error::from(HerderError::Rebalancing).into_response(),
+    }
+}
+
+/// Returns once the worker that answers REST there is not in the group any more: nobody need wait for its answer.
+async fn left(app: &AppSlot, url: &str) {
+    let Some(app) = app.get() else { return pending().await };
+    let mut reachable = app.herder.view.reachable.subscribe();
+    if reachable.wait_for(|workers| !workers.contains(url)).await.is_err() {
+        pending().await // the worker is stopping
+    }
 }
 
 async fn sent_on(
@@ -54,7 +73,8 @@ async fn sent_on(
     headers: &HeaderMap,
     body: Vec<u8>,
 ) -> Result<Response, reqwest::Error> {
-    let mut request = client.request(method, url).body(body);
+    // Whoever waits is told at what the worker is before this time is over.
+    let mut request = client.request(method, url).timeout(TIMEOUT + Duration::from_secs(1)).body(body);
     for name in [header::CONTENT_TYPE, header::ACCEPT, header::AUTHORIZATION] {
         if let Some(value) = headers.get(&name) {
             request = request.header(name, value);

@@ -16,6 +16,7 @@ mod options;
 mod path;
 mod plugins;
 mod query;
+mod request_log;
 mod response_headers;
 mod shapes;
 mod sparing;
@@ -45,6 +46,7 @@ use weir_core::herder::{Herder, Stages};
 use weir_core::settings::{HeaderRule, Scheme};
 
 use crate::uploads::Uploads;
+pub use body::initial_state;
 use connections::Service;
 pub use cross_origin::Origins;
 use error::Error;
@@ -148,7 +150,7 @@ impl Gate {
         if !self.headers.is_empty() {
             router = router.layer(from_fn_with_state(self.headers.clone(), response_headers::dressed));
         }
-        router.layer(from_fn(unread::read_to_end))
+        router.layer(from_fn(unread::read_to_end)).layer(from_fn(request_log::logged))
     }
 }
 

@@ -16,6 +16,7 @@ use subtle::ConstantTimeEq as _;
 use weir_core::settings::parse_properties;
 
 use super::error::Error;
+use super::request_log::User;
 
 /// Who may ask.
 pub struct Users(BTreeMap<String, String>);
@@ -35,14 +36,14 @@ impl Users {
         Ok(Users(users))
     }
 
-    /// Whether a header `Authorization` shows a user.
-    fn knows(&self, authorization: Option<&str>) -> bool {
-        let Some((user, password)) = authorization.and_then(shown) else { return false };
+    /// The user that a header `Authorization` shows.
+    fn known(&self, authorization: Option<&str>) -> Option<User> {
+        let (user, password) = authorization.and_then(shown)?;
         // As long for a wrong one as for a right one, and for a user who is not there.
         let sum = |text: &str| Sha256::digest(text.as_bytes());
         let known = self.0.get(&user);
         let same: bool = sum(&password).ct_eq(&sum(known.map_or("", String::as_str))).into();
-        same && known.is_some()
+        (same && known.is_some()).then_some(User(user))
     }
 }
 
@@ -67,8 +68,11 @@ fn is_internal(method: &Method, path: &str) -> bool {
 /// Lets only those through who show that they are users.
 pub async fn only(State(users): State<Arc<Users>>, request: Request, next: Next) -> Response {
     let authorization = request.headers().get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
-    if is_internal(request.method(), request.uri().path()) || users.knows(authorization) {
-        return next.run(request).await;
+    let user = users.known(authorization);
+    if is_internal(request.method(), request.uri().path()) || user.is_some() {
+        let mut answer = next.run(request).await;
+        user.and_then(|user| answer.extensions_mut().insert(user));
+        return answer;
     }
     tracing::debug!(method = %request.method(), path = request.uri().path(), "a request without a user is refused");
     let mut answer = Error::new(StatusCode::UNAUTHORIZED, "User cannot access the resource.").into_response();
@@ -96,9 +100,9 @@ mod tests {
             ("Basic".to_owned(), false),
             ("Basic %%%".to_owned(), false),
         ] {
-            assert_eq!(users.knows(Some(&header)), known, "{header}");
+            assert_eq!(users.known(Some(&header)).is_some(), known, "{header}");
         }
-        assert!(!users.knows(None));
+        assert!(users.known(None).is_none());
     }
 
     #[test]

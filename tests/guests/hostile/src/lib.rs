@@ -96,7 +96,7 @@ fn list(path: &str) -> Result<()> {
     Err(Error::fatal(format!("listed {}", names.join(" "))))
 }
 
-/// A source that misbehaves in `start`, `poll` or `stop`, as the key `call` says.
+/// A source that misbehaves in `connector-start`, `task-configs`, `start`, `poll` or `stop`, as the key `call` says.
 pub struct HostileSource(Config);
 
 /// Its task.
@@ -127,6 +127,7 @@ impl SourceConnector for HostileSource {
     }
 
     fn start(config: Config) -> Result<Self> {
+        in_call(&config, "connector-start")?;
         Ok(HostileSource(config))
     }
 

@@ -39,6 +39,8 @@ pub struct Member {
     /// Whether the herder may be running something.
     holds: bool,
     rejoin: bool,
+    /// Whether it has given up what it said, when it joined, that it runs: the round goes by what it said.
+    said_too_much: bool,
     beating: bool,
     last_beat: Duration,
     /// Since when it may say that the coordinator is silent.
@@ -48,6 +50,9 @@ pub struct Member {
     /// When it sent what the group last answered it as a member. (When the answer came says nothing: it may have been on its
     /// way, or this process stopped, for longer than a session.)
     confirmed: Duration,
+    /// When it sent what was answered last as by a group in which no round was under way. Whoever does not join a round in
+    /// time is put out of the group, however often it beats.
+    settled: Duration,
 }
 
 impl Member {
@@ -60,11 +65,13 @@ impl Member {
             generation: -1,
             holds: false,
             rejoin: true,
+            said_too_much: false,
             beating: false,
             last_beat: now,
             last_answer: now,
             asked: now,
             confirmed: now,
+            settled: now,
         };
         (member, vec![Effect::Find])
     }
@@ -74,16 +81,17 @@ impl Member {
         self.phase == Phase::Stable && !self.rejoin
     }
 
-    /// Until when it may take itself for a member, if the coordinator does not answer again; none when it is none. That
-    /// holds also while a join waits for others: the coordinator may have answered it and heard nothing since.
+    /// Until when it may take itself for a member, if the coordinator does not answer again; none when it is none.
     pub fn session_until(&self) -> Option<Duration> {
-        (self.generation >= 0).then_some(self.confirmed + self.timings.session)
+        let until = (self.confirmed + self.timings.session).min(self.settled + self.timings.rebalance);
+        (self.generation >= 0).then_some(until)
     }
 
     /// When [`Event::Tick`] is due.
     pub fn wake_at(&self) -> Option<Duration> {
         let beat = (self.beats() && !self.beating).then_some(self.last_beat + self.timings.heartbeat);
         let expiry = self.beats().then_some(self.last_answer + self.timings.session);
+        let lapse = self.lapses_at();
         let own = match self.phase {
             Phase::Seeking { since, asking, again } => {
                 let give_up = self.holds.then_some(since + self.timings.heartbeat);
@@ -92,7 +100,7 @@ impl Member {
             Phase::Waiting { again } => Some(again),
             _ => None,
         };
-        [beat, expiry, own].into_iter().flatten().min()
+        [beat, expiry, lapse, own].into_iter().flatten().min()
     }
 
     /// Takes note of an event and says what to do.
@@ -133,12 +141,22 @@ impl Member {
         effects
     }
 
-    /// Whether it is in a generation and the coordinator is known, so that heartbeats are due.
+    /// Whether it is in a generation and the coordinator is known, so that heartbeats are due: also while its join waits for
+    /// others, who may take longer than a session. (Connect's do not beat then, and take themselves for members.)
     fn beats(&self) -> bool {
         match self.phase {
-            Phase::Preparing | Phase::Deciding { .. } | Phase::Syncing { .. } | Phase::Stable => self.generation >= 0,
-            Phase::Seeking { .. } | Phase::Joining | Phase::Waiting { .. } | Phase::Out { .. } | Phase::Gone => false,
+            Phase::Preparing | Phase::Joining | Phase::Deciding { .. } | Phase::Syncing { .. } | Phase::Stable => {
+                self.generation >= 0
+            }
+            Phase::Seeking { .. } | Phase::Waiting { .. } | Phase::Out { .. } | Phase::Gone => false,
         }
+    }
+
+    /// When it has to stop what it runs unless it is confirmed before: it may be out by then, and an answer to a beat that
+    /// is on its way does not make it a member again. Once its join is answered, the sync after it says what is so.
+    fn lapses_at(&self) -> Option<Duration> {
+        let may_be_out = matches!(self.phase, Phase::Stable | Phase::Preparing | Phase::Joining);
+        self.session_until().filter(|_| may_be_out && self.holds)
     }
 
     fn id(&self) -> MemberId {
@@ -193,6 +211,10 @@ impl Member {
             }
             return;
         }
+        if self.lapses_at().is_some_and(|at| now >= at) {
+            self.give_up(effects);
+            self.settle(effects);
+        }
         if self.beats() && !self.beating && now >= self.last_beat + self.timings.heartbeat {
             (self.beating, self.last_beat) = (true, now);
             effects.push(Effect::Beat(self.id()));
@@ -216,9 +238,15 @@ impl Member {
         (self.last_answer, self.confirmed) = (now, self.confirmed.max(sent));
     }
 
+    /// The same, by a group in which no round is under way.
+    fn settled(&mut self, now: Duration, sent: Duration) {
+        self.answered(now, sent);
+        self.settled = self.settled.max(sent);
+    }
+
     /// What it ran may be given to others from now on, so it says at the next join that it runs nothing.
     fn give_up(&mut self, effects: &mut Vec<Effect>) {
-        (self.holds, self.rejoin) = (false, true);
+        (self.holds, self.rejoin, self.said_too_much) = (false, true, true);
         effects.push(Effect::GiveUp);
     }
 
@@ -249,7 +277,7 @@ impl Member {
     }
 
     fn join(&mut self, now: Duration, effects: &mut Vec<Effect>) {
-        (self.beating, self.asked) = (false, now);
+        (self.beating, self.asked, self.said_too_much) = (false, now, false);
         self.phase = Phase::Joining;
         effects.push(Effect::Join(self.id.clone()));
     }
@@ -275,9 +303,10 @@ impl Member {
         }
         match answer {
             Ok(joined) => {
-                (self.id, self.generation, self.rejoin) = (joined.member, joined.generation, false);
+                (self.id, self.generation, self.rejoin) = (joined.member, joined.generation, self.said_too_much);
                 (self.beating, self.last_beat) = (false, now);
-                self.answered(now, self.asked);
+                self.settled(now, self.asked);
+                effects.push(Effect::Enter(joined.protocol.clone()));
                 if joined.leader == self.id {
                     let (protocol, members) = (joined.protocol.clone(), joined.members);
                     self.phase = Phase::Deciding { protocol: joined.protocol };
@@ -309,7 +338,7 @@ impl Member {
         match answer {
             Ok(assignment) => {
                 (self.phase, self.holds) = (Phase::Stable, true);
-                self.answered(now, self.asked);
+                self.settled(now, self.asked);
                 effects.push(Effect::Assigned { id: self.id(), protocol, assignment });
                 self.settle(effects);
             }
@@ -324,10 +353,12 @@ impl Member {
             return;
         }
         match answer {
-            Ok(()) => self.answered(now, self.last_beat),
+            Ok(()) => self.settled(now, self.last_beat),
             Err(Refused::Loading) => {}
             Err(Refused::Fatal(why)) => self.end(why, effects),
             Err(Refused::Rebalancing) if self.phase != Phase::Stable => self.answered(now, self.last_beat),
+            // What is so its join is told.
+            Err(_) if self.phase == Phase::Joining => {}
             Err(refused) => self.join_anew(now, self.last_beat, refused, effects),
         }
     }

@@ -19,6 +19,8 @@ pub struct Timings {
     pub heartbeat: Duration,
     /// `retry.backoff.ms`
     pub retry: Duration,
+    /// `rebalance.timeout.ms`: how long a round waits for those who have not joined it, whose beats notwithstanding.
+    pub rebalance: Duration,
 }
 
 /// What happens to a member.
@@ -63,6 +65,8 @@ pub enum Effect {
     Prepare,
     /// Join under this id, which is empty at first.
     Join(String),
+    /// Tell the herder that it is in a round of this sub-protocol, of which it may hear nothing more.
+    Enter(String),
     /// Ask the herder, as the leader's, who runs what.
     Decide {
         /// The leader, in the generation that is decided.

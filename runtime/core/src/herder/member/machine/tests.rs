@@ -7,7 +7,7 @@ use super::*;
 const MS: Duration = Duration::from_millis(1);
 
 fn timings() -> Timings {
-    Timings { session: 10_000 * MS, heartbeat: 3_000 * MS, retry: 100 * MS }
+    Timings { session: 10_000 * MS, heartbeat: 3_000 * MS, retry: 100 * MS, rebalance: 60_000 * MS }
 }
 
 fn m1(generation: i32) -> MemberId {
@@ -43,7 +43,7 @@ fn a_follower_finds_prepares_joins_and_syncs() {
     let again = member.on(MS, Event::Joined(Err(Refused::IdRequired("m1".into()))));
     assert_eq!(again, [Effect::Join("m1".into())]);
     let sync = Effect::Sync { id: m1(4), assignments: vec![] };
-    assert_eq!(member.on(MS, joined(4, "m2")), [sync]);
+    assert_eq!(member.on(MS, joined(4, "m2")), [Effect::Enter("sessioned".into()), sync]);
     let assigned = Effect::Assigned { id: m1(4), protocol: "sessioned".into(), assignment: vec![9] };
     assert_eq!(member.on(MS, Event::Synced(Ok(vec![9]))), [assigned]);
 }
@@ -54,7 +54,7 @@ fn a_leader_decides_before_it_syncs_and_beats_meanwhile() {
     member.on(MS, Event::Found(Ok(())));
     member.on(MS, Event::Prepared);
     let decide = member.on(MS, joined(2, "m1"));
-    assert!(matches!(&decide[..], [Effect::Decide { id, .. }] if *id == m1(2)), "{decide:?}");
+    assert!(matches!(&decide[..], [Effect::Enter(_), Effect::Decide { id, .. }] if *id == m1(2)), "{decide:?}");
     assert_eq!(member.wake_at(), Some(3_001 * MS));
     let beat = Effect::Beat(m1(2));
     assert_eq!(member.on(3_001 * MS, Event::Tick), [beat]);
@@ -119,17 +119,81 @@ fn an_answer_that_was_long_on_its_way_does_not_make_a_member_of_one_that_was_put
     // The process was stopped; what had come by then is read first.
     assert_eq!(member.on(30_000 * MS, Event::Beaten(Ok(()))), []);
     assert_eq!(member.session_until(), Some(13_000 * MS));
-    assert_eq!(member.on(30_000 * MS, Event::Tick), [Effect::Beat(m1(1))]);
+    assert_eq!(member.on(30_000 * MS, Event::Tick), [Effect::GiveUp, Effect::Prepare, Effect::Beat(m1(1))]);
     let effects = member.on(30_001 * MS, Event::Beaten(Err(Refused::Expelled)));
-    assert_eq!(effects, [Effect::GiveUp, Effect::Prepare]);
+    assert_eq!(effects, [Effect::Prepare], "it says anew that it runs nothing");
 
     let mut member = stable();
     member.on(MS, Event::Rejoin);
     member.on(2 * MS, Event::Prepared);
-    assert!(matches!(member.on(30_000 * MS, joined(2, "m2"))[..], [Effect::Sync { .. }]));
+    assert!(matches!(member.on(30_000 * MS, joined(2, "m2"))[..], [Effect::Enter(_), Effect::Sync { .. }]));
     assert_eq!(member.session_until(), Some(10_002 * MS));
     member.on(30_001 * MS, Event::Synced(Ok(vec![7])));
     assert_eq!(member.session_until(), Some(40_000 * MS));
+}
+
+#[test]
+fn what_runs_is_given_up_when_the_session_has_lapsed_though_answers_come_late() {
+    let mut member = stable();
+    assert_eq!(member.on(3_000 * MS, Event::Tick), [Effect::Beat(m1(1))]);
+    assert_eq!(member.on(9_900 * MS, Event::Beaten(Ok(()))), []);
+    assert_eq!(member.on(9_900 * MS, Event::Tick), [Effect::Beat(m1(1))]);
+    assert_eq!((member.session_until(), member.wake_at()), (Some(13_000 * MS), Some(13_000 * MS)));
+    assert_eq!(member.on(13_000 * MS, Event::Tick), [Effect::GiveUp, Effect::Prepare]);
+}
+
+#[test]
+fn a_join_that_waits_for_others_costs_nothing_as_long_as_beats_are_answered() {
+    let mut member = stable();
+    member.on(MS, Event::Rejoin);
+    member.on(2 * MS, Event::Prepared);
+    for beat in 1..10 {
+        let now = 3_000 * beat * MS;
+        assert_eq!(member.wake_at(), Some(now));
+        assert_eq!(member.on(now, Event::Tick), [Effect::Beat(m1(1))]);
+        assert_eq!(member.on(now + MS, Event::Beaten(Err(Refused::Rebalancing))), []);
+        assert_eq!(member.session_until(), Some(now + 10_000 * MS));
+    }
+    assert_eq!(member.on(30_000 * MS, Event::Tick), [Effect::Beat(m1(1))]);
+    assert_eq!(member.on(30_001 * MS, Event::Beaten(Err(Refused::Expelled))), [], "its join is answered, too");
+    assert!(matches!(member.on(30_002 * MS, joined(2, "m2"))[..], [Effect::Enter(_), Effect::Sync { .. }]));
+    // The join was sent long ago.
+    assert_eq!((member.session_until(), member.on(30_002 * MS, Event::Tick)), (Some(37_000 * MS), vec![]));
+
+    let mut member = stable();
+    member.on(MS, Event::Rejoin);
+    member.on(2 * MS, Event::Prepared);
+    assert_eq!(member.on(3_000 * MS, Event::Tick), [Effect::Beat(m1(1))]);
+    assert_eq!(member.on(10_002 * MS, Event::Tick), [Effect::Find, Effect::GiveUp], "nobody answers any more");
+}
+
+#[test]
+fn what_is_given_up_while_a_join_is_out_is_said_with_the_next() {
+    let mut member = stable();
+    member.on(MS, Event::Rejoin);
+    member.on(2 * MS, Event::Prepared);
+    member.on(3_000 * MS, Event::Tick);
+    member.on(9_000 * MS, Event::Beaten(Err(Refused::Rebalancing)));
+    member.on(9_000 * MS, Event::Tick);
+    assert_eq!(member.on(13_000 * MS, Event::Tick), [Effect::GiveUp]);
+    member.on(13_001 * MS, joined(2, "m2"));
+    let effects = member.on(13_002 * MS, Event::Synced(Ok(vec![7])));
+    assert!(matches!(effects[..], [Effect::Assigned { .. }, Effect::Prepare]), "{effects:?}");
+}
+
+#[test]
+fn a_round_that_it_does_not_get_into_in_time_costs_what_runs_though_beats_are_answered() {
+    let mut member = stable();
+    member.on(3_000 * MS, Event::Tick);
+    assert_eq!(member.on(3_001 * MS, Event::Beaten(Err(Refused::Rebalancing))), [Effect::Prepare]);
+    let mut now = 6_000 * MS;
+    while now < 60_000 * MS {
+        assert_eq!(member.on(now, Event::Tick), [Effect::Beat(m1(1))]);
+        assert_eq!(member.on(now + MS, Event::Beaten(Err(Refused::Rebalancing))), []);
+        assert!(member.session_until() <= Some(60_000 * MS), "the round may have begun right after the last answer");
+        now += 3_000 * MS;
+    }
+    assert_eq!(member.on(60_000 * MS, Event::Tick), [Effect::GiveUp, Effect::Beat(m1(1))]);
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! Pure. Topic patterns in Java's syntax, matched against whole names.
+//! Pure. Patterns in Java's syntax, matched against whole names.
 
 use regex::{Regex, RegexBuilder};
 
@@ -9,7 +9,7 @@ pub struct Pattern(Regex);
 impl Pattern {
     /// Reads a pattern; an error says what it cannot do.
     pub fn new(pattern: &str) -> Result<Pattern, String> {
-        // Java ends a quotation at \E; the rest of what topic patterns use means the same in both.
+        // Java ends a quotation at \E; the rest of what such patterns use means the same in both.
         let mut plain = String::new();
         let mut rest = pattern;
         while let Some((before, quoted)) = rest.split_once("\\Q") {
@@ -21,7 +21,7 @@ impl Pattern {
         plain.push_str(rest);
         let whole = RegexBuilder::new(&format!("\\A(?:{plain})\\z")).size_limit(1 << 20).build();
         whole.map(Pattern).map_err(|e| {
-            format!("topic pattern {pattern:?} is not understood (look-around, back references and possessive quantifiers are not supported here): {e}")
+            format!("pattern {pattern:?} is not understood (look-around, back references and possessive quantifiers are not supported here): {e}")
         })
     }
 
@@ -54,7 +54,7 @@ mod tests {
     #[test]
     fn what_is_not_understood_is_refused_with_its_name() {
         for pattern in ["(", "(?!a)b", "(a)\\1"] {
-            assert!(Pattern::new(pattern).unwrap_err().contains("topic pattern"), "{pattern}");
+            assert!(Pattern::new(pattern).unwrap_err().contains("pattern"), "{pattern}");
         }
     }
 }

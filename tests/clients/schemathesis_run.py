@@ -2,7 +2,7 @@
 
 Left out are checks that hold any API to more than Connect's promises: that what the document does not describe is refused
 (Connect ignores query parameters and values that it does not know), and that what it does is taken (no schema says which
-classes a worker has). A server's error is none where the document has it."""
+classes a worker has). No answer may be a server's error."""
 
 import os
 import subprocess

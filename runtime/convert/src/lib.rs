@@ -1,6 +1,5 @@
 //! Converters between a topic's bytes and weir's cells, with the names, settings and answers of Connect's own.
 
-mod base64;
 mod byte_array;
 mod header;
 mod json;
@@ -10,7 +9,7 @@ mod rows;
 mod settings;
 mod string;
 
-use weir_data::{decimal, logical};
+use weir_data::{base64, decimal, logical};
 
 pub use plain::plain_schema;
 pub use registry::{CLASSES, ConverterClass, Role, converter};

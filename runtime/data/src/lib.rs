@@ -1,6 +1,7 @@
 //! Pure. Columns, schemas and CBOR cells: the form in which records stand on the host and cross into guests.
 //! No dependencies; native and wasm32.
 
+pub mod base64;
 pub mod cbor;
 mod cbor_copy;
 mod columns;
@@ -10,6 +11,7 @@ pub mod logical;
 mod schema;
 mod value;
 mod value_codec;
+pub mod values;
 
 pub use columns::{Cells, Column, Headers, Lie, check_positions, select_positions};
 pub use schema::{BadSchema, Field, Node, Schema, Type, limits};

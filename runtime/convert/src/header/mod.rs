@@ -1,16 +1,13 @@
 //! SimpleHeaderConverter: header values as text, and the values that texts look like.
 
-mod parse;
 mod print;
-mod temporal;
-mod tokens;
 
 use std::collections::HashMap;
 
 use async_trait::async_trait;
 use weir_core::model::{BatchTables, SchemaHandle};
 use weir_core::port::{Converted, Converter, Serialized, TopicColumn};
-use weir_data::{Cells, Column, Schema, Type};
+use weir_data::{Cells, Column, Schema, Type, values};
 
 use crate::rows::Positions;
 use crate::{java_text, plain, rows};
@@ -51,7 +48,7 @@ impl SimpleHeaderConverter {
             return Some(Some(self.text.clone()));
         }
         let text = out.split_off(start);
-        let parsed = parse::parse(std::str::from_utf8(&text).unwrap_or_default())?;
+        let parsed = values::parse(std::str::from_utf8(&text).unwrap_or_default())?;
         if weir_data::encode_cell(parsed.schema.as_ref(), &parsed.value, out).is_err() {
             out.truncate(start);
             out.extend_from_slice(&text);

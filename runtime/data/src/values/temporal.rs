@@ -1,11 +1,9 @@
 //! Pure. Dates, times and timestamps in ISO 8601 as Connect recognises them in headers, by their length, and as
 //! leniently: 99 minutes are an hour and more.
 
-use weir_data::{Node, Schema, Type, Value};
-
-use super::parse::Parsed;
+use super::Parsed;
 use crate::java_text::date;
-use crate::logical;
+use crate::{Node, Schema, Type, Value, logical};
 
 /// The moment that a text of 10 (date), 13 (time) or 24 (timestamp) characters stands for.
 pub(crate) fn parse(text: &str) -> Option<Parsed> {

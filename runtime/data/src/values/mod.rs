@@ -1,19 +1,22 @@
-//! Pure. What a header's text stands for, as Connect's `Values.parseString` decides.
+//! Pure. What a text stands for, as Connect's `Values.parseString` decides: what a SimpleHeaderConverter reads, and what
+//! InsertHeader is given.
+
+mod temporal;
+mod tokens;
 
 use std::collections::HashMap;
 
-use weir_data::{Node, Schema, Type, Value, limits};
-
-use super::temporal;
-use super::tokens::{Tokens, trim};
-use crate::decimal;
 use crate::logical::{self, Logical};
+use crate::{Node, Schema, Type, Value, decimal, encode_cell, limits};
+use tokens::{Tokens, trim};
 
 /// A value with its schema. Arrays and maps whose elements have no common type have none.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Parsed {
-    pub(crate) schema: Option<Schema>,
-    pub(crate) value: Value,
+pub struct Parsed {
+    /// The schema.
+    pub schema: Option<Schema>,
+    /// The value.
+    pub value: Value,
 }
 
 /// Digits from which on a number is left as text.
@@ -23,7 +26,7 @@ const DIGITS_MAX: usize = 1_000;
 struct NotSo;
 
 /// What a text that is not empty stands for; none for null.
-pub(crate) fn parse(text: &str) -> Option<Parsed> {
+pub fn parse(text: &str) -> Option<Parsed> {
     let mut tokens = Tokens::new(text);
     value(&mut tokens, false, limits::DEPTH).unwrap_or_else(|NotSo| Some(string(text)))
 }
@@ -265,7 +268,7 @@ fn map(tokens: &mut Tokens<'_>, depth: usize) -> Result<Parsed, NotSo> {
 
 /// The value with its schema, or without where Connect's schema would not be true of all it holds.
 fn fitting(schema: Schema, value: Value) -> Result<Parsed, NotSo> {
-    if weir_data::encode_cell(Some(&schema), &value, &mut Vec::new()).is_ok() {
+    if encode_cell(Some(&schema), &value, &mut Vec::new()).is_ok() {
         return Ok(Parsed { schema: Some(schema), value });
     }
     free(Some(Parsed { schema: Some(schema), value })).and_then(untyped)

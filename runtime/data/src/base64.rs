@@ -3,7 +3,7 @@
 const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
 /// Appends `bytes` as base64 with padding.
-pub(crate) fn encode(bytes: &[u8], out: &mut Vec<u8>) {
+pub fn encode(bytes: &[u8], out: &mut Vec<u8>) {
     out.reserve(bytes.len().div_ceil(3) * 4);
     let digit = |word: u32, shift: u32| ALPHABET[(word >> shift & 63) as usize];
     let (chunks, rest) = bytes.as_chunks::<3>();
@@ -26,7 +26,7 @@ pub(crate) fn encode(bytes: &[u8], out: &mut Vec<u8>) {
 
 /// Appends what `text` stands for; none when it is not base64. Blanks may stand between groups of four digits, and
 /// padding is needed.
-pub(crate) fn decode(text: &[u8], out: &mut Vec<u8>) -> Option<()> {
+pub fn decode(text: &[u8], out: &mut Vec<u8>) -> Option<()> {
     let mut at = 0;
     loop {
         while text.get(at).is_some_and(|&byte| byte <= b' ') {

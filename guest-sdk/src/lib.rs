@@ -50,6 +50,7 @@ mod data;
 mod error;
 pub mod fields;
 mod glue;
+mod headers;
 pub mod log;
 mod outgoing;
 mod record;

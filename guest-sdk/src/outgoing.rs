@@ -130,7 +130,7 @@ impl<'a> Outgoing<'a> {
             }
             if changed.contains(Parts::HEADERS) {
                 self.headers.catch_up(kept, |out, rows| copy_headers(out, rows, input, tables));
-                record.headers.iter().try_for_each(|(name, value)| self.headers.out.push(name, value, tables))?;
+                self.headers.out.push_row(&record.headers, input, tables)?;
                 self.headers.out.end_row();
                 self.headers.rows += 1;
             }

@@ -1,6 +1,7 @@
 //! Records on their way through transformations: read from the batch, written aside, decoded only when looked at.
 
 use std::borrow::Cow;
+use std::ops::Range;
 use std::rc::Rc;
 
 use weir_data::{Cells, Headers, Schema};
@@ -9,6 +10,7 @@ use crate::bindings::transformation::exports::weir::connect::transformations as 
 use crate::data::{Cell, Data};
 use crate::error::Result;
 use crate::fields::{Live, Side, live, live_of_data};
+use crate::headers::{Entry, HeaderList};
 use crate::schemas;
 use crate::tables::{cells_from_wit, headers_from_wit};
 use crate::transformation::Parts;
@@ -96,6 +98,19 @@ impl Input {
     }
 }
 
+impl Input {
+    /// The name of the header at a position among all of the batch.
+    pub fn header_name(&self, at: usize) -> &str {
+        self.headers.as_ref().map_or("", |headers| &self.header_names[headers.name[at] as usize])
+    }
+
+    /// The cell and the schema of the header at a position.
+    pub fn header(&self, at: usize) -> (Option<&[u8]>, Option<&Rc<Schema>>) {
+        let Some(headers) = &self.headers else { return (None, None) };
+        (headers.value.column.get(at), self.schema(&headers.value, at))
+    }
+}
+
 fn position(positions: &[u32], row: usize) -> usize {
     positions.get(row).map_or(0, |&position| position as usize)
 }
@@ -175,7 +190,9 @@ pub struct Record<'a> {
     offset: Option<i64>,
     pub(crate) key: Part<'a>,
     pub(crate) value: Part<'a>,
-    pub(crate) headers: Vec<(String, Data)>,
+    pub(crate) headers: HeaderList,
+    /// Whether the key or value may be other than as it came though no step has changed it.
+    looked_at: bool,
 }
 
 impl Record<'static> {
@@ -191,7 +208,8 @@ impl Record<'static> {
             offset: None,
             key: Part::Set(Data::null()),
             value: Part::Set(value),
-            headers: Vec::new(),
+            headers: HeaderList::default(),
+            looked_at: false,
         }
     }
 
@@ -214,7 +232,8 @@ impl<'a> Record<'a> {
             offset: None,
             key: Part::Came,
             value: Part::Came,
-            headers: Vec::new(),
+            headers: HeaderList::default(),
+            looked_at: false,
         }
     }
 
@@ -222,8 +241,9 @@ impl<'a> Record<'a> {
     #[inline]
     pub(crate) fn go_to(&mut self, row: usize) {
         self.row = row;
-        if !self.changed.is_empty() {
+        if self.looked_at || !self.changed.is_empty() {
             self.changed = Parts::empty();
+            self.looked_at = false;
             (self.key, self.value) = (Part::Came, Part::Came);
         }
     }
@@ -299,10 +319,10 @@ impl<'a> Record<'a> {
     /// Its value as it came, not decoded; none when it is null or a step has changed it.
     #[inline(always)]
     pub fn value_cell(&self) -> Option<Cell<'a>> {
-        match &self.value {
-            Part::Came => self.input.and_then(|input| input.cell(&input.value, self.row)),
-            Part::Set(_) | Part::Fields(_) => None,
+        if self.is_set(Parts::VALUE) {
+            return None;
         }
+        self.input.and_then(|input| input.cell(&input.value, self.row))
     }
 
     /// Gives it another value.
@@ -326,40 +346,113 @@ impl<'a> Record<'a> {
         part.is_null(|| came(self.input, side, self.row))
     }
 
+    /// The fields of its key or value, to be changed.
     #[inline(always)]
     pub(crate) fn live(&mut self, side: Side) -> Result<&mut Live<'a>> {
         let (part, flag) = match side {
             Side::Key => (&mut self.key, Parts::KEY),
             Side::Value => (&mut self.value, Parts::VALUE),
         };
+        self.looked_at = true;
         let live = part.live(|| came(self.input, side, self.row))?;
         self.changed |= flag;
         Ok(live)
     }
 
+    /// Makes the key what the value is, or the value what the key is; nothing is decoded.
+    pub fn copy(&mut self, from: Side) -> Result<()> {
+        let (part, other, changed) = match from {
+            Side::Key => (&mut self.key, &mut self.value, Parts::VALUE),
+            Side::Value => (&mut self.value, &mut self.key, Parts::KEY),
+        };
+        self.looked_at = true;
+        *other = match part {
+            Part::Set(data) => Part::Set(data.clone()),
+            part => Part::Fields(part.live(|| came(self.input, from, self.row))?.copy()),
+        };
+        self.changed |= changed;
+        Ok(())
+    }
+
     /// Its headers, in order, decoded.
     pub fn headers(&self) -> Result<Vec<(String, Data)>> {
-        let Some(input) = self.input else { return Ok(self.headers.clone()) };
-        if self.is_set(Parts::HEADERS) {
-            return Ok(self.headers.clone());
+        if !self.is_set(Parts::HEADERS) {
+            return self.came_headers().map(|at| self.came_header(at)).collect();
         }
-        let Some(headers) = &input.headers else { return Ok(Vec::new()) };
-        headers
-            .range(self.row)
-            .map(|at| {
-                let name = input.header_names[headers.name[at] as usize].clone();
-                let schema = input.schema(&headers.value, at);
-                let null = Data { schema: schema.cloned(), value: weir_data::Value::Null };
-                let cell = headers.value.column.get(at).map(|bytes| Cell { bytes, schema });
-                Ok((name, cell.map_or(Ok(null), |cell| cell.data())?))
-            })
-            .collect()
+        let header = |entry: &Entry| match entry {
+            Entry::Came(at) => self.came_header(*at),
+            Entry::Data { name, value } => Ok((name.to_string(), value.clone())),
+            Entry::Cell { name, schema, cell } => {
+                Ok((name.to_string(), data_of(self.headers.cell(cell), schema.as_ref())?))
+            }
+        };
+        self.headers.entries().iter().map(header).collect()
     }
 
     /// Gives it other headers.
     pub fn set_headers(&mut self, headers: Vec<(String, Data)>) {
-        self.headers = headers;
+        self.headers.reset(0..0);
+        headers.into_iter().for_each(|(name, value)| self.headers.push(name.into(), value));
         self.changed |= Parts::HEADERS;
+    }
+
+    /// Whether it has a header of this name.
+    pub fn has_header(&self, name: &str) -> bool {
+        if !self.is_set(Parts::HEADERS) {
+            return self.came_headers().any(|at| came_name(self.input, at) == name);
+        }
+        self.headers.entries().iter().any(|entry| match entry {
+            Entry::Came(at) => came_name(self.input, *at) == name,
+            Entry::Data { name: there, .. } | Entry::Cell { name: there, .. } => **there == *name,
+        })
+    }
+
+    /// Takes away the headers whose names `gone` accepts; no value is decoded.
+    pub fn remove_headers(&mut self, gone: impl Fn(&str) -> bool) {
+        let (input, untouched) = (self.input, !self.is_set(Parts::HEADERS));
+        if untouched && !self.came_headers().any(|at| gone(came_name(input, at))) {
+            return;
+        }
+        self.own_headers().retain(|at| came_name(input, at), |name| !gone(name));
+    }
+
+    /// Adds a header behind the others.
+    pub fn add_header(&mut self, name: impl Into<Rc<str>>, value: Data) {
+        self.own_headers().push(name.into(), value);
+    }
+
+    /// Adds a header behind the others, whose value is a cell under its schema; none is null.
+    pub fn add_header_cell(&mut self, name: &Rc<str>, schema: Option<&Rc<Schema>>, cell: Option<&[u8]>) {
+        self.own_headers().push_cell(name, schema, cell);
+    }
+
+    fn own_headers(&mut self) -> &mut HeaderList {
+        if !self.is_set(Parts::HEADERS) {
+            let came = self.came_headers();
+            self.headers.reset(came);
+            self.changed |= Parts::HEADERS;
+        }
+        &mut self.headers
+    }
+
+    fn came_headers(&self) -> Range<usize> {
+        self.input.and_then(|input| input.headers.as_ref()).map_or(0..0, |headers| headers.range(self.row))
+    }
+
+    fn came_header(&self, at: usize) -> Result<(String, Data)> {
+        let (cell, schema) = self.input.map_or((None, None), |input| input.header(at));
+        Ok((came_name(self.input, at).to_owned(), data_of(cell, schema)?))
+    }
+}
+
+fn came_name(input: Option<&Input>, at: usize) -> &str {
+    input.map_or("", |input| input.header_name(at))
+}
+
+fn data_of(cell: Option<&[u8]>, schema: Option<&Rc<Schema>>) -> Result<Data> {
+    match cell {
+        Some(bytes) => Cell { bytes, schema }.data(),
+        None => Ok(Data { schema: schema.cloned(), value: weir_data::Value::Null }),
     }
 }
 

@@ -10,6 +10,7 @@ use crate::bindings::words::weir::connect::schemas::Definition;
 use crate::data::{Cell, Data, same_schema};
 use crate::error::Result;
 use crate::fields::Live;
+use crate::headers::{Entry, HeaderList};
 use crate::record::Input;
 use crate::schemas;
 
@@ -157,7 +158,7 @@ impl CellsOut {
         Ok(())
     }
 
-    /// Appends the raw cell of text or bytes under a schema of the table.
+    /// Appends a cell as it is under a schema of the table.
     #[inline]
     pub fn push_raw(&mut self, bytes: &[u8], schema: u32) {
         self.column().push(bytes);
@@ -246,6 +247,32 @@ impl HeadersOut {
         self.value.push(data, tables)?;
         self.name.push(tables.header_name(name));
         Ok(())
+    }
+
+    /// Appends a record's headers; the row is not ended.
+    pub fn push_row(&mut self, headers: &HeaderList, input: &Input, tables: &mut Tables) -> Result<()> {
+        for entry in headers.entries() {
+            match entry {
+                Entry::Came(at) => {
+                    let (cell, schema) = input.header(*at);
+                    self.push_cell(input.header_name(*at), cell, schema, tables);
+                }
+                Entry::Data { name, value } => self.push(name, value, tables)?,
+                Entry::Cell { name, schema, cell } => {
+                    self.push_cell(name, headers.cell(cell), schema.as_ref(), tables);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn push_cell(&mut self, name: &str, cell: Option<&[u8]>, schema: Option<&Rc<Schema>>, tables: &mut Tables) {
+        let schema = tables.schema(schema);
+        match cell {
+            Some(bytes) => self.value.push_raw(bytes, schema),
+            None => self.value.push_absent(schema),
+        }
+        self.name.push(tables.header_name(name));
     }
 
     /// Takes away the headers that were added since the last row ended.

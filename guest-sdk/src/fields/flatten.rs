@@ -88,7 +88,7 @@ impl Layout<'_> {
     }
 
     /// The fields of a nested struct; null in every field where the struct is null.
-    fn open_struct(&mut self, piece: Piece, fields: usize) -> Result<Vec<Piece>> {
+    pub(super) fn open_struct(&mut self, piece: Piece, fields: usize) -> Result<Vec<Piece>> {
         match piece {
             Piece::Fields(entries) => Ok(entries.into_iter().map(|entry| entry.piece).collect()),
             Piece::Fixed(cbor) => fixed_fields(&cbor, fields),
@@ -109,7 +109,7 @@ impl Layout<'_> {
         }
     }
 
-    fn open_map(&mut self, piece: Piece) -> Result<Opened> {
+    pub(super) fn open_map(&mut self, piece: Piece) -> Result<Opened> {
         match piece {
             Piece::Fields(entries) => {
                 Ok(Opened::Map(entries.into_iter().map(|entry| (entry.name, entry.piece)).collect()))
@@ -144,7 +144,7 @@ impl Layout<'_> {
     }
 }
 
-enum Opened {
+pub(super) enum Opened {
     Map(Vec<(Rc<str>, Piece)>),
     Other(Piece),
 }
@@ -153,7 +153,7 @@ fn joined(prefix: &str, name: &str, delimiter: &str) -> String {
     if prefix.is_empty() { name.to_owned() } else { format!("{prefix}{delimiter}{name}") }
 }
 
-fn fixed_fields(cbor: &[u8], fields: usize) -> Result<Vec<Piece>> {
+pub(super) fn fixed_fields(cbor: &[u8], fields: usize) -> Result<Vec<Piece>> {
     if cbor == [cbor::NULL] {
         return Ok(vec![null(); fields]);
     }

@@ -2,9 +2,11 @@
 
 use std::rc::Rc;
 
+use weir_data::cbor::{self, major};
 use weir_data::{Node, Schema, Type};
 
 use super::base::put;
+use super::plan::{HeaderPlan, Place, Plan, Was, Work};
 use super::row::Row;
 use super::shape::{Entry, Expect, Origin, Piece, Shape};
 use crate::error::{Error, Result};
@@ -25,7 +27,28 @@ pub struct Layout<'r> {
     pub(super) expects: Vec<Expect>,
     schema: Option<Rc<Schema>>,
     changed: bool,
-    works: Vec<(u32, Option<Piece>)>,
+    /// Whether a changed schema is as optional as the one before.
+    keeps_optional: bool,
+    /// The default of a changed schema.
+    default: Option<Vec<u8>>,
+    works: Vec<Filling>,
+    headers: Vec<Heading>,
+}
+
+/// A value that is filled for each row.
+struct Filling {
+    tag: u32,
+    was: Option<Piece>,
+    /// The schema of all it stood in.
+    within: Option<Rc<Schema>>,
+    place: Place,
+}
+
+/// A header that a field's value becomes.
+struct Heading {
+    name: Rc<str>,
+    schema: Option<Rc<Schema>>,
+    piece: Piece,
 }
 
 /// A field of a [`Layout`].
@@ -55,7 +78,10 @@ impl<'r> Layout<'r> {
             expects: Vec::new(),
             schema: shape.schema.clone(),
             changed: false,
+            keeps_optional: false,
+            default: None,
             works: Vec::new(),
+            headers: Vec::new(),
         }
     }
 
@@ -64,7 +90,7 @@ impl<'r> Layout<'r> {
         self.schema.is_some()
     }
 
-    /// The schema as it was before this plan.
+    /// The schema as it was before this plan changed its fields.
     pub fn schema(&self) -> Option<&Rc<Schema>> {
         self.schema.as_ref()
     }
@@ -72,6 +98,11 @@ impl<'r> Layout<'r> {
     /// Whether these are fields at all: a struct, or a map without schema.
     pub fn is_fields(&self) -> bool {
         matches!(self.root, Piece::Fields(_))
+    }
+
+    /// Whether it is null.
+    pub fn is_null(&self) -> bool {
+        matches!(&self.root, Piece::Fixed(cbor) if **cbor == [cbor::NULL])
     }
 
     /// What is no fields, as its cell; none for fields and null.
@@ -138,7 +169,7 @@ impl<'r> Layout<'r> {
 
     /// Inserts a field as [`Layout::insert`] does, whose value the plan's `fill` makes for each row.
     pub fn insert_filled(&mut self, name: &str, schema: &Rc<Schema>, tag: u32) -> Result<()> {
-        let slot = self.work(tag, None);
+        let slot = self.work(tag, None, Place::Field);
         self.push_new(name, schema, slot)
     }
 
@@ -152,12 +183,98 @@ impl<'r> Layout<'r> {
         if !known && with_schema {
             return Ok(());
         }
-        let piece = self.work(tag, was);
+        let piece = self.work(tag, was, Place::Field);
         let Some(entries) = self.entries_mut() else { return Err(no_fields()) };
         match at {
             Some(at) => entries[at].piece = piece,
             None => entries.push(Entry { name: name.into(), schema: None, piece }),
         }
+        Ok(())
+    }
+
+    /// Replaces a field's value as [`Layout::fill`] does, and the schema of a struct's field.
+    pub fn fill_as(&mut self, name: &str, schema: &Rc<Schema>, tag: u32) -> Result<()> {
+        self.fill(name, tag)?;
+        if self.has_schema()
+            && let Some(entry) = self.entries_mut().and_then(|all| all.iter_mut().find(|entry| *entry.name == *name))
+        {
+            entry.schema = Some(schema.clone());
+            self.changed = true;
+        }
+        Ok(())
+    }
+
+    /// Replaces all of it, under this schema or none, by what the plan's `fill` makes of it for each row, which must not
+    /// be null.
+    pub fn replace(&mut self, schema: Option<&Rc<Schema>>, tag: u32) {
+        let raw = schema.map(|schema| &schema.root().kind).and_then(|kind| match kind {
+            Type::String => Some(major::TEXT),
+            Type::Bytes => Some(major::BYTES),
+            _ => None,
+        });
+        let was = std::mem::replace(&mut self.root, null());
+        let slot = self.work(tag, Some(was), if raw.is_some() { Place::Raw } else { Place::All });
+        let root = match (raw, slot) {
+            (Some(major), Piece::Slot { slot, .. }) => Piece::Raw { slot, major },
+            (_, slot) => slot,
+        };
+        self.become_all(root, schema.cloned());
+    }
+
+    /// Keeps a changed schema as optional as it was; what is changed is required otherwise.
+    pub fn keep_optional(&mut self) {
+        self.keeps_optional = true;
+    }
+
+    /// The default, as CBOR, of a changed schema, which has none otherwise.
+    pub fn set_default(&mut self, cbor: Option<Vec<u8>>) {
+        self.default = cbor;
+    }
+
+    /// Gives the schema another name, and another version, where one is named; all else of it stays.
+    pub fn name_schema(&mut self, name: Option<&str>, version: Option<i32>) -> Result<()> {
+        let (Some(schema), Some(head)) = (&self.schema, &mut self.head) else { return Ok(()) };
+        let mut nodes = schema.nodes().to_vec();
+        for node in [head, &mut nodes[0]] {
+            node.name = name.map_or_else(|| node.name.take(), |name| Some(name.to_owned()));
+            node.version = version.or(node.version);
+        }
+        let named = Schema::new(nodes).map_err(Error::data)?;
+        if named != **schema {
+            self.schema = Some(Rc::new(named));
+        }
+        Ok(())
+    }
+
+    /// Keeps just these fields, in this order, under a schema of their own; what a map lacks is null. The fields of a
+    /// struct must be there.
+    pub fn pick(&mut self, names: &[String]) -> Result<()> {
+        let with_schema = self.has_schema();
+        let Some(entries) = self.entries_mut() else { return Err(no_fields()) };
+        let before = std::mem::take(entries);
+        self.head = self.head.take().map(|_| Node::new(Type::Boolean));
+        self.changed = true;
+        for name in names {
+            match before.iter().find(|entry| *entry.name == **name) {
+                Some(entry) => self.push(entry.clone())?,
+                None if with_schema => return Err(Error::data(format!("Unknown field: {name}"))),
+                None => self.put_null(name)?,
+            }
+        }
+        Ok(())
+    }
+
+    /// Adds a header of a field's value and schema, with the default in the place of null where `default_null`. A field
+    /// that a map lacks is null.
+    pub fn add_header(&mut self, header: &Rc<str>, field: &str, default_null: bool) -> Result<()> {
+        let entry = self.entries().iter().find(|entry| *entry.name == *field);
+        let (schema, piece) = match entry {
+            Some(entry) if default_null => (entry.schema.clone(), entry.or_default()),
+            Some(entry) => (entry.schema.clone(), entry.piece.clone()),
+            None if self.has_schema() => return Err(Error::data(format!("Unknown field: {field}"))),
+            None => (None, null()),
+        };
+        self.headers.push(Heading { name: header.clone(), schema, piece });
         Ok(())
     }
 
@@ -171,16 +288,7 @@ impl<'r> Layout<'r> {
     /// Replaces null in fields whose schemas have a default by that default.
     pub fn default_nulls(&mut self) {
         let Some(entries) = self.entries_mut() else { return };
-        for Entry { schema, piece, .. } in entries {
-            let default = schema.as_ref().and_then(|schema| schema.root().default.as_deref());
-            match (default, &mut *piece) {
-                (Some(default), Piece::Slot { or: or @ None, .. }) => *or = Some(default.into()),
-                (Some(default), Piece::Fixed(cbor)) if **cbor == [weir_data::cbor::NULL] => {
-                    *piece = Piece::Fixed(default.into());
-                }
-                _ => {}
-            }
-        }
+        entries.iter_mut().for_each(|entry| entry.piece = entry.or_default());
     }
 
     /// Makes it the only field of a struct or map.
@@ -188,8 +296,18 @@ impl<'r> Layout<'r> {
         let schema = self.finished_schema()?;
         let piece = std::mem::replace(&mut self.root, Piece::Fields(Vec::new()));
         self.head = self.head.take().map(|_| Node::new(Type::Boolean));
+        (self.keeps_optional, self.default) = (false, None);
         self.changed = true;
         self.push(Entry { name: name.into(), schema, piece })
+    }
+
+    /// Has a root and a schema in the place of all there was.
+    pub(super) fn become_all(&mut self, root: Piece, schema: Option<Rc<Schema>>) {
+        self.root = root;
+        self.head = schema.as_ref().map(|schema| schema.root().clone());
+        self.schema = schema;
+        (self.keeps_optional, self.default) = (false, None);
+        self.changed = false;
     }
 
     pub(super) fn push(&mut self, entry: Entry) -> Result<()> {
@@ -225,8 +343,8 @@ impl<'r> Layout<'r> {
         }
     }
 
-    fn work(&mut self, tag: u32, was: Option<Piece>) -> Piece {
-        self.works.push((tag, was));
+    fn work(&mut self, tag: u32, was: Option<Piece>, place: Place) -> Piece {
+        self.works.push(Filling { tag, was, within: self.schema.clone(), place });
         Piece::Slot { slot: FILLED | (self.works.len() - 1) as u32, or: None }
     }
 
@@ -243,7 +361,8 @@ impl<'r> Layout<'r> {
         }
         let mut nodes = Schema::record(fields).nodes().to_vec();
         let kind = std::mem::replace(&mut nodes[0].kind, Type::Boolean);
-        nodes[0] = Node { kind, optional: false, default: None, ..head.clone() };
+        let optional = self.keeps_optional && head.optional;
+        nodes[0] = Node { kind, optional, default: self.default.clone(), ..head.clone() };
         let new = Schema::new(nodes).map_err(Error::data)?;
         Ok(Some(if new == **old { old.clone() } else { Rc::new(new) }))
     }
@@ -257,24 +376,29 @@ impl<'r> Layout<'r> {
         settle(&mut self.root, base);
         let mut works = Vec::with_capacity(self.works.len());
         let mut origins = self.origins;
-        for (tag, mut was) in self.works {
+        for Filling { tag, mut was, within, place } in self.works {
             if let Some(was) = &mut was {
                 settle(was, base);
             }
             let was = was.map(|was| match was {
                 Piece::Slot { slot, or: None } => Was::Slot(slot),
-                other => Was::Written(Box::new(Shape::new(schema.clone(), None, other, origins.clone()))),
+                other => Was::Written(Box::new(Shape::new(within, None, other, origins.clone()))),
             });
-            works.push(Work { tag, was });
+            works.push(Work { tag, was, place });
             origins.push(Origin { container: origins.len() as u32, key: None });
         }
+        let headers = self.headers.into_iter().map(|Heading { name, schema, mut piece }| {
+            settle(&mut piece, base);
+            HeaderPlan { name, shape: Shape::new(schema, None, piece, origins.clone()) }
+        });
+        let headers = headers.collect();
         let shape = Rc::new(Shape::new(schema, self.head, self.root, origins));
-        Ok(Plan { expects: self.expects, works, shape })
+        Ok(Plan { expects: self.expects, works, shape, headers })
     }
 }
 
 pub(super) fn null() -> Piece {
-    Piece::Fixed([weir_data::cbor::NULL].into())
+    Piece::Fixed([cbor::NULL].into())
 }
 
 fn no_fields() -> Error {
@@ -284,7 +408,7 @@ fn no_fields() -> Error {
 /// Gives filled slots their places, which are behind all others.
 fn settle(piece: &mut Piece, base: u32) {
     match piece {
-        Piece::Slot { slot, .. } if *slot & FILLED != 0 => *slot = (*slot ^ FILLED) + base,
+        Piece::Slot { slot, .. } | Piece::Raw { slot, .. } if *slot & FILLED != 0 => *slot = (*slot ^ FILLED) + base,
         Piece::Slot { .. } | Piece::Raw { .. } | Piece::Fixed(_) => {}
         Piece::Fields(entries) => entries.iter_mut().for_each(|entry| settle(&mut entry.piece, base)),
     }
@@ -293,51 +417,4 @@ fn settle(piece: &mut Piece, base: u32) {
 /// Whether a slot is filled by the plan being made, so that its bytes are not there yet.
 pub(super) fn is_filled(slot: u32) -> bool {
     slot & FILLED != 0
-}
-
-/// What a step does to rows of one shape.
-#[derive(Debug)]
-pub(crate) struct Plan {
-    pub expects: Vec<Expect>,
-    works: Vec<Work>,
-    pub shape: Rc<Shape>,
-}
-
-#[derive(Debug)]
-struct Work {
-    tag: u32,
-    was: Option<Was>,
-}
-
-#[derive(Debug)]
-enum Was {
-    Slot(u32),
-    Written(Box<Shape>),
-}
-
-impl Plan {
-    /// Adds to a row that meets the expectations what the plan has filled.
-    #[inline(always)]
-    pub fn fill(
-        &self,
-        cell: &[u8],
-        row: &mut Row,
-        scratch: &mut Vec<u8>,
-        fill: &mut impl FnMut(u32, Option<&[u8]>, &mut Vec<u8>) -> Result<()>,
-    ) -> Result<()> {
-        for work in &self.works {
-            scratch.clear();
-            match &work.was {
-                None => fill(work.tag, None, scratch)?,
-                Some(Was::Slot(slot)) => fill(work.tag, Some(row.get(cell, *slot)), scratch)?,
-                Some(Was::Written(was)) => {
-                    let mut written = Vec::new();
-                    was.write(cell, row, &mut written);
-                    fill(work.tag, Some(&written), scratch)?;
-                }
-            }
-            row.push_own(scratch);
-        }
-        Ok(())
-    }
 }

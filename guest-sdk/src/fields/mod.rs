@@ -66,8 +66,10 @@
 //! ```
 
 mod base;
+mod extract;
 mod flatten;
 mod layout;
+mod plan;
 mod row;
 mod shape;
 #[cfg(test)]
@@ -81,9 +83,11 @@ pub use layout::{Layout, LayoutField};
 pub(crate) use base::{live, live_of_data};
 pub(crate) use row::Live;
 
+use weir_data::cbor;
+
 use crate::error::Result;
 use crate::record::Record;
-use layout::Plan;
+use plan::{HeaderPlan, Plan, body};
 use row::Row;
 use shape::{Next, Shape};
 
@@ -120,7 +124,8 @@ impl Default for Edits {
 impl Edits {
     /// Changes a record's key or value. `plan` is called once for each shape and `variant`, which stands for whatever
     /// else decides what `plan` does; its errors are this row's, and it is asked again for the next one. `fill` is called
-    /// for each row with the tag of a field to fill, its value so far as CBOR, and where to put the new one as CBOR.
+    /// for each row with the tag of a field to fill, its value so far as CBOR, and where to put the new one as CBOR. The
+    /// headers that the plan adds are added to the record.
     #[inline]
     pub fn apply(
         &mut self,
@@ -137,21 +142,40 @@ impl Edits {
             .iter()
             .find(|next| next.ask == ask)
             .and_then(|next| next.plans.iter().find(|plan| plan.expects.is_empty() || row.meets(cell, &plan.expects)));
-        let next = match fits {
+        let (next, heads) = match fits {
             Some(plan) => {
                 plan.fill(cell, row, &mut self.scratch, &mut fill)?;
-                plan.shape.clone()
+                (plan.shape.clone(), (!plan.headers.is_empty()).then(|| plan.clone()))
             }
             None => {
                 drop(known);
                 let plan = make(ask, cell, row, shape, plan)?;
                 plan.fill(cell, row, &mut self.scratch, &mut fill)?;
                 *shape = plan.shape.clone();
-                return Ok(());
+                return self.add_headers(&plan, record, side);
             }
         };
         drop(known);
         *shape = next;
+        match heads {
+            Some(plan) => self.add_headers(&plan, record, side),
+            None => Ok(()),
+        }
+    }
+
+    fn add_headers(&mut self, plan: &Plan, record: &mut Record<'_>, side: Side) -> Result<()> {
+        for HeaderPlan { name, shape } in &plan.headers {
+            let Live { cell, row, .. } = record.live(side)?;
+            self.scratch.clear();
+            shape.write(cell, row, &mut self.scratch);
+            let schema = shape.schema.as_ref();
+            let cell = match &self.scratch[..] {
+                [cbor::NULL] => None,
+                cbor if schema.is_some_and(|schema| schema.is_raw()) => Some(body(cbor)?),
+                cbor => Some(cbor),
+            };
+            record.add_header_cell(name, schema, cell);
+        }
         Ok(())
     }
 }

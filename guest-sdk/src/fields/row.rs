@@ -74,6 +74,17 @@ impl Row {
         walked
     }
 
+    /// Appends a slot for the body of the text or bytes that stand in a slot.
+    #[inline]
+    pub fn open_body(&mut self, cell: &[u8], slot: u32) -> std::result::Result<(), Malformed> {
+        self.open(cell, slot, |bytes, spans| {
+            let head = cbor::read_head(bytes, 0)?;
+            let (body, end) = cbor::string_body(bytes, &head)?;
+            spans.push(((end - body.len()) as u32, end as u32));
+            Ok(())
+        })
+    }
+
     /// Keeps a copy of the cell, so that its slots need it no more.
     pub fn make_own(&mut self, cell: &[u8]) {
         let start = self.own.len() as u32;
@@ -105,6 +116,16 @@ impl Row {
         match expect {
             Expect::Scalar(slot) => self.get(cell, *slot).first().is_some_and(|first| first >> 5 != major::MAP),
             Expect::Null(slot) => self.get(cell, *slot) == [cbor::NULL],
+            Expect::Present(slot) => self.get(cell, *slot) != [cbor::NULL],
+            Expect::Plain(slot) => {
+                let bytes = self.get(cell, *slot);
+                bytes != [cbor::NULL] && bytes.first().is_some_and(|first| first >> 5 != major::MAP)
+            }
+            Expect::Body(slot) => self.get(cell, *slot) != [cbor::NULL] && self.open_body(cell, *slot).is_ok(),
+            Expect::Own(bytes) => {
+                self.push_own(bytes);
+                true
+            }
             Expect::Struct { slot, fields } => {
                 let walked = self.open(cell, *slot, |bytes, spans| walk_struct(bytes, *fields as usize, spans));
                 matches!(walked, Ok(Some(_)))
@@ -113,6 +134,14 @@ impl Row {
                 matches!(self.open(cell, *slot, |bytes, spans| keys.follow(bytes, spans)), Ok(Some(_)))
             }
         }
+    }
+
+    /// A row of the same slots.
+    pub fn copy(&self, idle: Row) -> Row {
+        let mut row = idle;
+        row.spans.extend_from_slice(&self.spans);
+        row.own.extend_from_slice(&self.own);
+        row
     }
 
     pub fn clear(&mut self) {
@@ -196,6 +225,11 @@ impl<'a> Live<'a> {
 
     pub fn idle_row() -> Row {
         IDLE.with_borrow_mut(Vec::pop).unwrap_or_default()
+    }
+
+    /// The same fields once more.
+    pub fn copy(&self) -> Live<'a> {
+        Live::new(self.cell, self.row.copy(Live::idle_row()), self.shape.clone())
     }
 
     /// Appends its cell; null appends nothing and answers false.

@@ -7,7 +7,7 @@ use std::rc::Rc;
 use weir_data::cbor::{self, Malformed, major};
 use weir_data::{Node, Schema};
 
-use super::layout::Plan;
+use super::plan::Plan;
 use super::row::{Row, skip};
 
 /// Where a value comes from.
@@ -30,6 +30,18 @@ pub(crate) struct Entry {
     /// None without schema.
     pub schema: Option<Rc<Schema>>,
     pub piece: Piece,
+}
+
+impl Entry {
+    /// Its piece, with its schema's default in the place of null.
+    pub fn or_default(&self) -> Piece {
+        let default = self.schema.as_ref().and_then(|schema| schema.root().default.as_deref());
+        match (default, &self.piece) {
+            (Some(default), Piece::Slot { slot, or: None }) => Piece::Slot { slot: *slot, or: Some(default.into()) },
+            (Some(default), Piece::Fixed(cbor)) if **cbor == [cbor::NULL] => Piece::Fixed(default.into()),
+            _ => self.piece.clone(),
+        }
+    }
 }
 
 /// How a slot came to be: slots of the same container stand one behind the other in its bytes.
@@ -196,6 +208,14 @@ pub(crate) enum Expect {
     Scalar(u32),
     /// Null.
     Null(u32),
+    /// Anything but null.
+    Present(u32),
+    /// Anything but null and maps.
+    Plain(u32),
+    /// Text or bytes; their body is appended.
+    Body(u32),
+    /// Nothing: these bytes are appended.
+    Own(Rc<[u8]>),
     /// A struct of so many fields.
     Struct { slot: u32, fields: u32 },
     /// A map with these keys.

@@ -198,3 +198,138 @@ fn text_and_null_are_wrapped_as_they_are() {
     assert_eq!(wrap(Data::null()).value, Value::map([("w", Value::Null)]));
     assert_eq!(wrap(Data::free(5)).value, Value::map([("w", 5.into())]));
 }
+
+fn nested() -> Rc<Schema> {
+    let inner = Schema::record([("x", leaf(Type::Int64)), ("t", leaf(Type::String).optional())]).optional();
+    Rc::new(Schema::record([("in", inner), ("b", leaf(Type::Bytes))]))
+}
+
+#[test]
+fn a_field_that_is_extracted_is_a_cell_of_its_own_with_its_own_fields() {
+    let mut steps: Vec<Edits> = (0..4).map(|_| Edits::default()).collect();
+    let schema = nested();
+    for (text, wrapped) in [(Value::from("t"), "t".into()), (Value::Null, Value::Null), ("u".into(), "u".into())] {
+        let inner = Value::Struct(vec![7.into(), text.clone()]);
+        let value = Value::Struct(vec![inner, Value::Bytes(vec![1])]);
+        let mut record = Record::new("t", Data::under(&schema, value));
+        let mut step = |at: usize, plan: fn(&mut Layout<'_>) -> Result<()>| {
+            steps[at].apply(&mut record, Side::Value, 0, plan, no_fill).unwrap();
+            record.value().unwrap().into_owned()
+        };
+        let extracted = step(0, |layout| layout.extract("in", false).map(|found| assert!(found)));
+        assert_eq!(extracted.value, Value::Struct(vec![7.into(), text.clone()]));
+        assert_eq!(extracted.schema.unwrap().fields()[1].name, "t");
+        step(1, |layout| layout.remove("x"));
+        let text_alone = step(2, |layout| layout.extract("t", false).map(|found| assert!(found)));
+        assert_eq!(text_alone, Data { schema: Some(Rc::new(leaf(Type::String).optional())), value: text });
+        assert_eq!(step(3, |layout| layout.wrap("w")).value, Value::Struct(vec![wrapped]));
+    }
+}
+
+#[test]
+fn what_is_not_there_is_not_extracted_and_null_stays_null() {
+    let schema = nested();
+    let value = Value::Struct(vec![Value::Null, Value::Bytes(vec![1])]);
+    let mut edits = Edits::default();
+    let out = edited(&mut edits, Data::under(&schema, value), |layout| {
+        assert!(!layout.extract("none", false)?);
+        assert!(layout.extract("in", false)?);
+        assert!(layout.is_null() && layout.extract("t", false)? && !layout.extract("t", false)?);
+        Ok(())
+    });
+    assert_eq!(out.unwrap(), Data { schema: Some(Rc::new(leaf(Type::String).optional())), value: Value::Null });
+    let free =
+        |value| edited(&mut Edits::default(), Data::free(value), |layout| layout.extract("a", false).map(|_| ()));
+    assert_eq!(free(Value::map([("b", 1.into())])).unwrap(), Data::null());
+    assert_eq!(free(Value::map([("a", Value::Bytes(vec![1]))])).unwrap(), Data::free(Value::Bytes(vec![1])));
+    assert_eq!(free(5.into()).unwrap(), Data::free(5));
+}
+
+#[test]
+fn defaults_stand_for_null_in_what_is_extracted() {
+    let text = Node { default: Some(vec![0x61, b'd']), ..Node::new(Type::String).optional() };
+    let schema = Rc::new(Schema::record([("t", Schema::of(text))]));
+    for (default_null, expected) in [(true, Value::from("d")), (false, Value::Null)] {
+        let data = Data::under(&schema, Value::Struct(vec![Value::Null]));
+        let out = edited(&mut Edits::default(), data, |layout| layout.extract("t", default_null).map(|_| ()));
+        assert_eq!(out.unwrap().value, expected);
+    }
+}
+
+#[test]
+fn all_of_a_value_is_replaced_under_another_schema() {
+    let double = |_: u32, was: Option<&[u8]>, out: &mut Vec<u8>| {
+        out.extend_from_slice(was.unwrap());
+        cbor::text(out, b"x");
+        out.drain(..was.unwrap().len());
+        Ok(())
+    };
+    for data in [Data::free(7), Data::text("seven"), Data::free(person("a", 1))] {
+        let mut record = Record::new("t", data);
+        let text = text();
+        let plan = |layout: &mut Layout<'_>| {
+            layout.replace(Some(&text), 0);
+            Ok(())
+        };
+        Edits::default().apply(&mut record, Side::Value, 0, plan, double).unwrap();
+        assert_eq!(*record.value().unwrap(), Data::under(&text, "x".into()));
+    }
+    let null = |_: u32, _: Option<&[u8]>, out: &mut Vec<u8>| {
+        out.push(cbor::NULL);
+        Ok(())
+    };
+    let mut record = Record::new("t", Data::free(7));
+    let plan = |layout: &mut Layout<'_>| {
+        layout.replace(None, 0);
+        Ok(())
+    };
+    assert!(matches!(Edits::default().apply(&mut record, Side::Value, 0, plan, null), Err(Error::Fatal(_))));
+}
+
+#[test]
+fn a_schema_keeps_its_name_optionality_and_default_where_they_are_asked_for() {
+    let root = Node { version: Some(1), doc: Some("d".into()), ..Node::new(Type::Boolean).named("S").optional() };
+    let mut nodes = Schema::record([("a", leaf(Type::Int64))]).nodes().to_vec();
+    nodes[0] = Node { kind: nodes[0].kind.clone(), ..root };
+    let schema = Rc::new(Schema::new(nodes).unwrap());
+    let of = |plan: fn(&mut Layout<'_>) -> Result<()>| {
+        let data = Data::under(&schema, Value::Struct(vec![1.into()]));
+        edited(&mut Edits::default(), data, plan).unwrap().schema.unwrap().root().clone()
+    };
+    let named = of(|layout| layout.name_schema(Some("T"), None));
+    assert_eq!((named.name.as_deref(), named.version, named.optional), (Some("T"), Some(1), true));
+    let kept = of(|layout| {
+        layout.keep_optional();
+        layout.set_default(Some(vec![0x81, 2]));
+        layout.name_schema(None, Some(2))?;
+        layout.rename("a", "b")
+    });
+    assert_eq!((kept.version, kept.optional, kept.default), (Some(2), true, Some(vec![0x81, 2])));
+    let mut record = Record::new("t", Data::under(&schema, Value::Struct(vec![1.into()])));
+    let write = |_: u32, _: Option<&[u8]>, out: &mut Vec<u8>| {
+        cbor::text(out, b"x");
+        Ok(())
+    };
+    Edits::default().apply(&mut record, Side::Value, 0, |layout| layout.fill_as("a", &text(), 0), write).unwrap();
+    let filled = record.value().unwrap().into_owned();
+    assert_eq!(filled.value, Value::Struct(vec!["x".into()]));
+    assert_eq!(filled.schema.unwrap().nodes()[1].kind, Type::String);
+}
+
+#[test]
+fn a_copy_is_changed_by_itself_and_fields_become_headers() {
+    let schema = nested();
+    for _ in 0..2 {
+        let value = Value::Struct(vec![Value::Struct(vec![7.into(), Value::Null]), Value::Bytes(vec![1])]);
+        let mut record = Record::new("t", Data::under(&schema, value.clone()));
+        record.copy(Side::Value).unwrap();
+        let pick = |layout: &mut Layout<'_>| {
+            layout.add_header(&"h".into(), "b", false)?;
+            layout.pick(&["b".into()])
+        };
+        Edits::default().apply(&mut record, Side::Key, 0, pick, no_fill).unwrap();
+        assert_eq!(record.key().unwrap().value, Value::Struct(vec![Value::Bytes(vec![1])]));
+        assert_eq!(record.value().unwrap().value, value);
+        assert_eq!(record.headers().unwrap(), [("h".to_owned(), Data::bytes([1]))]);
+    }
+}

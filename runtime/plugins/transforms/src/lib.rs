@@ -1,24 +1,34 @@
-//! Connect's transformations on fields and topics, and its predicate on topics.
+//! Connect's transformations and predicates.
 
+mod drop_headers;
 mod filter;
 mod flatten;
+mod has_header_key;
+mod header_from;
 mod hoist_field;
 mod insert_field;
+mod insert_header;
 mod mask_field;
 mod naming;
 mod number;
 mod pattern;
+mod record_is_tombstone;
 mod regex_router;
 mod replace_field;
 mod settings;
 mod subject;
 mod topic_name_matches;
 
+pub use drop_headers::DropHeaders;
 pub use filter::Filter;
 pub use flatten::Flatten;
+pub use has_header_key::HasHeaderKey;
+pub use header_from::HeaderFrom;
 pub use hoist_field::HoistField;
 pub use insert_field::InsertField;
+pub use insert_header::InsertHeader;
 pub use mask_field::MaskField;
+pub use record_is_tombstone::RecordIsTombstone;
 pub use regex_router::RegexRouter;
 pub use replace_field::ReplaceField;
 pub use subject::{Half, OfKey, OfValue};
@@ -26,18 +36,22 @@ pub use topic_name_matches::TopicNameMatches;
 
 weir_sdk::export!(
     transformations: [
+        DropHeaders,
         Filter,
         Flatten<OfKey>,
         Flatten<OfValue>,
+        HeaderFrom<OfKey>,
+        HeaderFrom<OfValue>,
         HoistField<OfKey>,
         HoistField<OfValue>,
         InsertField<OfKey>,
         InsertField<OfValue>,
+        InsertHeader,
         MaskField<OfKey>,
         MaskField<OfValue>,
         RegexRouter,
         ReplaceField<OfKey>,
         ReplaceField<OfValue>,
     ],
-    predicates: [TopicNameMatches],
+    predicates: [HasHeaderKey, RecordIsTombstone, TopicNameMatches],
 );

@@ -37,9 +37,7 @@ impl<H: Half> Transformation for MaskField<H> {
     }
 
     fn validate(config: &Config) -> Vec<Problem> {
-        // That it is missing is for the host to say.
-        let given = config.get("fields").map(|_| names(config, "fields", Empty::Refused));
-        given.and_then(Result::err).map_or_else(Vec::new, settings::problems)
+        settings::wrong_names(config, "fields")
     }
 
     fn configure(config: &Config) -> Result<Self> {

@@ -30,6 +30,37 @@ pub fn text<'c>(config: &'c Config, key: &str) -> Result<&'c str> {
     config.text(key).map(str::trim)
 }
 
+/// Text that is one of these.
+pub fn one_of<'c>(config: &'c Config, key: &str, allowed: &[&str]) -> Result<&'c str> {
+    let text = text(config, key)?;
+    if allowed.contains(&text) {
+        return Ok(text);
+    }
+    Err(invalid(key, text, &format!("String must be one of: {}", allowed.join(", "))))
+}
+
+/// Text that is not empty.
+pub fn non_empty<'c>(config: &'c Config, key: &str) -> Result<&'c str> {
+    let text = text(config, key)?;
+    if text.is_empty() { Err(invalid(key, text, "String must be non-empty")) } else { Ok(text) }
+}
+
+/// A list that is not empty; its names may be.
+pub fn filled_list(config: &Config, key: &str) -> Result<Vec<String>> {
+    config.text(key)?;
+    let list = config.list(key);
+    if list.is_empty() {
+        return Err(invalid(key, "[]", "Empty list"));
+    }
+    Ok(list.into_iter().map(str::to_owned).collect())
+}
+
+/// What is wrong with a list that must name something. That it is missing is for the host to say.
+pub fn wrong_names(config: &Config, key: &str) -> Vec<Problem> {
+    let given = config.get(key).map(|_| names(config, key, Empty::Refused));
+    given.and_then(Result::err).map_or_else(Vec::new, problems)
+}
+
 /// What is said of `replace.null.with.default`.
 pub fn replace_null(config: &Config) -> Result<bool> {
     const KEY: &str = "replace.null.with.default";

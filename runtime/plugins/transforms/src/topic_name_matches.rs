@@ -26,10 +26,7 @@ impl Predicate for TopicNameMatches {
     }
 
     fn configure(config: &Config) -> Result<Self> {
-        let text = settings::text(config, "pattern")?;
-        if text.is_empty() {
-            return Err(invalid("pattern", text, "String must be non-empty"));
-        }
+        let text = settings::non_empty(config, "pattern")?;
         let pattern = Pattern::new(text).map_err(|why| invalid("pattern", text, &format!("Invalid regex: {why}")))?;
         Ok(TopicNameMatches { pattern, last: None })
     }

@@ -15,6 +15,14 @@ fn lines(file: &str) -> Vec<Json> {
     text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
 }
 
+/// The cases of every file that says what becomes of records.
+fn all_cases() -> Vec<Json> {
+    let folder = std::fs::read_dir(format!("{}/tests/golden", env!("CARGO_MANIFEST_DIR"))).unwrap();
+    let names = folder.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    let cases: Vec<Json> = names.filter(|name| name.ends_with(".jsonl")).flat_map(|name| lines(&name)).collect();
+    cases.into_iter().filter(|case| case.get("steps").is_some()).collect()
+}
+
 fn datum(schema_json: &Json, value_json: &Json) -> Datum {
     let schema = schema(schema_json);
     let value = sorted(value(schema.as_ref().map(|schema| (schema, 0)), value_json));
@@ -29,7 +37,17 @@ fn row(case: &Json) -> Row {
         offset: case["offset"].as_i64(),
         key: datum(&case["key_schema"], &case["key"]),
         value: datum(&case["schema"], &case["value"]),
+        headers: headers(case),
     }
+}
+
+fn headers(json: &Json) -> Vec<(String, Datum)> {
+    let list = json["headers"].as_array().into_iter().flatten();
+    // Elements without a common type have in Java a schema that lacks theirs; here the list or map has none.
+    let known = |schema: &Json| ["items", "keys", "values"].iter().all(|part| schema.get(part) != Some(&Json::Null));
+    let schema = |header: &Json| if known(&header[1]) { header[1].clone() } else { Json::Null };
+    let header = |header: &Json| (header[0].as_str().unwrap().to_owned(), datum(&schema(header), &header[2]));
+    list.map(header).collect()
 }
 
 fn steps(case: &Json) -> Vec<Step> {
@@ -98,6 +116,15 @@ fn different_record(row: Row, expected: &Json) -> Option<String> {
     (row.topic != topic).then(|| format!("topic is {}, not {topic}", row.topic)).or_else(|| {
         unlike("key", row.key, datum(&expected["key_schema"], &expected["key"]))
             .or_else(|| unlike("value", row.value, datum(&expected["schema"], &expected["value"])))
+            .or_else(|| {
+                let theirs = headers(expected);
+                let names: Vec<&String> = row.headers.iter().map(|(name, _)| name).collect();
+                let alike = names.iter().copied().eq(theirs.iter().map(|(name, _)| name));
+                (!alike).then(|| format!("headers are {names:?}, not {theirs:?}")).or_else(|| {
+                    let mut pairs = row.headers.into_iter().zip(theirs);
+                    pairs.find_map(|((name, ours), (_, theirs))| unlike(&format!("header {name}"), ours, theirs))
+                })
+            })
     })
 }
 
@@ -118,15 +145,19 @@ fn is_meant(case: &Json, difference: &str) -> bool {
     let both_refuse_to_mask = difference.matches("Cannot mask value of type").count() == 2;
     let replacement = case["steps"][0]["config"]["replacement"].as_str();
     let scale = difference == "failed: Decimal value has mismatching scale for given Decimal schema";
-    difference == "did not fail with \"Struct schemas do not match.\""
+    // Java's words for a mistake of its own: here the message says what is wrong with the record.
+    let null_dereferenced = case["exception"] == "NullPointerException" && difference.starts_with("failed with");
+    let no_path = difference == "refused: [\"Invalid value  for configuration field: a path has at least one name\"]";
+    null_dereferenced
+        || no_path
+        || difference == "did not fail with \"Struct schemas do not match.\""
         || both_refuse_to_mask
         || (scale && replacement == Some("1e-5"))
 }
 
 #[test]
 fn records_become_what_apaches_transformations_make_of_them() {
-    let files = ["flatten", "hoist_field", "insert_field", "mask_field", "replace_field", "chains", "topics"];
-    let cases: Vec<Json> = files.iter().flat_map(|file| lines(&format!("{file}.jsonl"))).collect();
+    let cases = all_cases();
     let mut differences = Vec::new();
     for case in &cases {
         if let Some(difference) = difference(case).filter(|difference| !is_meant(case, difference)) {

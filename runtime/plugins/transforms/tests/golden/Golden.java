@@ -11,6 +11,7 @@ import org.apache.kafka.common.config.ConfigDef;
 import org.apache.kafka.common.record.TimestampType;
 import org.apache.kafka.connect.connector.ConnectRecord;
 import org.apache.kafka.connect.data.*;
+import org.apache.kafka.connect.header.*;
 import org.apache.kafka.connect.sink.SinkRecord;
 import org.apache.kafka.connect.source.SourceRecord;
 import org.apache.kafka.connect.transforms.Transformation;
@@ -22,12 +23,13 @@ public class Golden {
 
     public static void main(String[] args) throws Exception {
         TimeZone.setDefault(TimeZone.getTimeZone("UTC"));
+        Locale.setDefault(Locale.US);
         BufferedReader in = new BufferedReader(new InputStreamReader(System.in, StandardCharsets.UTF_8));
         PrintStream out = new PrintStream(new FileOutputStream(FileDescriptor.out), false, "UTF-8");
         for (String line; (line = in.readLine()) != null; ) {
             ObjectNode c = (ObjectNode) M.readTree(line);
             c.remove(List.of("out", "error", "exception", "config_error", "test"));
-            if (c.has("define")) define(c); else answer(c);
+            if (c.has("define")) define(c); else if (c.has("pattern")) dates(c); else answer(c);
             out.println(M.writeValueAsString(c));
         }
         out.flush();
@@ -45,6 +47,20 @@ public class Golden {
                 o.put("default", ConfigDef.convertToString(k.defaultValue, k.type));
             o.put("doc", k.documentation);
             if (k.validator != null) o.put("validator", k.validator.toString());
+        }
+    }
+
+    static void dates(ObjectNode c) {
+        java.text.SimpleDateFormat format;
+        try { format = new java.text.SimpleDateFormat(c.get("pattern").asText()); } catch (IllegalArgumentException e) {
+            c.put("config_error", e.getMessage());
+            return;
+        }
+        format.setTimeZone(TimeZone.getTimeZone("UTC"));
+        ArrayNode printed = c.putArray("printed"), parsed = c.putArray("parsed");
+        for (JsonNode millis : c.get("millis")) printed.add(format.format(new java.util.Date(millis.longValue())));
+        for (JsonNode text : c.get("texts")) {
+            try { parsed.add(format.parse(text.asText()).getTime()); } catch (java.text.ParseException e) { parsed.addNull(); }
         }
     }
 
@@ -76,6 +92,9 @@ public class Golden {
         o.set("key", typed(r.key()));
         o.set("schema", schema(r.valueSchema()));
         o.set("value", typed(r.value()));
+        if (r.headers().isEmpty()) return;
+        ArrayNode headers = o.putArray("headers");
+        for (Header h : r.headers()) headers.addArray().add(h.key()).add(schema(h.schema())).add(typed(h.value()));
     }
 
     @SuppressWarnings({"unchecked", "rawtypes"})
@@ -92,8 +111,14 @@ public class Golden {
         Integer p = c.has("partition") ? c.get("partition").intValue() : null;
         Long t = c.has("timestamp") ? c.get("timestamp").longValue() : null;
         String topic = c.path("topic").asText("topic");
-        if (c.has("offset")) return new SinkRecord(topic, p, ks, k, vs, v, c.get("offset").longValue(), t, TimestampType.CREATE_TIME);
-        return new SourceRecord(Map.of(), Map.of(), topic, p, ks, k, vs, v, t);
+        ConnectHeaders headers = new ConnectHeaders();
+        for (JsonNode h : c.path("headers")) {
+            Schema schema = h.get(1).isNull() ? null : schema(h.get(1));
+            headers.add(h.get(0).asText(), value(schema, h.get(2)), schema);
+        }
+        if (!c.has("offset")) return new SourceRecord(Map.of(), Map.of(), topic, p, ks, k, vs, v, t, headers);
+        long offset = c.get("offset").longValue();
+        return new SinkRecord(topic, p, ks, k, vs, v, offset, t, TimestampType.CREATE_TIME, headers);
     }
 
     static Schema schema(JsonNode n) throws Exception {

@@ -54,6 +54,7 @@ pub struct Row {
     pub offset: Option<i64>,
     pub key: Datum,
     pub value: Datum,
+    pub headers: Vec<(String, Datum)>,
 }
 
 /// What became of a record; parts that no step writes are as they were.
@@ -70,18 +71,18 @@ pub fn apply(segment: u32, row: &Row) -> Answer {
         rows: 1,
         key: Some(tables.cells(&row.key)),
         value: Some(tables.cells(&row.value)),
+        headers: Some(tables.headers(&row.headers)),
         news: schemas::News { define: tables.define, forget: vec![], forgotten: vec![] },
         tables: columns::Tables {
             topics: vec![row.topic.clone()],
             partitions: vec![row.partition],
-            header_names: vec![],
+            header_names: row.headers.iter().map(|(name, _)| name.clone()).collect(),
             schemas: tables.refs,
         },
         topic: Some(vec![]),
         partition: Some(vec![]),
         timestamp: Some(row.timestamp.into_iter().collect()),
         offset: Some(row.offset.into_iter().collect()),
-        headers: None,
     };
     let known = tables.known;
     let out = <Component as wit::Guest>::apply(segment, input).expect("the segment is configured");
@@ -98,26 +99,39 @@ pub fn apply(segment: u32, row: &Row) -> Answer {
     if out.kept.is_some_and(|kept| kept.is_empty()) {
         return Answer::Dropped;
     }
+    let cell = |cells: &columns::Cells, column: &weir_data::Column, at: usize| {
+        let position = cells.schema.get(at).map_or(0, |&position| position as usize);
+        let schema = match out.tables.schemas[position] {
+            schemas::SchemaRef::None => None,
+            schemas::SchemaRef::Host(id) => Some(known[&id].clone()),
+            schemas::SchemaRef::Guest(id) => Some(DEFINED.with_borrow(|defined| defined[&id].clone())),
+        };
+        let value = column.get(at).map_or(Value::Null, |cell| decode_cell(schema.as_ref(), cell).unwrap());
+        Datum { schema, value }
+    };
+    let column = |cells: &columns::Cells, rows: usize| {
+        let columns::Column { ends, data, absent } = cells.column.clone();
+        let column = weir_data::Column { ends, data, absent };
+        column.check(rows, "a column").unwrap();
+        column
+    };
     let datum = |cells: Option<columns::Cells>, before: &Datum| match cells {
         None => before.clone(),
-        Some(cells) => {
-            let at = cells.schema.first().map_or(0, |&at| at as usize);
-            let schema = match out.tables.schemas[at] {
-                schemas::SchemaRef::None => None,
-                schemas::SchemaRef::Host(id) => Some(known[&id].clone()),
-                schemas::SchemaRef::Guest(id) => Some(DEFINED.with_borrow(|defined| defined[&id].clone())),
-            };
-            let column =
-                weir_data::Column { ends: cells.column.ends, data: cells.column.data, absent: cells.column.absent };
-            column.check(1, "a column").unwrap();
-            let value = column.get(0).map_or(Value::Null, |cell| decode_cell(schema.as_ref(), cell).unwrap());
-            Datum { schema, value }
+        Some(cells) => cell(&cells, &column(&cells, 1), 0),
+    };
+    let headers = match &out.headers {
+        None => row.headers.clone(),
+        Some(headers) => {
+            let column = column(&headers.value, headers.name.len());
+            let name = |at: usize| out.tables.header_names[headers.name[at] as usize].clone();
+            (0..headers.name.len()).map(|at| (name(at), cell(&headers.value, &column, at))).collect()
         }
     };
     Answer::Kept(Row {
         topic: out.topic.map_or(row.topic.clone(), |_| out.tables.topics[0].clone()),
         key: datum(out.key, &row.key),
         value: datum(out.value, &row.value),
+        headers,
         ..row.clone()
     })
 }
@@ -131,24 +145,39 @@ struct Tables {
 
 impl Tables {
     fn cells(&mut self, datum: &Datum) -> columns::Cells {
-        let mut column = weir_data::Column::default();
-        if datum.value == Value::Null {
-            column.push_absent();
-        } else {
-            encode_cell(datum.schema.as_ref(), &datum.value, &mut column.data).unwrap();
-            column.end_cell();
-        }
-        self.refs.push(match &datum.schema {
-            None => schemas::SchemaRef::None,
-            Some(schema) => {
-                let id = HOST.replace(HOST.get() + 1);
-                self.define.push(schemas::Definition { id, schema: schema_to_wit(schema) });
-                self.known.insert(id, schema.clone());
-                schemas::SchemaRef::Host(id)
+        self.column([datum].into_iter())
+    }
+
+    fn headers(&mut self, headers: &[(String, Datum)]) -> columns::Headers {
+        let ends = if headers.is_empty() { vec![] } else { vec![headers.len() as u32] };
+        let name = (0..headers.len() as u32).collect();
+        columns::Headers { ends, name, value: self.column(headers.iter().map(|(_, datum)| datum)) }
+    }
+
+    fn column<'d>(&mut self, data: impl Iterator<Item = &'d Datum>) -> columns::Cells {
+        let (mut column, mut schema) = (weir_data::Column::default(), Vec::new());
+        for datum in data {
+            if datum.value == Value::Null {
+                column.push_absent();
+            } else {
+                encode_cell(datum.schema.as_ref(), &datum.value, &mut column.data).unwrap();
+                column.end_cell();
             }
-        });
-        let column = columns::Column { ends: column.ends, data: column.data, absent: column.absent };
-        columns::Cells { column, schema: vec![self.refs.len() as u32 - 1] }
+            schema.push(self.refs.len() as u32);
+            let known = datum.schema.as_ref().map(|schema| self.define(schema));
+            self.refs.push(known.map_or(schemas::SchemaRef::None, schemas::SchemaRef::Host));
+        }
+        columns::Cells {
+            column: columns::Column { ends: column.ends, data: column.data, absent: column.absent },
+            schema,
+        }
+    }
+
+    fn define(&mut self, schema: &Schema) -> u32 {
+        let id = HOST.replace(HOST.get() + 1);
+        self.define.push(schemas::Definition { id, schema: schema_to_wit(schema) });
+        self.known.insert(id, schema.clone());
+        id
     }
 }
 

@@ -15,6 +15,7 @@ mod pattern;
 mod record_is_tombstone;
 mod regex_router;
 mod replace_field;
+mod set_schema_metadata;
 mod settings;
 mod subject;
 mod topic_name_matches;
@@ -31,6 +32,7 @@ pub use mask_field::MaskField;
 pub use record_is_tombstone::RecordIsTombstone;
 pub use regex_router::RegexRouter;
 pub use replace_field::ReplaceField;
+pub use set_schema_metadata::SetSchemaMetadata;
 pub use subject::{Half, OfKey, OfValue};
 pub use topic_name_matches::TopicNameMatches;
 
@@ -52,6 +54,8 @@ weir_sdk::export!(
         RegexRouter,
         ReplaceField<OfKey>,
         ReplaceField<OfValue>,
+        SetSchemaMetadata<OfKey>,
+        SetSchemaMetadata<OfValue>,
     ],
     predicates: [HasHeaderKey, RecordIsTombstone, TopicNameMatches],
 );

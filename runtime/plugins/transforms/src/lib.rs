@@ -1,6 +1,8 @@
 //! Connect's transformations and predicates.
 
 mod drop_headers;
+mod extract_field;
+mod field_path;
 mod filter;
 mod flatten;
 mod has_header_key;
@@ -19,8 +21,10 @@ mod set_schema_metadata;
 mod settings;
 mod subject;
 mod topic_name_matches;
+mod value_to_key;
 
 pub use drop_headers::DropHeaders;
+pub use extract_field::ExtractField;
 pub use filter::Filter;
 pub use flatten::Flatten;
 pub use has_header_key::HasHeaderKey;
@@ -35,10 +39,13 @@ pub use replace_field::ReplaceField;
 pub use set_schema_metadata::SetSchemaMetadata;
 pub use subject::{Half, OfKey, OfValue};
 pub use topic_name_matches::TopicNameMatches;
+pub use value_to_key::ValueToKey;
 
 weir_sdk::export!(
     transformations: [
         DropHeaders,
+        ExtractField<OfKey>,
+        ExtractField<OfValue>,
         Filter,
         Flatten<OfKey>,
         Flatten<OfValue>,
@@ -56,6 +63,7 @@ weir_sdk::export!(
         ReplaceField<OfValue>,
         SetSchemaMetadata<OfKey>,
         SetSchemaMetadata<OfValue>,
+        ValueToKey,
     ],
     predicates: [HasHeaderKey, RecordIsTombstone, TopicNameMatches],
 );

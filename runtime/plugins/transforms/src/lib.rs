@@ -1,5 +1,7 @@
 //! Connect's transformations and predicates.
 
+mod cast;
+mod cast_value;
 mod drop_headers;
 mod extract_field;
 mod field_path;
@@ -23,6 +25,7 @@ mod subject;
 mod topic_name_matches;
 mod value_to_key;
 
+pub use cast::Cast;
 pub use drop_headers::DropHeaders;
 pub use extract_field::ExtractField;
 pub use filter::Filter;
@@ -43,6 +46,8 @@ pub use value_to_key::ValueToKey;
 
 weir_sdk::export!(
     transformations: [
+        Cast<OfKey>,
+        Cast<OfValue>,
         DropHeaders,
         ExtractField<OfKey>,
         ExtractField<OfValue>,

@@ -74,6 +74,73 @@ impl Number {
     }
 }
 
+/// What `Float.parseFloat` reads; none where that fails.
+pub fn parse_float(text: &str) -> Option<f32> {
+    match floating(text)? {
+        Floating::Decimal(text) => text.parse().ok(),
+        Floating::Special(value) => Some(value as f32),
+    }
+}
+
+/// What `Double.parseDouble` reads; none where that fails.
+pub fn parse_double(text: &str) -> Option<f64> {
+    match floating(text)? {
+        Floating::Decimal(text) => text.parse().ok(),
+        Floating::Special(value) => Some(value),
+    }
+}
+
+/// A text of a floating-point number, as Java allows them.
+enum Floating<'t> {
+    /// Rust reads it the same.
+    Decimal(&'t str),
+    Special(f64),
+}
+
+fn floating(text: &str) -> Option<Floating<'_>> {
+    let text = text.trim_matches(|letter| letter <= ' ');
+    let unsigned = text.strip_prefix(['+', '-']).unwrap_or(text);
+    let sign = if text.starts_with('-') { -1.0 } else { 1.0 };
+    match unsigned {
+        "NaN" => return Some(Floating::Special(f64::NAN)),
+        "Infinity" => return Some(Floating::Special(sign * f64::INFINITY)),
+        _ => {}
+    }
+    let without_suffix = |text: &'_ str| text.strip_suffix(['f', 'F', 'd', 'D']).map_or(text.len(), str::len);
+    if let Some(hex) = unsigned.strip_prefix("0x").or_else(|| unsigned.strip_prefix("0X")) {
+        return hexadecimal(&hex[..without_suffix(hex)]).map(|value| Floating::Special(sign * value));
+    }
+    let text = &text[..without_suffix(text)];
+    let plain = text.bytes().all(|byte| byte.is_ascii_digit() || matches!(byte, b'.' | b'e' | b'E' | b'+' | b'-'));
+    plain.then_some(Floating::Decimal(text))
+}
+
+/// Hexadecimal digits, perhaps with a point, and the exponent that must follow; rounded once more than in Java where the
+/// number is too small for all its bits.
+fn hexadecimal(text: &str) -> Option<f64> {
+    let (mantissa, power) = text.split_once(['p', 'P'])?;
+    let mut power: i32 = power.parse().ok()?;
+    let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
+    if whole.is_empty() && fraction.is_empty() {
+        return None;
+    }
+    let (mut bits, mut lost) = (0u64, false);
+    for (at, digit) in whole.chars().chain(fraction.chars()).enumerate() {
+        let digit = u64::from(digit.to_digit(16)?);
+        if bits >> 60 == 0 {
+            bits = bits << 4 | digit;
+            power = power.saturating_sub(if at >= whole.len() { 4 } else { 0 });
+        } else {
+            lost |= digit != 0;
+            power = power.saturating_add(if at < whole.len() { 4 } else { 0 });
+        }
+    }
+    // Halves, so that neither power leaves the range before the product does.
+    let half = power.clamp(-2_200, 2_200) / 2;
+    let rest = power.clamp(-2_200, 2_200) - half;
+    Some((bits | u64::from(lost)) as f64 * 2f64.powi(half) * 2f64.powi(rest))
+}
+
 fn exponent(text: &str) -> Option<i64> {
     let digits = text.strip_prefix(['+', '-']).unwrap_or(text);
     let plain = !digits.is_empty() && digits.len() <= 10 && digits.bytes().all(|byte| byte.is_ascii_digit());
@@ -101,6 +168,31 @@ mod tests {
         }
         for text in ["", "+", "e1", "1e", ".", "1.2.3", " 1", "0x1", "1e99999999999", "NaN"] {
             assert!(Number::parse(text).is_none(), "{text}");
+        }
+    }
+
+    #[test]
+    fn floating_point_texts_are_read_as_in_java() {
+        for (text, value) in [
+            ("1", 1.0),
+            (" -1.5e3 ", -1500.0),
+            ("1.", 1.0),
+            (".5f", 0.5),
+            ("2D", 2.0),
+            ("-Infinity", f64::NEG_INFINITY),
+            ("1e400", f64::INFINITY),
+            ("0x1p3", 8.0),
+            ("-0X1.8P-1d", -0.75),
+            ("0x.8p0", 0.5),
+            ("0x1p-1074", 5e-324),
+            ("0x123456789abcdef12p4", 0x1234_5678_9abc_def1_2000_u128 as f64 / 256.0),
+        ] {
+            assert_eq!(parse_double(text), Some(value), "{text}");
+        }
+        assert!(parse_float("NaN").unwrap().is_nan());
+        assert_eq!(parse_float("16777217"), Some(16_777_216.0));
+        for text in ["", "-", ".", "e5", "1e", "nan", "inf", "infinity", "0x1", "0xp1", "0x1p", "1ff", "1_0", "1 2"] {
+            assert!(parse_double(text).is_none(), "{text}");
         }
     }
 

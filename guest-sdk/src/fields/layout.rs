@@ -221,6 +221,11 @@ impl<'r> Layout<'r> {
         self.become_all(root, schema.cloned());
     }
 
+    /// Makes it null under this schema, or without.
+    pub fn make_null(&mut self, schema: Option<&Rc<Schema>>) {
+        self.become_all(null(), schema.cloned());
+    }
+
     /// Keeps a changed schema as optional as it was; what is changed is required otherwise.
     pub fn keep_optional(&mut self) {
         self.keeps_optional = true;

@@ -2,6 +2,8 @@
 
 mod cast;
 mod cast_value;
+mod date_format;
+mod date_parse;
 mod drop_headers;
 mod extract_field;
 mod field_path;
@@ -22,6 +24,8 @@ mod replace_field;
 mod set_schema_metadata;
 mod settings;
 mod subject;
+mod timestamp_converter;
+mod timestamp_router;
 mod topic_name_matches;
 mod value_to_key;
 
@@ -41,6 +45,8 @@ pub use regex_router::RegexRouter;
 pub use replace_field::ReplaceField;
 pub use set_schema_metadata::SetSchemaMetadata;
 pub use subject::{Half, OfKey, OfValue};
+pub use timestamp_converter::TimestampConverter;
+pub use timestamp_router::TimestampRouter;
 pub use topic_name_matches::TopicNameMatches;
 pub use value_to_key::ValueToKey;
 
@@ -68,6 +74,9 @@ weir_sdk::export!(
         ReplaceField<OfValue>,
         SetSchemaMetadata<OfKey>,
         SetSchemaMetadata<OfValue>,
+        TimestampConverter<OfKey>,
+        TimestampConverter<OfValue>,
+        TimestampRouter,
         ValueToKey,
     ],
     predicates: [HasHeaderKey, RecordIsTombstone, TopicNameMatches],

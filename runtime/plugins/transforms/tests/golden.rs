@@ -7,6 +7,7 @@ use serde_json::Value as Json;
 use support::cases::{schema, sorted, value};
 use support::component::{Answer, Component, Datum, Fault, Row, Step, apply, configure, describe};
 use weir_sdk::Parts;
+use weir_sdk::bindings::plugin::exports::weir::connect::plugin::{DefaultValue, Validator};
 use weir_sdk::bindings::transformation::exports::weir::connect::transformations::Guest;
 
 fn lines(file: &str) -> Vec<Json> {
@@ -149,8 +150,15 @@ fn is_meant(case: &Json, difference: &str) -> bool {
     let null_dereferenced = case["exception"] == "NullPointerException" && difference.starts_with("failed with");
     let no_path = difference == "refused: [\"Invalid value  for configuration field: a path has at least one name\"]";
     let no_name = case["config_error"] == "Index 1 out of bounds for length 0";
+    let only_topic = difference.starts_with("failed with \"Timestamp missing on record: it is for topic ");
+    let told_before = difference.starts_with("refused: [\"Invalid value ")
+        && difference.contains(" for configuration timestamp.format: ");
+    let no_date = difference.ends_with(" days since 1970 are no Date");
     null_dereferenced
         || no_name
+        || only_topic
+        || told_before
+        || no_date
         || no_path
         || difference == "did not fail with \"Struct schemas do not match.\""
         || both_refuse_to_mask
@@ -171,9 +179,26 @@ fn records_become_what_apaches_transformations_make_of_them() {
     assert!(differences.is_empty(), "{} of {} differ:\n{}", differences.len(), cases.len(), differences.join("\n"));
 }
 
+/// Validators as Connect prints them.
+fn shown(validators: &[Validator]) -> String {
+    let one = |validator: &Validator| match validator {
+        Validator::NonEmpty => "non-empty string".into(),
+        Validator::Regex => "valid regex".into(),
+        Validator::OneOf(values) => format!("[{}]", values.join(", ")),
+        Validator::OneOfIgnoringCase(values) => format!("(case insensitive) [{}]", values.join(", ")),
+        other => format!("{other:?}"),
+    };
+    validators.iter().map(one).collect::<Vec<_>>().join(", ")
+}
+
+/// The validator of a key, where it is none that lists and what must not be null have: those are asked of the class.
+fn checked_by_host(key: &Json) -> &str {
+    let validator = key["validator"].as_str().unwrap_or("");
+    if key["type"] == "LIST" || validator == "non-null string" { "" } else { validator }
+}
+
 #[test]
 fn definitions_are_apaches() {
-    use weir_sdk::bindings::plugin::exports::weir::connect::plugin::DefaultValue;
     let classes = describe();
     for expected in lines("definitions.jsonl") {
         let name = expected["define"].as_str().unwrap();
@@ -205,6 +230,7 @@ fn definitions_are_apaches() {
                         "importance": format!("{:?}", key.importance).rsplit("::").next().unwrap().to_uppercase(),
                         "default": default,
                         "doc": key.documentation,
+                        "validator": shown(&key.validators),
                     })
                 })
                 .collect();
@@ -216,7 +242,7 @@ fn definitions_are_apaches() {
                     let default = (!key["required"].as_bool().unwrap()).then(|| key["default"].clone());
                     serde_json::json!({
                         "name": key["name"], "type": key["type"], "importance": key["importance"],
-                        "default": default, "doc": key["doc"],
+                        "default": default, "doc": key["doc"], "validator": checked_by_host(key),
                     })
                 })
                 .collect();
@@ -238,6 +264,19 @@ fn wrong_lists_are_found_before_anything_starts() {
     assert_eq!(ask("ReplaceField$Key", "exclude", "a,,b"), ["Configuration 'exclude' values must not be empty."]);
     assert_eq!(ask("MaskField$Value", "fields", "a,b"), Vec::<String>::new());
     assert_eq!(ask("MaskField$Value", "replacement", "x"), Vec::<String>::new());
+    assert_eq!(ask("DropHeaders", "headers", "a,,b"), ["Configuration 'headers' values must not be empty."]);
+    assert_eq!(ask("ValueToKey", "fields", "a,b"), Vec::<String>::new());
+    assert_eq!(ask("HeaderFrom$Key", "headers", ""), ["Invalid value [] for configuration headers: Empty list"]);
+    assert_eq!(ask("Cast$Value", "spec", ""), ["Must specify at least one field to cast."]);
+    assert_eq!(ask("Cast$Value", "spec", "a:int8,b:STRING"), Vec::<String>::new());
+    assert_eq!(
+        ask("TimestampRouter", "timestamp.format", "yyyy-b"),
+        ["Invalid value yyyy-b for configuration timestamp.format: Illegal pattern character 'b'"]
+    );
+    assert_eq!(
+        ask("TimestampConverter$Value", "target.type", "string"),
+        ["TimestampConverter requires format option to be specified when using string timestamps"]
+    );
     assert_eq!(
         ask("MaskField$Value", "fields", ""),
         ["Configuration 'fields' must not be empty. Valid values include: any non-empty value"]
@@ -257,6 +296,16 @@ fn steps_say_just_what_they_read_and_write() {
     assert_eq!(parts("TopicNameMatches", &[("pattern", "a")]), (Parts::TOPIC, Parts::empty()));
     assert_eq!(parts("HoistField$Key", &[("field", "a")]), (Parts::KEY, Parts::KEY));
     assert_eq!(parts("MaskField$Value", &[("fields", "a")]), (Parts::VALUE, Parts::VALUE));
+    let (key, value, headers) = (Parts::KEY, Parts::VALUE, Parts::HEADERS);
+    assert_eq!(parts("ValueToKey", &[("fields", "a")]), (key | value, key));
+    assert_eq!(parts("DropHeaders", &[("headers", "a")]), (headers, headers));
+    assert_eq!(parts("HasHeaderKey", &[("name", "a")]), (headers, Parts::empty()));
+    assert_eq!(parts("RecordIsTombstone", &[]), (value, Parts::empty()));
+    let fields = |operation| parts("HeaderFrom$Value", &[("fields", "a"), ("headers", "h"), ("operation", operation)]);
+    assert_eq!(fields("copy"), (value | headers, headers));
+    assert_eq!(fields("move"), (value | headers, value | headers));
+    assert_eq!(parts("TimestampRouter", &[]), (Parts::TOPIC | Parts::TIMESTAMP, Parts::TOPIC));
+    assert_eq!(parts("Cast$Key", &[("spec", "int8")]), (key, key));
     let fixed = parts("InsertField$Value", &[("static.field", "a"), ("static.value", "b")]);
     assert_eq!(fixed, (Parts::VALUE, Parts::VALUE));
     let moved = parts("InsertField$Key", &[("topic.field", "a"), ("offset.field", "o")]);

@@ -1,5 +1,5 @@
 //! Pure. The headers of one record on its way through steps: those that came stay where they stand in the batch, those
-//! that steps added lie aside as cells.
+//! that steps added lie behind them.
 
 use std::ops::Range;
 use std::rc::Rc;
@@ -8,34 +8,46 @@ use weir_data::Schema;
 
 use crate::data::Data;
 
-/// One header.
+/// A header that a step added.
 #[derive(Debug)]
-pub(crate) enum Entry {
-    /// The batch's header at this position.
-    Came(usize),
-    /// A value to be encoded.
-    Data { name: Rc<str>, value: Data },
+pub(crate) struct Added {
+    pub name: Rc<str>,
+    pub value: AddedValue,
+}
+
+/// Its value.
+#[derive(Debug)]
+pub(crate) enum AddedValue {
+    /// To be encoded.
+    Data(Data),
     /// A cell among the list's bytes; none for null.
-    Cell { name: Rc<str>, schema: Option<Rc<Schema>>, cell: Option<Range<usize>> },
+    Cell { schema: Option<Rc<Schema>>, cell: Option<Range<usize>> },
 }
 
 /// The headers, in order.
 #[derive(Debug, Default)]
 pub(crate) struct HeaderList {
-    entries: Vec<Entry>,
+    /// Positions in the batch, in runs.
+    came: Vec<Range<usize>>,
+    /// Where runs are put together anew.
+    runs: Vec<Range<usize>>,
+    added: Vec<Added>,
     cells: Vec<u8>,
 }
 
 impl HeaderList {
     /// Becomes the batch's headers at these positions.
     pub fn reset(&mut self, came: Range<usize>) {
-        self.entries.clear();
+        self.came.clear();
+        self.added.clear();
         self.cells.clear();
-        self.entries.extend(came.map(Entry::Came));
+        if !came.is_empty() {
+            self.came.push(came);
+        }
     }
 
     pub fn push(&mut self, name: Rc<str>, value: Data) {
-        self.entries.push(Entry::Data { name, value });
+        self.added.push(Added { name, value: AddedValue::Data(value) });
     }
 
     pub fn push_cell(&mut self, name: &Rc<str>, schema: Option<&Rc<Schema>>, cell: Option<&[u8]>) {
@@ -44,19 +56,29 @@ impl HeaderList {
             self.cells.extend_from_slice(bytes);
             start..self.cells.len()
         });
-        self.entries.push(Entry::Cell { name: name.clone(), schema: schema.cloned(), cell });
+        let value = AddedValue::Cell { schema: schema.cloned(), cell };
+        self.added.push(Added { name: name.clone(), value });
     }
 
     /// Keeps the headers whose names `stays` accepts; `came` tells the names of those that came.
     pub fn retain<'n>(&mut self, came: impl Fn(usize) -> &'n str, stays: impl Fn(&str) -> bool) {
-        self.entries.retain(|entry| match entry {
-            Entry::Came(at) => stays(came(*at)),
-            Entry::Data { name, .. } | Entry::Cell { name, .. } => stays(name),
-        });
+        for at in self.came.drain(..).flatten().filter(|&at| stays(came(at))) {
+            match self.runs.last_mut() {
+                Some(run) if run.end == at => run.end += 1,
+                _ => self.runs.push(at..at + 1),
+            }
+        }
+        std::mem::swap(&mut self.came, &mut self.runs);
+        self.added.retain(|added| stays(&added.name));
     }
 
-    pub fn entries(&self) -> &[Entry] {
-        &self.entries
+    /// Those that came, in runs of positions; all stand before the ones that were added.
+    pub fn came(&self) -> &[Range<usize>] {
+        &self.came
+    }
+
+    pub fn added(&self) -> &[Added] {
+        &self.added
     }
 
     /// The bytes of a cell.

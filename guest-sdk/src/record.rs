@@ -10,7 +10,7 @@ use crate::bindings::transformation::exports::weir::connect::transformations as 
 use crate::data::{Cell, Data};
 use crate::error::Result;
 use crate::fields::{Live, Side, live, live_of_data};
-use crate::headers::{Entry, HeaderList};
+use crate::headers::{AddedValue, HeaderList};
 use crate::schemas;
 use crate::tables::{cells_from_wit, headers_from_wit};
 use crate::transformation::Parts;
@@ -262,8 +262,9 @@ impl<'a> Record<'a> {
     }
 
     /// Sends it to another topic.
-    pub fn set_topic(&mut self, topic: impl Into<String>) {
-        self.topic = topic.into();
+    pub fn set_topic(&mut self, topic: impl AsRef<str>) {
+        self.topic.clear();
+        self.topic.push_str(topic.as_ref());
         self.changed |= Parts::TOPIC;
     }
 
@@ -379,14 +380,15 @@ impl<'a> Record<'a> {
         if !self.is_set(Parts::HEADERS) {
             return self.came_headers().map(|at| self.came_header(at)).collect();
         }
-        let header = |entry: &Entry| match entry {
-            Entry::Came(at) => self.came_header(*at),
-            Entry::Data { name, value } => Ok((name.to_string(), value.clone())),
-            Entry::Cell { name, schema, cell } => {
-                Ok((name.to_string(), data_of(self.headers.cell(cell), schema.as_ref())?))
-            }
-        };
-        self.headers.entries().iter().map(header).collect()
+        let came = self.headers.came().iter().cloned().flatten().map(|at| self.came_header(at));
+        let added = self.headers.added().iter().map(|added| {
+            let data = match &added.value {
+                AddedValue::Data(value) => value.clone(),
+                AddedValue::Cell { schema, cell } => data_of(self.headers.cell(cell), schema.as_ref())?,
+            };
+            Ok((added.name.to_string(), data))
+        });
+        came.chain(added).collect()
     }
 
     /// Gives it other headers.
@@ -401,10 +403,8 @@ impl<'a> Record<'a> {
         if !self.is_set(Parts::HEADERS) {
             return self.came_headers().any(|at| came_name(self.input, at) == name);
         }
-        self.headers.entries().iter().any(|entry| match entry {
-            Entry::Came(at) => came_name(self.input, *at) == name,
-            Entry::Data { name: there, .. } | Entry::Cell { name: there, .. } => **there == *name,
-        })
+        self.headers.came().iter().cloned().flatten().any(|at| came_name(self.input, at) == name)
+            || self.headers.added().iter().any(|added| *added.name == *name)
     }
 
     /// Takes away the headers whose names `gone` accepts; no value is decoded.

@@ -10,7 +10,7 @@ use crate::bindings::words::weir::connect::schemas::Definition;
 use crate::data::{Cell, Data, same_schema};
 use crate::error::Result;
 use crate::fields::Live;
-use crate::headers::{Entry, HeaderList};
+use crate::headers::{AddedValue, HeaderList};
 use crate::record::Input;
 use crate::schemas;
 
@@ -240,6 +240,8 @@ pub(crate) struct HeadersOut {
     ends: Same<u32>,
     name: Vec<u32>,
     value: CellsOut,
+    /// Where the names of the batch stand in this table, as far as they do.
+    places: Vec<Option<u32>>,
 }
 
 impl HeadersOut {
@@ -251,28 +253,35 @@ impl HeadersOut {
 
     /// Appends a record's headers; the row is not ended.
     pub fn push_row(&mut self, headers: &HeaderList, input: &Input, tables: &mut Tables) -> Result<()> {
-        for entry in headers.entries() {
-            match entry {
-                Entry::Came(at) => {
-                    let (cell, schema) = input.header(*at);
-                    self.push_cell(input.header_name(*at), cell, schema, tables);
-                }
-                Entry::Data { name, value } => self.push(name, value, tables)?,
-                Entry::Cell { name, schema, cell } => {
-                    self.push_cell(name, headers.cell(cell), schema.as_ref(), tables);
+        if let Some(from) = &input.headers {
+            headers.came().iter().for_each(|run| self.push_came(input, from, run.clone(), tables));
+        }
+        for added in headers.added() {
+            match &added.value {
+                AddedValue::Data(value) => self.value.push(value, tables)?,
+                AddedValue::Cell { schema, cell } => {
+                    let schema = tables.schema(schema.as_ref());
+                    match headers.cell(cell) {
+                        Some(bytes) => self.value.push_raw(bytes, schema),
+                        None => self.value.push_absent(schema),
+                    }
                 }
             }
+            self.name.push(tables.header_name(&added.name));
         }
         Ok(())
     }
 
-    fn push_cell(&mut self, name: &str, cell: Option<&[u8]>, schema: Option<&Rc<Schema>>, tables: &mut Tables) {
-        let schema = tables.schema(schema);
-        match cell {
-            Some(bytes) => self.value.push_raw(bytes, schema),
-            None => self.value.push_absent(schema),
+    /// Appends neighbouring headers of a batch.
+    fn push_came(&mut self, input: &Input, from: &Headers, came: Range<usize>, tables: &mut Tables) {
+        if self.places.len() < input.header_names.len() {
+            self.make_room(input, from);
         }
-        self.name.push(tables.header_name(name));
+        for &name in &from.name[came.clone()] {
+            let place = &mut self.places[name as usize];
+            self.name.push(*place.get_or_insert_with(|| tables.header_name(&input.header_names[name as usize])));
+        }
+        self.value.copy(&from.value, came, &input.schemas, tables);
     }
 
     /// Takes away the headers that were added since the last row ended.
@@ -291,14 +300,20 @@ impl HeadersOut {
         self.ends.push(self.name.len() as u32);
     }
 
+    /// Room for all headers of a batch, and one more in each row.
+    #[cold]
+    fn make_room(&mut self, input: &Input, from: &Headers) {
+        self.places.resize(input.header_names.len(), None);
+        let headers = from.name.len() + input.rows;
+        self.name.reserve(headers);
+        self.value.column.ends.reserve(headers);
+        self.value.column.data.reserve(from.value.column.data.len() + input.rows * 8);
+    }
+
     /// Appends the headers of a batch's rows.
     pub fn copy(&mut self, input: &Input, from: &Headers, rows: Range<usize>, tables: &mut Tables) {
         for row in rows {
-            let headers = from.range(row);
-            for at in headers.clone() {
-                self.name.push(tables.header_name(&input.header_names[from.name[at] as usize]));
-            }
-            self.value.copy(&from.value, headers, &input.schemas, tables);
+            self.push_came(input, from, from.range(row), tables);
             self.end_row();
         }
     }

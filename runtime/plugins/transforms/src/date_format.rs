@@ -1,5 +1,6 @@
 //! Pure. Patterns of Java's `SimpleDateFormat`, and moments printed by them: in UTC, with the names and weeks of en-US.
 
+use weir_data::cbor;
 use weir_data::java_text::date::{self, DAY, Moment};
 
 /// The first moment of year 1; before it years count backwards.
@@ -57,7 +58,7 @@ impl DateFormat {
         let moment = date::moment(millis);
         for item in &self.items {
             match item {
-                Item::Literal(text) => out.extend_from_slice(text.as_bytes()),
+                Item::Literal(text) => cbor::put(out, text.as_bytes()),
                 Item::Field(letter, count) => field(*letter, *count, millis, &moment, out),
             }
         }
@@ -107,7 +108,22 @@ fn name(name: &str, count: usize, out: &mut Vec<u8>) {
     out.extend_from_slice(shown.as_bytes());
 }
 
+#[inline]
 fn padded(number: i64, width: usize, out: &mut Vec<u8>) {
+    let digit = |number: i64| b'0' + (number % 10) as u8;
+    match (number, width) {
+        (0..100, 2) => out.extend_from_slice(&[digit(number / 10), digit(number)]),
+        (0..1_000, 3) => out.extend_from_slice(&[digit(number / 100), digit(number / 10), digit(number)]),
+        (0..10_000, 4) => {
+            let digits = [digit(number / 1_000), digit(number / 100), digit(number / 10), digit(number)];
+            out.extend_from_slice(&digits);
+        }
+        _ => padded_long(number, width, out),
+    }
+}
+
+#[inline(never)]
+fn padded_long(number: i64, width: usize, out: &mut Vec<u8>) {
     let (mut digits, mut at, mut rest) = ([b'0'; 20], 20, number.unsigned_abs());
     while rest > 0 || at == 20 {
         at -= 1;

@@ -50,7 +50,7 @@ impl Transformation for RegexRouter {
             self.last = Some((topic.to_owned(), routed.map_err(Error::data)?));
         }
         if let Some((_, Some(routed))) = &self.last {
-            record.set_topic(routed.clone());
+            record.set_topic(routed);
         }
         Ok(Outcome::Keep)
     }

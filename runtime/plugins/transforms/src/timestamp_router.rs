@@ -62,13 +62,13 @@ impl Transformation for TimestampRouter {
         self.timestamp_format.print(timestamp, &mut self.printed);
         match &self.last {
             Some((last, printed, routed)) if last == topic && *printed == self.printed => {
-                record.set_topic(routed.clone());
+                record.set_topic(routed);
             }
             _ => {
                 let printed = String::from_utf8_lossy(&self.printed);
                 let routed = self.topic_format.replace(TOPIC, topic).replace(TIMESTAMP, &printed);
                 self.last = Some((topic.to_owned(), self.printed.clone(), routed.clone()));
-                record.set_topic(routed);
+                record.set_topic(&routed);
             }
         }
         Ok(Outcome::Keep)

@@ -5,7 +5,7 @@ mod support;
 
 use serde_json::Value as Json;
 use support::cases::{schema, sorted, value};
-use support::component::{Answer, Component, Datum, Fault, Row, Step, apply, configure, describe};
+use support::component::{Answer, Component, Datum, Fault, Row, Step, apply, apply_all, configure, describe};
 use weir_sdk::Parts;
 use weir_sdk::bindings::plugin::exports::weir::connect::plugin::{DefaultValue, Validator};
 use weir_sdk::bindings::transformation::exports::weir::connect::transformations::Guest;
@@ -177,6 +177,32 @@ fn records_become_what_apaches_transformations_make_of_them() {
         }
     }
     assert!(differences.is_empty(), "{} of {} differ:\n{}", differences.len(), cases.len(), differences.join("\n"));
+}
+
+#[test]
+fn records_of_a_batch_become_what_they_become_alone() {
+    let cases: Vec<Json> = all_cases().into_iter().filter(|case| case.get("config_error").is_none()).collect();
+    let mut mixed = 0;
+    for (at, case) in cases.iter().enumerate().step_by(5) {
+        let steps = steps(case);
+        let Ok((segment, _)) = configure(&steps) else { continue };
+        // Those around are mostly records of the same kind, many of them for other steps.
+        let around = (at..at + 12).map(|at| &cases[at % cases.len()]);
+        let rows: Vec<Row> = around.map(row).collect();
+        let alone = |row: &Row| format!("{:?}", apply(configure(&steps).unwrap().0, row));
+        let alone: Vec<String> = rows.iter().map(alone).collect();
+        let failed = alone.iter().filter(|answer| answer.starts_with("Failed")).count();
+        mixed += usize::from(failed > 0 && failed < rows.len());
+        // In two orders, and the second time with all plans made.
+        for turned in [false, true] {
+            let order = |at: usize| if turned { rows.len() - 1 - at } else { at };
+            let batch: Vec<Row> = (0..rows.len()).map(|at| rows[order(at)].clone()).collect();
+            for (at, together) in apply_all(segment, &batch).iter().enumerate() {
+                assert_eq!(format!("{together:?}"), alone[order(at)], "{steps:?} of {:?}", batch[at]);
+            }
+        }
+    }
+    assert!(mixed > 500, "in {mixed} batches some records fail and others do not");
 }
 
 /// Validators as Connect prints them.

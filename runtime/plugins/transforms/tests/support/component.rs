@@ -58,82 +58,133 @@ pub struct Row {
 }
 
 /// What became of a record; parts that no step writes are as they were.
+#[derive(Debug)]
 pub enum Answer {
     Kept(Row),
     Dropped,
     Failed(String),
 }
 
-/// Runs rows of the same topic and schemas through a segment.
+/// Runs a row through a segment, as a batch of its own.
 pub fn apply(segment: u32, row: &Row) -> Answer {
+    apply_all(segment, std::slice::from_ref(row)).remove(0)
+}
+
+/// Runs rows through a segment, as one batch.
+pub fn apply_all(segment: u32, rows: &[Row]) -> Vec<Answer> {
     let mut tables = Tables::default();
+    let mut names = Vec::new();
+    let mut place = |name: &String| {
+        let known = names.iter().position(|known| known == name);
+        known.unwrap_or_else(|| {
+            names.push(name.clone());
+            names.len() - 1
+        }) as u32
+    };
+    let headers: Vec<&(String, Datum)> = rows.iter().flat_map(|row| &row.headers).collect();
+    let ends = rows.iter().scan(0, |end, row| {
+        *end += row.headers.len() as u32;
+        Some(*end)
+    });
+    let headers = columns::Headers {
+        ends: if headers.is_empty() { vec![] } else { ends.collect() },
+        name: headers.iter().map(|(name, _)| place(name)).collect(),
+        value: tables.cells(headers.iter().map(|(_, datum)| datum)),
+    };
+    let positions = || (0..rows.len() as u32).collect();
     let input = wit::Input {
-        rows: 1,
-        key: Some(tables.cells(&row.key)),
-        value: Some(tables.cells(&row.value)),
-        headers: Some(tables.headers(&row.headers)),
+        rows: rows.len() as u32,
+        key: Some(tables.cells(rows.iter().map(|row| &row.key))),
+        value: Some(tables.cells(rows.iter().map(|row| &row.value))),
+        headers: Some(headers),
         news: schemas::News { define: tables.define, forget: vec![], forgotten: vec![] },
         tables: columns::Tables {
-            topics: vec![row.topic.clone()],
-            partitions: vec![row.partition],
-            header_names: row.headers.iter().map(|(name, _)| name.clone()).collect(),
+            topics: rows.iter().map(|row| row.topic.clone()).collect(),
+            partitions: rows.iter().map(|row| row.partition).collect(),
+            header_names: names,
             schemas: tables.refs,
         },
-        topic: Some(vec![]),
-        partition: Some(vec![]),
-        timestamp: Some(row.timestamp.into_iter().collect()),
-        offset: Some(row.offset.into_iter().collect()),
+        topic: Some(positions()),
+        partition: Some(positions()),
+        timestamp: Some(rows.iter().map(|row| row.timestamp.unwrap_or(-1)).collect()),
+        offset: Some(rows.iter().map(|row| row.offset.unwrap_or(-1)).collect()),
     };
-    let known = tables.known;
     let out = <Component as wit::Guest>::apply(segment, input).expect("the segment is configured");
     DEFINED.with_borrow_mut(|defined| {
-        defined.extend(out.define.into_iter().map(|definition| (definition.id, schema_from_wit(definition.schema))));
+        defined.extend(out.define.iter().map(|definition| (definition.id, schema_from_wit(&definition.schema))));
     });
-    if let Some(fault) = out.failed.into_iter().next() {
-        let reason = match fault.error {
-            Fault::Data(reason) => reason,
-            other => format!("{other:?}"),
+    let kept: Vec<u32> = out.kept.clone().unwrap_or_else(|| (0..rows.len() as u32).collect());
+    let back = Back::new(&out, kept.len(), &tables.known);
+    let answer = |(at, row): (usize, &Row)| {
+        if let Some(fault) = out.failed.iter().find(|fault| fault.row == at as u32) {
+            return Answer::Failed(match &fault.error {
+                Fault::Data(reason) => reason.clone(),
+                other => format!("{other:?}"),
+            });
+        }
+        kept.iter().position(|kept| *kept == at as u32).map_or(Answer::Dropped, |at| Answer::Kept(back.row(at, row)))
+    };
+    rows.iter().enumerate().map(answer).collect()
+}
+
+/// What came back, its columns checked.
+struct Back<'o> {
+    out: &'o wit::Output,
+    known: &'o HashMap<u32, Schema>,
+    key: Option<weir_data::Column>,
+    value: Option<weir_data::Column>,
+    headers: Option<weir_data::Column>,
+}
+
+impl<'o> Back<'o> {
+    fn new(out: &'o wit::Output, rows: usize, known: &'o HashMap<u32, Schema>) -> Back<'o> {
+        let column = |cells: &columns::Cells, rows: usize| {
+            let columns::Column { ends, data, absent } = cells.column.clone();
+            let column = weir_data::Column { ends, data, absent };
+            column.check(rows, "a column").unwrap();
+            column
         };
-        return Answer::Failed(reason);
+        Back {
+            out,
+            known,
+            key: out.key.as_ref().map(|cells| column(cells, rows)),
+            value: out.value.as_ref().map(|cells| column(cells, rows)),
+            headers: out.headers.as_ref().map(|headers| column(&headers.value, headers.name.len())),
+        }
     }
-    if out.kept.is_some_and(|kept| kept.is_empty()) {
-        return Answer::Dropped;
-    }
-    let cell = |cells: &columns::Cells, column: &weir_data::Column, at: usize| {
+
+    fn datum(&self, cells: &columns::Cells, column: &weir_data::Column, at: usize) -> Datum {
         let position = cells.schema.get(at).map_or(0, |&position| position as usize);
-        let schema = match out.tables.schemas[position] {
+        let schema = match self.out.tables.schemas[position] {
             schemas::SchemaRef::None => None,
-            schemas::SchemaRef::Host(id) => Some(known[&id].clone()),
+            schemas::SchemaRef::Host(id) => Some(self.known[&id].clone()),
             schemas::SchemaRef::Guest(id) => Some(DEFINED.with_borrow(|defined| defined[&id].clone())),
         };
         let value = column.get(at).map_or(Value::Null, |cell| decode_cell(schema.as_ref(), cell).unwrap());
         Datum { schema, value }
-    };
-    let column = |cells: &columns::Cells, rows: usize| {
-        let columns::Column { ends, data, absent } = cells.column.clone();
-        let column = weir_data::Column { ends, data, absent };
-        column.check(rows, "a column").unwrap();
-        column
-    };
-    let datum = |cells: Option<columns::Cells>, before: &Datum| match cells {
-        None => before.clone(),
-        Some(cells) => cell(&cells, &column(&cells, 1), 0),
-    };
-    let headers = match &out.headers {
-        None => row.headers.clone(),
-        Some(headers) => {
-            let column = column(&headers.value, headers.name.len());
-            let name = |at: usize| out.tables.header_names[headers.name[at] as usize].clone();
-            (0..headers.name.len()).map(|at| (name(at), cell(&headers.value, &column, at))).collect()
+    }
+
+    /// The kept row at a position, which came as `before`.
+    fn row(&self, at: usize, before: &Row) -> Row {
+        let datum = |cells: &Option<columns::Cells>, column: &Option<weir_data::Column>, before: &Datum| {
+            let both = cells.as_ref().zip(column.as_ref());
+            both.map_or_else(|| before.clone(), |(cells, column)| self.datum(cells, column, at))
+        };
+        let headers = self.out.headers.as_ref().zip(self.headers.as_ref()).map(|(headers, column)| {
+            let end = |at: usize| headers.ends.get(at).map_or(0, |end| *end as usize);
+            let name = |at: usize| self.out.tables.header_names[headers.name[at] as usize].clone();
+            let first = at.checked_sub(1).map_or(0, end);
+            (first..end(at)).map(|at| (name(at), self.datum(&headers.value, column, at))).collect()
+        });
+        let topic = self.out.topic.as_ref().map(|topics| topics.get(at).map_or(0, |topic| *topic as usize));
+        Row {
+            topic: topic.map_or_else(|| before.topic.clone(), |topic| self.out.tables.topics[topic].clone()),
+            key: datum(&self.out.key, &self.key, &before.key),
+            value: datum(&self.out.value, &self.value, &before.value),
+            headers: headers.unwrap_or_else(|| before.headers.clone()),
+            ..before.clone()
         }
-    };
-    Answer::Kept(Row {
-        topic: out.topic.map_or(row.topic.clone(), |_| out.tables.topics[0].clone()),
-        key: datum(out.key, &row.key),
-        value: datum(out.value, &row.value),
-        headers,
-        ..row.clone()
-    })
+    }
 }
 
 #[derive(Default)]
@@ -141,20 +192,11 @@ struct Tables {
     refs: Vec<schemas::SchemaRef>,
     define: Vec<schemas::Definition>,
     known: HashMap<u32, Schema>,
+    by_schema: HashMap<Schema, u32>,
 }
 
 impl Tables {
-    fn cells(&mut self, datum: &Datum) -> columns::Cells {
-        self.column([datum].into_iter())
-    }
-
-    fn headers(&mut self, headers: &[(String, Datum)]) -> columns::Headers {
-        let ends = if headers.is_empty() { vec![] } else { vec![headers.len() as u32] };
-        let name = (0..headers.len() as u32).collect();
-        columns::Headers { ends, name, value: self.column(headers.iter().map(|(_, datum)| datum)) }
-    }
-
-    fn column<'d>(&mut self, data: impl Iterator<Item = &'d Datum>) -> columns::Cells {
+    fn cells<'d>(&mut self, data: impl Iterator<Item = &'d Datum>) -> columns::Cells {
         let (mut column, mut schema) = (weir_data::Column::default(), Vec::new());
         for datum in data {
             if datum.value == Value::Null {
@@ -163,9 +205,7 @@ impl Tables {
                 encode_cell(datum.schema.as_ref(), &datum.value, &mut column.data).unwrap();
                 column.end_cell();
             }
-            schema.push(self.refs.len() as u32);
-            let known = datum.schema.as_ref().map(|schema| self.define(schema));
-            self.refs.push(known.map_or(schemas::SchemaRef::None, schemas::SchemaRef::Host));
+            schema.push(self.place(datum.schema.as_ref()));
         }
         columns::Cells {
             column: columns::Column { ends: column.ends, data: column.data, absent: column.absent },
@@ -173,16 +213,27 @@ impl Tables {
         }
     }
 
-    fn define(&mut self, schema: &Schema) -> u32 {
-        let id = HOST.replace(HOST.get() + 1);
-        self.define.push(schemas::Definition { id, schema: schema_to_wit(schema) });
-        self.known.insert(id, schema.clone());
-        id
+    fn place(&mut self, schema: Option<&Schema>) -> u32 {
+        if let Some(place) = schema.and_then(|schema| self.by_schema.get(schema)) {
+            return *place;
+        }
+        let place = self.refs.len() as u32;
+        self.refs.push(match schema {
+            None => schemas::SchemaRef::None,
+            Some(schema) => {
+                let id = HOST.replace(HOST.get() + 1);
+                self.define.push(schemas::Definition { id, schema: schema_to_wit(schema) });
+                self.known.insert(id, schema.clone());
+                self.by_schema.insert(schema.clone(), place);
+                schemas::SchemaRef::Host(id)
+            }
+        });
+        place
     }
 }
 
-fn schema_from_wit(schema: schemas::Schema) -> Schema {
-    let nodes = schema.nodes.into_iter().map(|node| Node {
+fn schema_from_wit(schema: &schemas::Schema) -> Schema {
+    let nodes = schema.nodes.iter().cloned().map(|node| Node {
         kind: match node.type_ {
             schemas::SchemaType::Int8 => Type::Int8,
             schemas::SchemaType::Int16 => Type::Int16,

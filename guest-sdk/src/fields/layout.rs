@@ -107,9 +107,10 @@ impl<'r> Layout<'r> {
 
     /// What is no fields, as its cell; none for fields and null.
     pub fn cell(&self) -> Option<&[u8]> {
-        match self.root {
-            Piece::Slot { slot, .. } | Piece::Raw { slot, .. } => Some(self.row.get(self.cell, slot)),
-            Piece::Fixed(_) | Piece::Fields(_) => None,
+        match &self.root {
+            Piece::Slot { slot, .. } | Piece::Raw { slot, .. } => Some(self.row.get(self.cell, *slot)),
+            Piece::Fixed(cbor) => (!self.is_null()).then_some(cbor),
+            Piece::Fields(_) => None,
         }
     }
 

@@ -246,6 +246,21 @@ fn what_is_not_there_is_not_extracted_and_null_stays_null() {
 }
 
 #[test]
+fn what_a_step_inserted_is_a_cell_of_its_own_once_it_is_extracted() {
+    let mut record = Record::new("t", Data::free(Value::map([("a", 1.into())])));
+    let mut step = |plan: fn(&mut Layout<'_>) -> Result<()>| {
+        Edits::default().apply(&mut record, Side::Value, 0, plan, no_fill).unwrap();
+    };
+    step(|layout| layout.insert("s", &text(), &[0x61, b'x']));
+    step(|layout| layout.extract("s", false).map(|_| ()));
+    step(|layout| {
+        assert_eq!(layout.cell(), Some(&[0x61, b'x'][..]));
+        Ok(())
+    });
+    assert_eq!(*record.value().unwrap(), Data::free("x"));
+}
+
+#[test]
 fn defaults_stand_for_null_in_what_is_extracted() {
     let text = Node { default: Some(vec![0x61, b'd']), ..Node::new(Type::String).optional() };
     let schema = Rc::new(Schema::record([("t", Schema::of(text))]));

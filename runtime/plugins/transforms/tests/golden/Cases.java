@@ -18,14 +18,20 @@ public class Cases {
         1L << 53, Long.MAX_VALUE, Long.MIN_VALUE, 1700000000123L, 1700000000L, -62135596800000L, 1709251199999L};
     static final double[] DOUBLES = {0, -0.0, 1, -1, 0.5, -3.99, 128, 1e10, -1e10, 1e19, -1e300, 1e-7, 3.4e38, 1e39, 0.1,
         Double.NaN, Double.POSITIVE_INFINITY, Double.NEGATIVE_INFINITY, Double.MIN_VALUE, 123456789.125};
+    static final String[] FILES = {"cast", "extract_field", "headers", "schema_metadata", "timestamp_converter", "value_to_key",
+        "value_to_key", "flatten", "hoist_field", "insert_field", "mask_field", "replace_field"};
+    static boolean chain;
     static Random r;
     static int depth;
 
     public static void main(String[] args) {
         r = new Random(Long.parseLong(args[1]));
+        chain = args[0].equals("random_chains");
         for (int i = Integer.parseInt(args[2]); i > 0; i--) {
             ObjectNode c = F.objectNode();
-            config(args[0], c.putArray("steps").addObject());
+            ArrayNode steps = c.putArray("steps");
+            if (chain) for (int n = r.nextInt(3) + 2; n > 0; n--) config(pick(FILES), steps.addObject());
+            else config(args[0], steps.addObject());
             record(c);
             try { System.out.println(M.writeValueAsString(c)); } catch (Exception e) { throw new RuntimeException(e); }
         }
@@ -47,9 +53,14 @@ public class Cases {
         String name = switch (file) {
             case "cast" -> "Cast" + half();
             case "extract_field" -> "ExtractField" + half();
-            case "headers" -> pick("DropHeaders", "InsertHeader", "HeaderFrom" + half(), "predicates.HasHeaderKey");
+            case "headers" -> chain ? pick("InsertHeader", "HeaderFrom" + half()) : pick("DropHeaders", "InsertHeader", "HeaderFrom" + half(), "predicates.HasHeaderKey");
             case "schema_metadata" -> "SetSchemaMetadata" + half();
             case "timestamp_converter" -> "TimestampConverter" + half();
+            case "flatten" -> "Flatten" + half();
+            case "hoist_field" -> "HoistField" + half();
+            case "insert_field" -> "InsertField" + half();
+            case "mask_field" -> "MaskField" + half();
+            case "replace_field" -> "ReplaceField" + half();
             case "topics" -> pick("TimestampRouter", "predicates.RecordIsTombstone");
             default -> "ValueToKey";
         };
@@ -92,10 +103,14 @@ public class Cases {
                 if (one(2)) c.put("timestamp.format", pick("yyyy.MM.dd.HH", "YYYY-'w'ww", "yyyyMM", "D"));
             }
             case "ValueToKey" -> c.put("fields", names(3, NAMES));
+            case "HoistField" -> c.put("field", pick(NAMES));
+            case "InsertField" -> c.put("static.field", pick(NAMES) + pick("", "!", "?")).put("static.value", pick(TEXTS));
+            case "MaskField" -> c.put("fields", names(2, NAMES));
+            case "ReplaceField" -> c.put("exclude", one(3) ? "" : pick(NAMES)).put("renames", one(2) ? "" : pick(NAMES) + ":x");
             case "predicates.HasHeaderKey" -> c.put("name", pick(HEADERS));
             default -> { }
         }
-        if (one(4) && !name.contains("predicates") && !name.matches("DropHeaders|InsertHeader|TimestampRouter"))
+        if (one(4) && !name.contains("predicates") && !name.matches("DropHeaders|InsertHeader|TimestampRouter|(Flatten|HoistField).*"))
             c.put("replace.null.with.default", pick("true", "false"));
     }
 
@@ -105,9 +120,9 @@ public class Cases {
             if (!one(8)) c.put("timestamp", Math.abs(LONGS[r.nextInt(LONGS.length)] >> 12) & 0xffffffffffL);
         }
         String name = c.at("/steps/0/class").asText();
-        depth = name.contains("ExtractField") ? 2 : 1;
+        depth = chain || name.contains("ExtractField") ? 2 : 1;
         if (name.endsWith("$Key")) datum(c, "key_schema", "key"); else datum(c, "schema", "value");
-        if (!name.contains("Header")) return;
+        if (chain || !name.contains("Header")) return;
         ArrayNode headers = c.putArray("headers");
         for (int i = r.nextInt(4); i > 0; i--) {
             ObjectNode schema = one(2) ? schema(1, false) : null;

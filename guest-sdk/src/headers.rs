@@ -4,7 +4,7 @@
 use std::ops::Range;
 use std::rc::Rc;
 
-use weir_data::Schema;
+use weir_data::{Schema, cbor};
 
 use crate::data::Data;
 
@@ -53,7 +53,7 @@ impl HeaderList {
     pub fn push_cell(&mut self, name: &Rc<str>, schema: Option<&Rc<Schema>>, cell: Option<&[u8]>) {
         let cell = cell.map(|bytes| {
             let start = self.cells.len();
-            self.cells.extend_from_slice(bytes);
+            cbor::put(&mut self.cells, bytes);
             start..self.cells.len()
         });
         let value = AddedValue::Cell { schema: schema.cloned(), cell };

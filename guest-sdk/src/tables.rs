@@ -192,17 +192,23 @@ impl CellsOut {
 
     /// Appends rows of a batch's cells.
     pub fn copy(&mut self, from: &Cells, rows: Range<usize>, schemas: &[Option<Rc<Schema>>], tables: &mut Tables) {
-        if !from.column.is_null() {
-            self.column().append(&from.column, rows.clone());
-        } else if !self.column.is_null() {
-            self.column.push_absents(rows.len());
-        }
+        // The column first: it looks at how many rows have a schema.
+        self.copy_column(&from.column, rows.clone());
         let mut place = |at: usize| tables.schema(schemas.get(at).and_then(Option::as_ref));
         if from.schema.is_empty() {
             return self.schema.push_many(place(0), rows.len());
         }
         for same in from.schema[rows].chunk_by(|a, b| a == b) {
             self.schema.push_many(place(same[0] as usize), same.len());
+        }
+    }
+
+    /// Appends rows of a column, without their schemas.
+    fn copy_column(&mut self, from: &Column, rows: Range<usize>) {
+        if !from.is_null() {
+            self.column().append(from, rows);
+        } else if !self.column.is_null() {
+            self.column.push_absents(rows.len());
         }
     }
 
@@ -236,12 +242,15 @@ impl CellsOut {
 /// Headers under construction.
 #[derive(Debug, Default)]
 pub(crate) struct HeadersOut {
-    /// Where each row's headers end: one entry while no row has any.
-    ends: Same<u32>,
+    rows: usize,
+    /// Where each row's headers end; nothing while no row has any.
+    ends: Vec<u32>,
     name: Vec<u32>,
     value: CellsOut,
     /// Where the names of the batch stand in this table, as far as they do.
     places: Vec<Option<u32>>,
+    /// The same of the schemas of the batch.
+    schemas: Vec<Option<u32>>,
 }
 
 impl HeadersOut {
@@ -281,12 +290,17 @@ impl HeadersOut {
             let place = &mut self.places[name as usize];
             self.name.push(*place.get_or_insert_with(|| tables.header_name(&input.header_names[name as usize])));
         }
-        self.value.copy(&from.value, came, &input.schemas, tables);
+        self.value.copy_column(&from.value.column, came.clone());
+        for at in came {
+            let schema = from.value.schema_of(at);
+            let place = &mut self.schemas[schema];
+            self.value.schema.push(*place.get_or_insert_with(|| tables.schema(input.schemas[schema].as_ref())));
+        }
     }
 
     /// Takes away the headers that were added since the last row ended.
     pub fn undo_row(&mut self) {
-        let length = if self.ends.len() == 0 { 0 } else { self.ends.get(self.ends.len() - 1) as usize };
+        let length = self.ends.last().map_or(0, |end| *end as usize);
         self.name.truncate(length);
         self.value.truncate(length);
     }
@@ -297,15 +311,21 @@ impl HeadersOut {
 
     #[inline]
     pub fn end_row(&mut self) {
-        self.ends.push(self.name.len() as u32);
+        if !self.name.is_empty() {
+            self.ends.resize(self.rows, 0);
+            self.ends.push(self.name.len() as u32);
+        }
+        self.rows += 1;
     }
 
     /// Room for all headers of a batch, and one more in each row.
     #[cold]
     fn make_room(&mut self, input: &Input, from: &Headers) {
         self.places.resize(input.header_names.len(), None);
+        self.schemas.resize(input.schemas.len(), None);
         let headers = from.name.len() + input.rows;
         self.name.reserve(headers);
+        self.ends.reserve(input.rows);
         self.value.column.ends.reserve(headers);
         self.value.column.data.reserve(from.value.column.data.len() + input.rows * 8);
     }
@@ -319,8 +339,7 @@ impl HeadersOut {
     }
 
     pub fn into_wit(self) -> wit::Headers {
-        let ends = if self.name.is_empty() { Vec::new() } else { self.ends.into_list(0) };
-        wit::Headers { ends, name: self.name, value: self.value.into_wit() }
+        wit::Headers { ends: self.ends, name: self.name, value: self.value.into_wit() }
     }
 }
 

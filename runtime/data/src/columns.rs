@@ -86,7 +86,8 @@ impl Column {
         self.data.extend_from_slice(&from.data[start..end]);
         let first = self.ends.len();
         self.ends.extend(ends.iter().map(|end| (*end as usize - start + at) as u32));
-        if !self.absent.is_empty() || rows.clone().any(|row| from.is_absent(row)) {
+        let nulls = !from.absent.is_empty() && rows.clone().any(|row| from.is_absent(row));
+        if !self.absent.is_empty() || nulls {
             self.absent.resize(self.ends.len().div_ceil(8), 0);
             for (to, _) in (first..).zip(rows).filter(|(_, row)| from.is_absent(*row)) {
                 self.absent[to / 8] |= 1 << (to % 8);

@@ -70,7 +70,7 @@ pub fn tag(source: Source, target: Target) -> Option<u32> {
         Source::Decimal(scale) => (3, scale),
         Source::Struct => (4, 0),
     };
-    ((scale << 6) >> 6 == scale).then(|| (scale as u32) << 6 | kind << 3 | target as u32)
+    ((scale << 6) >> 6 == scale).then_some((scale as u32) << 6 | kind << 3 | target as u32)
 }
 
 /// Casts a value of a tag; null stays null.

@@ -1,5 +1,7 @@
 //! Pure. Patterns of Java's `SimpleDateFormat`, and moments printed by them: in UTC, with the names and weeks of en-US.
 
+use std::cell::RefCell;
+
 use weir_data::cbor;
 use weir_data::java_text::date::{self, DAY, Moment};
 
@@ -36,16 +38,17 @@ pub enum Item {
 }
 
 /// A pattern.
-#[derive(Clone, Debug)]
 pub struct DateFormat {
     pub(crate) items: Vec<Item>,
     pattern: String,
+    /// The day printed last, and the moment of it.
+    last: RefCell<Option<(i64, Moment)>>,
 }
 
 impl DateFormat {
     /// Reads a pattern; an error says in Java's words what is wrong with it.
     pub fn new(pattern: &str) -> Result<DateFormat, String> {
-        Ok(DateFormat { items: items(pattern)?, pattern: pattern.to_owned() })
+        Ok(DateFormat { items: items(pattern)?, pattern: pattern.to_owned(), last: RefCell::default() })
     }
 
     /// The pattern as it was given.
@@ -55,11 +58,19 @@ impl DateFormat {
 
     /// Appends a moment, in milliseconds since 1970.
     pub fn print(&self, millis: i64, out: &mut Vec<u8>) {
-        let moment = date::moment(millis);
+        let mut last = self.last.borrow_mut();
+        let day = millis.div_euclid(DAY);
+        let moment = match &mut *last {
+            Some((known, moment)) if *known == day => {
+                moment.time = millis.rem_euclid(DAY);
+                moment
+            }
+            other => &mut other.insert((day, date::moment(millis))).1,
+        };
         for item in &self.items {
             match item {
                 Item::Literal(text) => cbor::put(out, text.as_bytes()),
-                Item::Field(letter, count) => field(*letter, *count, millis, &moment, out),
+                Item::Field(letter, count) => field(*letter, *count, millis, moment, out),
             }
         }
     }
@@ -112,11 +123,11 @@ fn name(name: &str, count: usize, out: &mut Vec<u8>) {
 fn padded(number: i64, width: usize, out: &mut Vec<u8>) {
     let digit = |number: i64| b'0' + (number % 10) as u8;
     match (number, width) {
-        (0..100, 2) => out.extend_from_slice(&[digit(number / 10), digit(number)]),
-        (0..1_000, 3) => out.extend_from_slice(&[digit(number / 100), digit(number / 10), digit(number)]),
+        (0..100, 2) => cbor::put(out, &[digit(number / 10), digit(number)]),
+        (0..1_000, 3) => cbor::put(out, &[digit(number / 100), digit(number / 10), digit(number)]),
         (0..10_000, 4) => {
             let digits = [digit(number / 1_000), digit(number / 100), digit(number / 10), digit(number)];
-            out.extend_from_slice(&digits);
+            cbor::put(out, &digits);
         }
         _ => padded_long(number, width, out),
     }

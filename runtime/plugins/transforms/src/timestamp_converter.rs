@@ -291,7 +291,7 @@ impl Conversion {
                 let body = cbor::string_body(was, &head).map_err(Error::data)?.0;
                 self.parse(std::str::from_utf8(body).map_err(Error::data)?)?
             }
-            (Source::Unix | Source::Free, major::UNSIGNED | major::NEGATIVE) => self.from_unix(integer()?),
+            (Source::Unix | Source::Free, major::UNSIGNED | major::NEGATIVE) => self.millis_of_unix(integer()?),
             (Source::Days, _) => integer()?.wrapping_mul(DAY),
             (Source::Millis, _) => integer()?,
             _ => {
@@ -312,7 +312,7 @@ impl Conversion {
         })
     }
 
-    fn from_unix(&self, value: i64) -> i64 {
+    fn millis_of_unix(&self, value: i64) -> i64 {
         match self.precision.as_str() {
             "seconds" => value.saturating_mul(1_000),
             "microseconds" => value / 1_000,

@@ -162,8 +162,8 @@ impl<'r> Layout<'r> {
         self.select(|name| (name != gone).then(|| name.to_owned()))
     }
 
-    /// Inserts a field with the same value in every row, as CBOR. A map's field of that name is replaced; for a struct it
-    /// is an error. `schema` counts where there is one.
+    /// Inserts a field with the same value in every row, as CBOR. A map's field of that name is replaced; for a struct
+    /// it is an error. `schema` counts where there is one.
     pub fn insert(&mut self, name: &str, schema: &Rc<Schema>, cbor: &[u8]) -> Result<()> {
         self.push_new(name, schema, Piece::Fixed(cbor.into()))
     }
@@ -174,8 +174,8 @@ impl<'r> Layout<'r> {
         self.push_new(name, schema, slot)
     }
 
-    /// Replaces a field's value by what the plan's `fill` makes of it for each row. A map that has no such field gets it,
-    /// made from none.
+    /// Replaces a field's value by what the plan's `fill` makes of it for each row. A map that has no such field gets
+    /// it, made from none.
     pub fn fill(&mut self, name: &str, tag: u32) -> Result<()> {
         let with_schema = self.has_schema();
         let at = self.entries().iter().position(|entry| *entry.name == *name);
@@ -205,8 +205,8 @@ impl<'r> Layout<'r> {
         Ok(())
     }
 
-    /// Replaces all of it, under this schema or none, by what the plan's `fill` makes of it for each row, which must not
-    /// be null.
+    /// Replaces all of it, under this schema or none, by what the plan's `fill` makes of it for each row, which must
+    /// not be null.
     pub fn replace(&mut self, schema: Option<&Rc<Schema>>, tag: u32) {
         let raw = schema.map(|schema| &schema.root().kind).and_then(|kind| match kind {
             Type::String => Some(major::TEXT),

@@ -1,5 +1,5 @@
-//! Pure. What a text stands for, as Connect's `Values.parseString` decides: what a SimpleHeaderConverter reads, and what
-//! InsertHeader is given.
+//! Pure. What a text stands for, as Connect's `Values.parseString` decides: what a SimpleHeaderConverter reads, and
+//! what InsertHeader is given.
 
 mod temporal;
 mod tokens;

@@ -29,13 +29,13 @@ enum Casts {
 
 impl<H: Half> Transformation for Cast<H> {
     fn class() -> Class {
-        let doc = "Cast fields or the entire key or value to a specific type, e.g. to force an integer field to a smaller \
-                   width. Cast from integers, floats, boolean and string to any other type, and cast binary to string \
-                   (base64 encoded).";
+        let doc = "Cast fields or the entire key or value to a specific type, e.g. to force an integer field to a \
+                   smaller width. Cast from integers, floats, boolean and string to any other type, and cast binary to \
+                   string (base64 encoded).";
         subject::class::<H>("Cast", doc)
             .key(Key::list(SPEC).importance(Importance::High).doc(
-                "List of fields and the type to cast them to of the form field1:type,field2:type to cast fields of Maps \
-                 or Structs. A single type to cast the entire value. Valid types are int8, int16, int32, int64, \
+                "List of fields and the type to cast them to of the form field1:type,field2:type to cast fields of \
+                 Maps or Structs. A single type to cast the entire value. Valid types are int8, int16, int32, int64, \
                  float32, float64, boolean, and string. Note that binary fields can only be cast to string.",
             ))
             .key(replace_null_with_default())

@@ -208,7 +208,8 @@ fn printed(out: &mut Vec<u8>, print: impl FnOnce(&mut Vec<u8>)) {
     cbor::patch_head(out, start, major::TEXT, length as u64);
 }
 
-/// As Connect's `Values` picks a format: what lies within the first day, or before it, is a time; whole days are a date.
+/// As Connect's `Values` picks a format: what lies within the first day, or before it, is a time; whole days are a
+/// date.
 fn moment(millis: i64, out: &mut Vec<u8>) {
     if millis >= date::DAY {
         date::iso_date(millis, out);

@@ -1,5 +1,5 @@
-//! Pure. Texts read by patterns of Java's `SimpleDateFormat`: as leniently as there, in UTC where they name no zone. What
-//! stands behind the pattern's end is left unread.
+//! Pure. Texts read by patterns of Java's `SimpleDateFormat`: as leniently as there, in UTC where they name no zone.
+//! What stands behind the pattern's end is left unread.
 
 use weir_data::java_text::date::{self, DAY};
 

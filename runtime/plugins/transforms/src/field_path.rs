@@ -1,5 +1,5 @@
-//! Pure. Paths to nested fields (`field.syntax.version` V2): names with dots between; a name in backticks may hold dots, and
-//! a backslash before a backtick that a dot follows keeps it in the name.
+//! Pure. Paths to nested fields (`field.syntax.version` V2): names with dots between; a name in backticks may hold
+//! dots, and a backslash before a backtick that a dot follows keeps it in the name.
 
 /// The names of a path, or the position of the backtick that is never closed.
 pub fn names(path: &str) -> Result<Vec<String>, usize> {

@@ -27,9 +27,9 @@ impl<H: Half> Transformation for HeaderFrom<H> {
         let apache = "org.apache.kafka.connect.transforms.HeaderFrom";
         naming::transformation(&format!("HeaderFrom${}", H::NAME))
             .doc(&format!(
-                "Moves or copies fields in the key/value of a record into that record's headers. Corresponding elements \
-                 of <code>fields</code> and <code>headers</code> together identify a field and the header it should be \
-                 moved or copied to. Use the concrete transformation type designed for the record key \
+                "Moves or copies fields in the key/value of a record into that record's headers. Corresponding \
+                 elements of <code>fields</code> and <code>headers</code> together identify a field and the header it \
+                 should be moved or copied to. Use the concrete transformation type designed for the record key \
                  (<code>{apache}$Key</code>) or value (<code>{apache}$Value</code>)."
             ))
             .key(
@@ -43,8 +43,8 @@ impl<H: Half> Transformation for HeaderFrom<H> {
                 ),
             )
             .key(Key::text("operation").one_of(&OPERATIONS).importance(Importance::High).doc(
-                "Either <code>move</code> if the fields are to be moved to the headers (removed from the key/value), or \
-                 <code>copy</code> if the fields are to be copied to the headers (retained in the key/value).",
+                "Either <code>move</code> if the fields are to be moved to the headers (removed from the key/value), \
+                 or <code>copy</code> if the fields are to be copied to the headers (retained in the key/value).",
             ))
             .key(replace_null_with_default())
             .wants_validate()

@@ -69,8 +69,8 @@ struct Conversion {
 
 impl<H: Half> Transformation for TimestampConverter<H> {
     fn class() -> Class {
-        let doc = "Convert timestamps between different formats such as Unix epoch, strings, and Connect Date/Timestamp \
-                   types.Applies to individual fields or to the entire value.";
+        let doc = "Convert timestamps between different formats such as Unix epoch, strings, and Connect \
+                   Date/Timestamp types.Applies to individual fields or to the entire value.";
         subject::class::<H>("TimestampConverter", doc)
             .key(
                 Key::text("field")
@@ -160,8 +160,8 @@ fn format(config: &Config, target: Target) -> Result<Option<DateFormat>> {
         Error::config(
             "format",
             format!(
-                "Invalid value java.lang.IllegalArgumentException: {why} for configuration TimestampConverter requires a \
-                 SimpleDateFormat-compatible pattern for string timestamps: {pattern}"
+                "Invalid value java.lang.IllegalArgumentException: {why} for configuration TimestampConverter requires \
+                 a SimpleDateFormat-compatible pattern for string timestamps: {pattern}"
             ),
         )
     });

@@ -1,5 +1,5 @@
-//! Patterns of dates against what `java.text.SimpleDateFormat` printed and read: golden/date_format.jsonl. They are asked
-//! through TimestampConverter, which is how they are reached.
+//! Patterns of dates against what `java.text.SimpleDateFormat` printed and read: golden/date_format.jsonl. They are
+//! asked through TimestampConverter, which is how they are reached.
 
 #[allow(dead_code)]
 mod support;
@@ -38,7 +38,8 @@ fn converted(segment: u32, value: Value) -> Result<Value, String> {
     }
 }
 
-/// Whether a number is so large that it carries the moment over the change of calendars: a case that DIFFERENCES.md names.
+/// Whether a number is so large that it carries the moment over the change of calendars: a case that DIFFERENCES.md
+/// names.
 fn overflows(text: &str) -> bool {
     text.split(|letter: char| !letter.is_ascii_digit()).any(|digits| digits.len() > 16)
 }

@@ -7,7 +7,7 @@ use weir_data::cbor::{self, major};
 use weir_data::{Cells, Column, Type};
 
 use crate::logical::{self, Logical, type_name};
-use crate::{plain, rows};
+use crate::{java_class, plain, rows};
 
 /// ByteArrayConverter.
 pub(crate) struct ByteArrayConverter;
@@ -64,18 +64,10 @@ fn raw<'a>(schema: Option<&SchemaHandle>, cell: Option<&'a [u8]>) -> Result<Opti
         return Ok(None);
     };
     let head = cbor::read_head(cell, 0).map_err(|malformed| malformed.to_string())?;
-    let class = match (head.major, head.first) {
-        (major::BYTES, _) => {
-            let (body, _) = cbor::string_body(cell, &head).map_err(|malformed| malformed.to_string())?;
-            return Ok(Some(body));
-        }
-        (major::TEXT, _) => "java.lang.String",
-        (major::UNSIGNED | major::NEGATIVE, _) => "java.lang.Long",
-        (major::ARRAY, _) => "java.util.ArrayList",
-        (major::MAP, _) => "java.util.HashMap",
-        (_, cbor::FLOAT32) => "java.lang.Float",
-        (_, cbor::FLOAT64) => "java.lang.Double",
-        _ => "java.lang.Boolean",
-    };
+    if head.major == major::BYTES {
+        let (body, _) = cbor::string_body(cell, &head).map_err(|malformed| malformed.to_string())?;
+        return Ok(Some(body));
+    }
+    let class = java_class::of_head(&head);
     Err(format!("ByteArrayConverter is not compatible with objects of type class {class}"))
 }

@@ -2,8 +2,10 @@
 
 mod byte_array;
 mod header;
+mod java_class;
 mod json;
 mod plain;
+mod primitive;
 mod registry;
 mod rows;
 mod settings;

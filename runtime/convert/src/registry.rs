@@ -6,6 +6,7 @@ use weir_core::port::Converter;
 use crate::byte_array::ByteArrayConverter;
 use crate::header::SimpleHeaderConverter;
 use crate::json::JsonConverter;
+use crate::primitive::{Primitive, PrimitiveConverter};
 use crate::settings::{self, JsonSettings};
 use crate::string::StringConverter;
 
@@ -50,17 +51,60 @@ enum Kind {
     Json,
     String,
     ByteArray,
+    Primitive(Primitive),
     SimpleHeader,
 }
 
 /// All converter classes, by name.
 pub const CLASSES: &[ConverterClass] = &[
     ConverterClass {
+        name: "org.apache.kafka.connect.converters.BooleanConverter",
+        aliases: &["BooleanConverter", "Boolean"],
+        converts_records: true,
+        converts_headers: true,
+        kind: Kind::Primitive(Primitive::Boolean),
+    },
+    ConverterClass {
         name: "org.apache.kafka.connect.converters.ByteArrayConverter",
         aliases: &["ByteArrayConverter", "ByteArray"],
         converts_records: true,
         converts_headers: true,
         kind: Kind::ByteArray,
+    },
+    ConverterClass {
+        name: "org.apache.kafka.connect.converters.DoubleConverter",
+        aliases: &["DoubleConverter", "Double"],
+        converts_records: true,
+        converts_headers: true,
+        kind: Kind::Primitive(Primitive::Double),
+    },
+    ConverterClass {
+        name: "org.apache.kafka.connect.converters.FloatConverter",
+        aliases: &["FloatConverter", "Float"],
+        converts_records: true,
+        converts_headers: true,
+        kind: Kind::Primitive(Primitive::Float),
+    },
+    ConverterClass {
+        name: "org.apache.kafka.connect.converters.IntegerConverter",
+        aliases: &["IntegerConverter", "Integer"],
+        converts_records: true,
+        converts_headers: true,
+        kind: Kind::Primitive(Primitive::Integer),
+    },
+    ConverterClass {
+        name: "org.apache.kafka.connect.converters.LongConverter",
+        aliases: &["LongConverter", "Long"],
+        converts_records: true,
+        converts_headers: true,
+        kind: Kind::Primitive(Primitive::Long),
+    },
+    ConverterClass {
+        name: "org.apache.kafka.connect.converters.ShortConverter",
+        aliases: &["ShortConverter", "Short"],
+        converts_records: true,
+        converts_headers: true,
+        kind: Kind::Primitive(Primitive::Short),
     },
     ConverterClass {
         name: "org.apache.kafka.connect.json.JsonConverter",
@@ -96,7 +140,7 @@ impl ConverterClass {
         match self.kind {
             Kind::Json => settings::json_keys(),
             Kind::String => settings::string_keys(),
-            Kind::ByteArray => vec![settings::converter_type()],
+            Kind::ByteArray | Kind::Primitive(_) => vec![settings::converter_type()],
             Kind::SimpleHeader => Vec::new(),
         }
     }
@@ -120,6 +164,7 @@ pub fn converter(class: &str, config: &Config, role: Role) -> Result<Box<dyn Con
             Box::new(StringConverter)
         }
         Kind::ByteArray => Box::new(ByteArrayConverter),
+        Kind::Primitive(primitive) => Box::new(PrimitiveConverter(primitive)),
         Kind::SimpleHeader => Box::new(SimpleHeaderConverter::new()),
     })
 }

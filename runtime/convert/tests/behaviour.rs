@@ -45,6 +45,25 @@ fn characters_that_only_a_row_boundary_cuts_are_replaced_in_both_rows() {
 }
 
 #[test]
+fn integers_without_schema_are_written_where_they_fit() {
+    for (class, fits, not) in [
+        ("ShortConverter", -32_768, Some(32_768)),
+        ("Integer", i64::from(i32::MAX), Some(i64::from(i32::MIN) - 1)),
+        ("Long", i64::MIN, None),
+    ] {
+        let cell = |value: i64| {
+            let mut cell = Vec::new();
+            weir_data::cbor::integer(&mut cell, value);
+            written(&mut *make(class), None, Some(&cell))
+        };
+        let bytes = cell(fits).unwrap().unwrap();
+        assert!(fits.to_be_bytes().ends_with(&bytes), "{class}");
+        let Some(not) = not else { continue };
+        assert!(cell(not).unwrap_err().ends_with("(was class java.lang.Long): "), "{class}");
+    }
+}
+
+#[test]
 fn rows_that_fail_are_null_and_leave_the_others_alone() {
     let mut tables = BatchTables { schemas: vec![plain_schema(&Type::String, false)], ..BatchTables::default() };
     let records = column(&[Some("{\"a\":1}"), Some("{\"a\":"), None, Some("null"), Some("{\"a\":2}")]);

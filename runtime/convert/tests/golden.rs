@@ -19,6 +19,15 @@ fn known_difference(case: &Json) -> Option<&'static str> {
         let message = case["error"].as_str().unwrap_or_default();
         return (message.starts_with("ByteArrayConverter is not compatible")).then_some("class names");
     }
+    let message = case["error"].as_str().unwrap_or_default();
+    if message.contains("(was class java.util.LinkedHashMap)")
+        || message.ends_with("of type class java.util.LinkedHashMap")
+    {
+        return Some("class names");
+    }
+    if message.ends_with("(was class java.lang.Long): ") && case["schema"].is_null() {
+        return Some("widths of integers");
+    }
     if has("{\"\\ud800\":") {
         return Some("surrogates");
     }
@@ -116,14 +125,18 @@ fn text_and_bytes_become_what_connect_makes_of_them() {
 }
 
 #[test]
+fn booleans_and_numbers_become_what_connect_makes_of_them() {
+    report(check_to_connect("to_number.jsonl"));
+}
+
+#[test]
 fn headers_become_what_connect_makes_of_them() {
     report(check_to_connect("to_simple.jsonl"));
 }
 
-#[test]
-fn every_converter_writes_the_bytes_that_connect_writes() {
+fn check_from_connect(file: &str) -> Vec<String> {
     let mut wrong = Vec::new();
-    for case in cases("from.jsonl") {
+    for case in cases(file) {
         if known_difference(&case).is_some() {
             continue;
         }
@@ -163,7 +176,17 @@ fn every_converter_writes_the_bytes_that_connect_writes() {
             ));
         }
     }
-    report(wrong);
+    wrong
+}
+
+#[test]
+fn every_converter_writes_the_bytes_that_connect_writes() {
+    report(check_from_connect("from.jsonl"));
+}
+
+#[test]
+fn booleans_and_numbers_are_written_as_connect_writes_them() {
+    report(check_from_connect("from_number.jsonl"));
 }
 
 #[test]

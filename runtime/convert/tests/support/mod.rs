@@ -143,6 +143,12 @@ pub fn converter_of(case: &Json) -> Result<Box<dyn Converter>, Vec<Problem>> {
         "json" => "org.apache.kafka.connect.json.JsonConverter",
         "string" => "StringConverter",
         "bytes" => "ByteArrayConverter",
+        "boolean" => "BooleanConverter",
+        "short" => "ShortConverter",
+        "integer" => "IntegerConverter",
+        "long" => "org.apache.kafka.connect.converters.LongConverter",
+        "float" => "FloatConverter",
+        "double" => "DoubleConverter",
         _ => "SimpleHeaderConverter",
     };
     let none = serde_json::Map::new();
@@ -284,6 +290,9 @@ pub fn same_typed(at: Option<(&Schema, u32)>, value: &Value, typed: &Json) -> bo
             let day = node(at).and_then(|node| node.name.as_deref()).is_some_and(|name| name.ends_with(".Date"));
             *value * if day { 86_400_000 } else { 1 } == given.as_i64().unwrap()
         }
+        // Java's answers have one NaN for all of them.
+        ("f32", Value::Float32(value)) if value.is_nan() => given == "7fc00000",
+        ("f64", Value::Float64(value)) if value.is_nan() => given == "7ff8000000000000",
         ("f32", Value::Float32(value)) => format!("{:08x}", value.to_bits()) == given.as_str().unwrap(),
         ("f64", Value::Float64(value)) => format!("{:016x}", value.to_bits()) == given.as_str().unwrap(),
         ("i8" | "i16" | "i32" | "i64", Value::Integer(value)) => {

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use crate::model::{
     Ceilings, ClassKind, Config, ConfigKey, ConverterRole, DefaultValue, Problem, Recommendation, VersionRange,
 };
-use crate::plugin::{grants, no_version};
+use crate::plugin::{grants, is_of_converter, no_version};
 use crate::settings::{Checked, ConnectorSettings, ConverterSettings, Reader, check, check_null};
 
 use super::builder::{Builder, Failure};
@@ -212,17 +212,19 @@ impl Builder {
                 self.topic_rules(config).err().into_iter().flatten().for_each(|problem| validation.add(problem))
             }
         }
+        let denied = grants(&found.class, config, ceilings).err().unwrap_or_default();
         match ConnectorSettings::parse(config) {
             Ok(settings) => {
-                self.check_converters(&settings, &mut validation);
+                // A converter reads key stores, so none is made of what it may not open.
+                if !denied.iter().any(is_of_converter) {
+                    self.check_converters(&settings, &mut validation);
+                }
                 let wrong = self.check_clients(found.class.kind, &settings).err();
                 wrong.into_iter().flatten().for_each(|problem| validation.add(problem));
             }
             Err(problems) => problems.into_iter().for_each(|problem| validation.add(problem)),
         }
-        if let Err(problems) = grants(&found.class, config, ceilings) {
-            problems.into_iter().for_each(|problem| validation.add(problem));
-        }
+        denied.into_iter().for_each(|problem| validation.add(problem));
         for (prefix, recommendation) in self.recommend(&asked, config, ceilings).await {
             validation.recommend(&prefix, recommendation);
         }

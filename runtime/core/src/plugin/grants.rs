@@ -36,20 +36,30 @@ pub fn grants(class: &Class, config: &Config, ceilings: &Ceilings) -> Result<Gra
             problems.push(Problem { key: key.name.clone(), message });
         }
     }
-    problems.extend(client_overrides(config, ceilings));
+    problems.extend(opened_by_the_host(config, ceilings));
     if problems.is_empty() { Ok(grants) } else { Err(problems) }
 }
 
-/// What a connector's configuration makes the host itself open for its clients passes the same ceilings.
-fn client_overrides(config: &Config, ceilings: &Ceilings) -> Vec<Problem> {
+/// Whether a problem is that a converter's configuration passes a ceiling.
+pub fn is_of_converter(problem: &Problem) -> bool {
+    CONVERTERS.iter().any(|prefix| problem.key.starts_with(prefix))
+}
+
+const CONVERTERS: [&str; 3] = ["key.converter.", "value.converter.", "header.converter."];
+const CLIENTS: [&str; 3] = ["producer.override.", "consumer.override.", "admin.override."];
+
+/// What a connector's configuration makes the host itself open for its clients and converters passes the same ceilings.
+fn opened_by_the_host(config: &Config, ceilings: &Ceilings) -> Vec<Problem> {
     let mut problems = Vec::new();
     for (key, value) in config {
-        let of_client = ["producer.override.", "consumer.override.", "admin.override."];
-        let Some(own) = of_client.iter().find_map(|prefix| key.strip_prefix(prefix)) else { continue };
+        let prefixes = CLIENTS.iter().chain(&CONVERTERS);
+        let Some(own) = prefixes.into_iter().find_map(|prefix| key.strip_prefix(prefix)) else { continue };
         // Opened to nobody but the host, which asks by itself.
         let mut unused = Grants::default();
         let outcome = if own == "bootstrap.servers" {
             grant_endpoints(value, &EndpointKind::HostPorts, ceilings, &mut unused)
+        } else if own == "schema.registry.url" {
+            grant_endpoints(value, &EndpointKind::Urls, ceilings, &mut unused)
         } else if own.ends_with(".url") {
             grant_endpoints(value, &EndpointKind::Url, ceilings, &mut unused)
         } else if own.ends_with(".location") {
@@ -285,7 +295,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_connector_makes_its_clients_open_passes_the_ceilings_too() {
+    fn what_a_connector_makes_its_clients_and_converters_open_passes_the_ceilings_too() {
         let ceilings =
             Ceilings { paths: vec!["/keys".into()], endpoints: vec!["*.example:9092".into()], ..Ceilings::default() };
         let refused = |key: &str, value: &str| {
@@ -301,6 +311,12 @@ mod tests {
             ("producer.override.bootstrap.servers", "a.example:9092,b.example:9092", "a.example:9092,localhost:9092"),
             ("consumer.override.ssl.truststore.location", "/keys/trust.pem", "/etc/shadow"),
             ("admin.override.ssl.keystore.location", "/keys/own.pem", "/keys/../etc/shadow"),
+            (
+                "value.converter.schema.registry.url",
+                "http://a.example:9092/apis, http://b.example:9092",
+                "http://a.example:9092,http://localhost:9092",
+            ),
+            ("key.converter.schema.registry.ssl.truststore.location", "/keys/trust.pem", "/etc/shadow"),
             (
                 "producer.override.sasl.oauthbearer.token.endpoint.url",
                 "http://a.example:9092/t",

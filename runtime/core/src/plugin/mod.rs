@@ -3,5 +3,5 @@
 mod grants;
 mod registry;
 
-pub use grants::grants;
+pub use grants::{grants, is_of_converter};
 pub use registry::{Conflict, Found, Registry, no_version};

@@ -34,7 +34,7 @@ build:
 	@setup/build.sh dev
 
 setup:
-	@setup/install.sh build java kafka python deny
+	@setup/install.sh build java kafka registry python deny
 
 clean-out:
 	rm -rf out

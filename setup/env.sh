@@ -5,6 +5,8 @@
 cache="${XDG_CACHE_HOME:-$HOME/.cache}/weir"
 kafka_version=4.3.1
 kafka_home="$cache/kafka-$kafka_version"
+apicurio_version=3.0.9 # from 3.3 on it asks for Java 21
+apicurio_home="$cache/apicurio-$apicurio_version"
 tools="$cache/tools"
 deny_version=0.20.2
 java_least=17
@@ -16,8 +18,9 @@ PATH="${CARGO_HOME:-$HOME/.cargo}/bin:$tools/bin:$PATH"
 CARGO_TARGET_DIR="${CARGO_TARGET_DIR:-$cache/target}"
 WEIR_GUESTS_DIR="$root/out/guests" # the server embeds its stock plugins from here
 WEIR_KAFKA_HOME="$kafka_home"      # libs/*.jar and log4j2.properties, for the tests
+WEIR_APICURIO_HOME="$apicurio_home" # a schema registry, for the tests
 WEIR_PYTHON="$python_home/bin/python" # with the clients of tests/clients
-export PATH CARGO_TARGET_DIR WEIR_GUESTS_DIR WEIR_KAFKA_HOME WEIR_PYTHON
+export PATH CARGO_TARGET_DIR WEIR_GUESTS_DIR WEIR_KAFKA_HOME WEIR_APICURIO_HOME WEIR_PYTHON
 
 # toolchain_value KEY: the words of one key of rust-toolchain.toml, comma separated.
 toolchain_value() {

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Installs what is missing of the named pieces, or says how to: build, java, kafka, python, deny.
+# Installs what is missing of the named pieces, or says how to: build, java, kafka, registry, python, deny.
 # As root on Debian or Ubuntu it installs; elsewhere it names the command and fails. Quick when nothing is missing.
 set -eu
 root=$(cd "$(dirname "$0")/.." && pwd)
@@ -24,14 +24,14 @@ want() {
 }
 
 wanted="$*"
-[ -n "$wanted" ] || fail "name the pieces: build, java, kafka, python, deny"
+[ -n "$wanted" ] || fail "name the pieces: build, java, kafka, registry, python, deny"
 for piece; do
     case $piece in
-        build | java | kafka | python | deny) ;;
-        *) fail "no piece is called $piece; there are build, java, kafka, python, deny" ;;
+        build | java | kafka | registry | python | deny) ;;
+        *) fail "no piece is called $piece; there are build, java, kafka, registry, python, deny" ;;
     esac
 done
-if want kafka; then wanted="$wanted java"; fi
+if want kafka registry; then wanted="$wanted java"; fi
 if want deny; then wanted="$wanted build"; fi
 
 # System packages: all in one apt-get call, so that a bare system updates its lists once.
@@ -126,6 +126,10 @@ fi
 
 if want kafka; then
     "$root/setup/kafka.sh"
+fi
+
+if want registry; then
+    "$root/setup/registry.sh"
 fi
 
 if want python; then

@@ -3,10 +3,11 @@
 use std::future::Future;
 use std::hint::black_box;
 use std::pin::pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::Instant;
 
-use weir_convert::{Role, converter};
+use weir_convert::{Http, Role, converter};
 use weir_core::model::{BatchTables, Config};
 use weir_core::port::{Converter, TopicColumn};
 use weir_data::{Cells, Column};
@@ -54,9 +55,10 @@ fn there_and_back(name: &str, converter: &mut dyn Converter, record: impl Fn(usi
 }
 
 fn main() {
+    let nobody_is_asked: Http = Arc::new(|_| panic!("no schema registry is asked here"));
     let make = |class: &str, config: &[(&str, &str)]| {
         let config: Config = config.iter().map(|(key, value)| (key.to_string(), value.to_string())).collect();
-        converter(class, &config, Role::Value).expect("a valid configuration")
+        converter(class, &config, Role::Value, &nobody_is_asked).expect("a valid configuration")
     };
     let object = |row: usize| {
         format!(

@@ -1,5 +1,6 @@
 //! Converters between a topic's bytes and weir's cells, with the names, settings and answers of Connect's own.
 
+mod avro;
 mod byte_array;
 mod header;
 mod java_class;
@@ -8,6 +9,7 @@ mod plain;
 mod primitive;
 mod registry;
 mod rows;
+mod schema_registry;
 mod settings;
 mod string;
 
@@ -15,4 +17,11 @@ use weir_data::{base64, decimal, logical};
 
 pub use plain::plain_schema;
 pub use registry::{CLASSES, ConverterClass, Role, converter};
+pub use schema_registry::{Http, HttpSettings};
 pub use weir_data::java_text;
+
+#[cfg(test)]
+extern crate self as weir_convert;
+#[cfg(test)]
+#[path = "../tests/support/mod.rs"]
+mod support;

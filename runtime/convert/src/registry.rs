@@ -3,10 +3,12 @@
 use weir_core::model::{Config, ConfigKey, Problem};
 use weir_core::port::Converter;
 
+use crate::avro::{self, AvroConverter, AvroSettings};
 use crate::byte_array::ByteArrayConverter;
 use crate::header::SimpleHeaderConverter;
 use crate::json::JsonConverter;
 use crate::primitive::{Primitive, PrimitiveConverter};
+use crate::schema_registry::Http;
 use crate::settings::{self, JsonSettings};
 use crate::string::StringConverter;
 
@@ -48,6 +50,7 @@ pub struct ConverterClass {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Kind {
+    Avro,
     Json,
     String,
     ByteArray,
@@ -57,6 +60,13 @@ enum Kind {
 
 /// All converter classes, by name.
 pub const CLASSES: &[ConverterClass] = &[
+    ConverterClass {
+        name: "io.confluent.connect.avro.AvroConverter",
+        aliases: &["AvroConverter", "Avro"],
+        converts_records: true,
+        converts_headers: false,
+        kind: Kind::Avro,
+    },
     ConverterClass {
         name: "org.apache.kafka.connect.converters.BooleanConverter",
         aliases: &["BooleanConverter", "Boolean"],
@@ -138,6 +148,7 @@ impl ConverterClass {
     /// Its configuration keys, without prefix, in Connect's order.
     pub fn definition(&self) -> Vec<ConfigKey> {
         match self.kind {
+            Kind::Avro => avro::avro_keys(),
             Kind::Json => settings::json_keys(),
             Kind::String => settings::string_keys(),
             Kind::ByteArray | Kind::Primitive(_) => vec![settings::converter_type()],
@@ -147,8 +158,8 @@ impl ConverterClass {
 }
 
 /// Makes the converter that answers to `class`. The keys of `config` and of problems stand without prefix; a problem
-/// with the class itself has the key of [`Role::property`].
-pub fn converter(class: &str, config: &Config, role: Role) -> Result<Box<dyn Converter>, Vec<Problem>> {
+/// with the class itself has the key of [`Role::property`]. Those that ask a schema registry do it over `http`.
+pub fn converter(class: &str, config: &Config, role: Role, http: &Http) -> Result<Box<dyn Converter>, Vec<Problem>> {
     let refuse = |message: String| Err(vec![Problem { key: role.property().into(), message }]);
     let Some(class) = ConverterClass::find(class) else {
         let known: Vec<&str> = CLASSES.iter().map(|class| class.name).collect();
@@ -157,7 +168,14 @@ pub fn converter(class: &str, config: &Config, role: Role) -> Result<Box<dyn Con
     if role != Role::Header && !class.converts_records {
         return refuse(format!("Not a Converter: {} converts headers only", class.name));
     }
+    if role == Role::Header && !class.converts_headers {
+        return refuse(format!("Not a HeaderConverter: {} converts keys and values only", class.name));
+    }
     Ok(match class.kind {
+        Kind::Avro => {
+            let is_key = role == Role::Key;
+            Box::new(AvroConverter::new(AvroSettings::parse(config, is_key)?, is_key, http)?)
+        }
         Kind::Json => Box::new(JsonConverter::new(&JsonSettings::parse(config)?)?),
         Kind::String => {
             settings::check_encoding(config)?;

@@ -65,7 +65,8 @@ fn boolean(config: &Config, key: &str, default: bool, problems: &mut Vec<Problem
     }
 }
 
-fn integer(config: &Config, key: &str, default: i32, problems: &mut Vec<Problem>) -> i32 {
+/// A whole number.
+pub(crate) fn integer(config: &Config, key: &str, default: i32, problems: &mut Vec<Problem>) -> i32 {
     let Some(value) = config.get(key).map(|value| value.trim()) else {
         return default;
     };

@@ -2,7 +2,7 @@
 
 mod support;
 
-use support::{json, read, write};
+use support::{json, no_http, read, write};
 use weir_convert::{Role, converter};
 use weir_core::model::{BatchTables, Config, RowFault, SchemaHandle};
 use weir_core::port::Converter;
@@ -59,7 +59,7 @@ fn names_of_fields_blow_up_a_batch_only_so_far() {
     let schema = Schema::record(fields.iter().map(|(name, schema)| (name.as_str(), schema.clone())));
     let tables = BatchTables { schemas: vec![Some(SchemaHandle::new(schema))], ..BatchTables::default() };
     let cell = [&[0x8a][..], &[1; 10]].concat();
-    let make = |class: &str| converter(class, &Config::new(), Role::Header).unwrap();
+    let make = |class: &str| converter(class, &Config::new(), Role::Header, &no_http()).unwrap();
     let converters: [(&str, Box<dyn Converter>); 4] = [
         ("JsonConverter", json(&[("schemas.enable", "false")])),
         ("JsonConverter with envelope", json(&[])),

@@ -1,10 +1,20 @@
 //! Converters by class name, for core.
 
+use weir_convert::Http;
 use weir_core::model::{Config, ConfigKey, ConverterRole, Problem};
 use weir_core::port::{Converter, ConverterFactory};
 
 /// The converters of weir-convert.
-pub struct StockConverters;
+pub struct StockConverters {
+    http: Http,
+}
+
+impl StockConverters {
+    /// Converters that ask schema registries over `http`.
+    pub fn new(http: Http) -> StockConverters {
+        StockConverters { http }
+    }
+}
 
 impl ConverterFactory for StockConverters {
     fn converter(
@@ -18,7 +28,7 @@ impl ConverterFactory for StockConverters {
             ConverterRole::Value => weir_convert::Role::Value,
             ConverterRole::Header => weir_convert::Role::Header,
         };
-        weir_convert::converter(class, settings, role)
+        weir_convert::converter(class, settings, role, &self.http)
     }
 
     fn classes(&self, role: ConverterRole) -> Vec<String> {

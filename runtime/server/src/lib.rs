@@ -12,6 +12,7 @@ mod offset_file;
 mod peers;
 mod plugins;
 mod readiness;
+mod registry_http;
 mod rest;
 mod tls;
 mod topic;

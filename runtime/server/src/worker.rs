@@ -33,7 +33,7 @@ use crate::peers::{self, HttpPeers};
 use crate::rest::{App, AppSlot};
 use crate::upload_dir::{UploadDir, UploadMemory};
 use crate::uploads::Uploads;
-use crate::{converters::StockConverters, plugins, readiness};
+use crate::{converters::StockConverters, plugins, readiness, registry_http};
 
 /// Requests that may wait for the herder.
 const REQUESTS: usize = 64;
@@ -342,7 +342,7 @@ async fn start(
     let builder = Arc::new(Builder {
         settings: Arc::new(settings),
         plugins: plugins.clone(),
-        converters: Arc::new(StockConverters),
+        converters: Arc::new(StockConverters::new(registry_http::http())),
         broker: ground.broker,
         offsets,
         data: data.clone(),

@@ -111,6 +111,7 @@ public class Golden {
         if (v instanceof Double n) return o.put("f64", String.format("%016x", Double.doubleToLongBits(n)));
         if (v instanceof String s) return o.put("s", new String(s.getBytes(StandardCharsets.UTF_8), StandardCharsets.UTF_8));
         if (v instanceof byte[] b) return o.put("b", b);
+        if (v instanceof java.nio.ByteBuffer b) return o.put("b", Arrays.copyOfRange(b.array(), b.arrayOffset() + b.position(), b.arrayOffset() + b.limit()));
         if (v instanceof BigDecimal d) return o.put("dec", d.unscaledValue().toString()).put("scale", d.scale());
         if (v instanceof java.util.Date d) return o.put("date", d.getTime());
         if (v instanceof List<?> l) { ArrayNode a = o.putArray("a"); l.forEach(e -> a.add(typed(e))); return o; }

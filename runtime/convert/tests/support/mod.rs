@@ -3,10 +3,11 @@
 
 use std::future::Future;
 use std::pin::pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
 use serde_json::Value as Json;
-use weir_convert::Role;
+use weir_convert::{Http, Role};
 use weir_core::model::{BatchTables, Config, Problem, SchemaHandle};
 use weir_core::port::{Converted, Converter, Serialized, TopicColumn};
 use weir_data::{Cells, Column, Schema, Type, Value};
@@ -25,8 +26,13 @@ pub fn config(pairs: &[(&str, &str)]) -> Config {
     pairs.iter().map(|(key, value)| (key.to_string(), value.to_string())).collect()
 }
 
+/// For converters that ask nobody.
+pub fn no_http() -> Http {
+    Arc::new(|_| panic!("no registry is asked here"))
+}
+
 pub fn json(pairs: &[(&str, &str)]) -> Box<dyn Converter> {
-    weir_convert::converter("JsonConverter", &config(pairs), Role::Value).unwrap()
+    weir_convert::converter("JsonConverter", &config(pairs), Role::Value, &no_http()).unwrap()
 }
 
 pub fn read(converter: &mut dyn Converter, bytes: Column, tables: &mut BatchTables) -> Converted {
@@ -154,7 +160,7 @@ pub fn converter_of(case: &Json) -> Result<Box<dyn Converter>, Vec<Problem>> {
     let none = serde_json::Map::new();
     let given = case["config"].as_object().unwrap_or(&none);
     let config = given.iter().map(|(key, value)| (key.clone(), value.as_str().unwrap().to_string())).collect();
-    weir_convert::converter(class, &config, Role::Header)
+    weir_convert::converter(class, &config, Role::Header, &no_http())
 }
 
 pub fn base64(text: &str) -> Vec<u8> {

@@ -1,0 +1,32 @@
+//! Schema registries that speak Confluent's API: what converters of schemas are configured with, how they ask, and how
+//! records name their schemas.
+
+mod client;
+mod keys;
+mod settings;
+mod subject;
+
+pub use settings::{Http, HttpSettings};
+
+pub(crate) use client::{Asked, RegistryClient, RegistryError};
+pub(crate) use keys::{flag, registry_keys, whole_number};
+pub(crate) use settings::{RegistrySettings, boolean};
+pub(crate) use subject::SubjectStrategy;
+
+/// What stands before every record: a zero, and the schema's id.
+pub(crate) const PREFIX: usize = 5;
+
+/// The id of a record's schema and what stands behind it.
+pub(crate) fn framed(record: &[u8]) -> Result<(u32, &[u8]), String> {
+    match record {
+        [0, a, b, c, d, rest @ ..] => Ok((u32::from_be_bytes([*a, *b, *c, *d]), rest)),
+        [0, ..] => Err(format!("the record has {} bytes, fewer than its magic byte and schema id", record.len())),
+        _ => Err("Unknown magic byte!".into()),
+    }
+}
+
+/// What stands before a record of a schema.
+pub(crate) fn prefix(id: u32) -> [u8; PREFIX] {
+    let [a, b, c, d] = id.to_be_bytes();
+    [0, a, b, c, d]
+}

@@ -1,0 +1,36 @@
+"""Writes and reads records with Confluent's client for Python, as a test asks: a JSON object a line each way."""
+
+import base64
+import json
+import sys
+
+from confluent_kafka.schema_registry import SchemaRegistryClient
+from confluent_kafka.schema_registry.avro import AvroDeserializer, AvroSerializer
+from confluent_kafka.serialization import MessageField, SerializationContext
+
+registry = SchemaRegistryClient({"url": sys.argv[1]})
+readers = {"avro": lambda: AvroDeserializer(registry)}
+writers = {"avro": lambda schema: AvroSerializer(registry, schema)}
+
+
+def shown(value):
+    """What JSON has no word for, as text."""
+    return value.hex() if isinstance(value, bytes) else str(value)
+
+
+def given(value):
+    """Bytes in a value are {"hex": ...}."""
+    if isinstance(value, dict):
+        return bytes.fromhex(value["hex"]) if list(value) == ["hex"] else {k: given(v) for k, v in value.items()}
+    return [given(element) for element in value] if isinstance(value, list) else value
+
+
+for line in sys.stdin:
+    asked = json.loads(line)
+    context = SerializationContext(asked["topic"], MessageField.VALUE)
+    if "record" in asked:
+        value = readers[asked["format"]]()(base64.b64decode(asked["record"]), context)
+        print(json.dumps({"value": value}, default=shown), flush=True)
+    else:
+        record = writers[asked["format"]](json.dumps(asked["schema"]))(given(asked["value"]), context)
+        print(json.dumps({"record": record.hex()}), flush=True)

@@ -5,6 +5,7 @@ mod byte_array;
 mod header;
 mod java_class;
 mod json;
+mod json_schema;
 mod plain;
 mod primitive;
 mod registry;

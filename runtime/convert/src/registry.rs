@@ -3,10 +3,11 @@
 use weir_core::model::{Config, ConfigKey, Problem};
 use weir_core::port::Converter;
 
-use crate::avro::{self, AvroConverter, AvroSettings};
+use crate::avro::{self, AvroSettings};
 use crate::byte_array::ByteArrayConverter;
 use crate::header::SimpleHeaderConverter;
 use crate::json::JsonConverter;
+use crate::json_schema::{self, JsonSchemaSettings};
 use crate::primitive::{Primitive, PrimitiveConverter};
 use crate::schema_registry::Http;
 use crate::settings::{self, JsonSettings};
@@ -52,6 +53,7 @@ pub struct ConverterClass {
 enum Kind {
     Avro,
     Json,
+    JsonSchema,
     String,
     ByteArray,
     Primitive(Primitive),
@@ -66,6 +68,13 @@ pub const CLASSES: &[ConverterClass] = &[
         converts_records: true,
         converts_headers: false,
         kind: Kind::Avro,
+    },
+    ConverterClass {
+        name: "io.confluent.connect.json.JsonSchemaConverter",
+        aliases: &["JsonSchemaConverter", "JsonSchema"],
+        converts_records: true,
+        converts_headers: false,
+        kind: Kind::JsonSchema,
     },
     ConverterClass {
         name: "org.apache.kafka.connect.converters.BooleanConverter",
@@ -150,6 +159,7 @@ impl ConverterClass {
         match self.kind {
             Kind::Avro => avro::avro_keys(),
             Kind::Json => settings::json_keys(),
+            Kind::JsonSchema => json_schema::json_schema_keys(),
             Kind::String => settings::string_keys(),
             Kind::ByteArray | Kind::Primitive(_) => vec![settings::converter_type()],
             Kind::SimpleHeader => Vec::new(),
@@ -174,9 +184,13 @@ pub fn converter(class: &str, config: &Config, role: Role, http: &Http) -> Resul
     Ok(match class.kind {
         Kind::Avro => {
             let is_key = role == Role::Key;
-            Box::new(AvroConverter::new(AvroSettings::parse(config, is_key)?, is_key, http)?)
+            Box::new(avro::converter(AvroSettings::parse(config, is_key)?, is_key, http)?)
         }
         Kind::Json => Box::new(JsonConverter::new(&JsonSettings::parse(config)?)?),
+        Kind::JsonSchema => {
+            let is_key = role == Role::Key;
+            Box::new(json_schema::converter(JsonSchemaSettings::parse(config, is_key)?, is_key, http)?)
+        }
         Kind::String => {
             settings::check_encoding(config)?;
             Box::new(StringConverter)

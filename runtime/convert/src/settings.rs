@@ -21,18 +21,23 @@ impl JsonSettings {
             schemas_enable: boolean(config, "schemas.enable", true, &mut problems),
             schemas_cache_size: integer(config, "schemas.cache.size", 1000, &mut problems),
             schema_content: config.get("schema.content").filter(|content| !content.is_empty()).cloned(),
-            numeric_decimals: match config.get("decimal.format") {
-                Some(format) if format.eq_ignore_ascii_case("NUMERIC") => true,
-                Some(format) if !format.eq_ignore_ascii_case("BASE64") => {
-                    let why = "String must be one of (case insensitive): BASE64, NUMERIC";
-                    problems.push(problem("decimal.format", format, why));
-                    false
-                }
-                _ => false,
-            },
+            numeric_decimals: numeric_decimals(config, &mut problems),
             replace_null_with_default: boolean(config, "replace.null.with.default", true, &mut problems),
         };
         if problems.is_empty() { Ok(settings) } else { Err(problems) }
+    }
+}
+
+/// Whether decimals are numbers instead of base64.
+pub(crate) fn numeric_decimals(config: &Config, problems: &mut Vec<Problem>) -> bool {
+    match config.get("decimal.format") {
+        Some(format) if format.eq_ignore_ascii_case("NUMERIC") => true,
+        Some(format) if !format.eq_ignore_ascii_case("BASE64") => {
+            let why = "String must be one of (case insensitive): BASE64, NUMERIC";
+            problems.push(problem("decimal.format", format, why));
+            false
+        }
+        _ => false,
     }
 }
 
@@ -127,6 +132,19 @@ pub(crate) fn string_keys() -> Vec<ConfigKey> {
     vec![converter_type(), shown(encoding, None, -1, "Encoding")]
 }
 
+/// `decimal.format`.
+pub(crate) fn decimal_format() -> ConfigKey {
+    let key = key(
+        "decimal.format",
+        ConfigType::String,
+        DefaultValue::Value("BASE64".into()),
+        Importance::Low,
+        "Controls which format this converter will serialize decimals in. This value is case insensitive and can be \
+         either 'BASE64' (default) or 'NUMERIC'",
+    );
+    ConfigKey { validators: vec![Validator::OneOfIgnoringCase(vec!["BASE64".into(), "NUMERIC".into()])], ..key }
+}
+
 /// The keys of JsonConverter.
 pub(crate) fn json_keys() -> Vec<ConfigKey> {
     let value = |text: &str| DefaultValue::Value(text.into());
@@ -154,15 +172,6 @@ pub(crate) fn json_keys() -> Vec<ConfigKey> {
          ignored.Otherwise, the schema will be included in the content of each message. This configuration applies \
          only 'schemas.enable' is true, and it exclusively affects the sink connector.",
     );
-    let decimal = key(
-        "decimal.format",
-        ConfigType::String,
-        value("BASE64"),
-        Importance::Low,
-        "Controls which format this converter will serialize decimals in. This value is case insensitive and can be \
-         either 'BASE64' (default) or 'NUMERIC'",
-    );
-    let formats = vec![Validator::OneOfIgnoringCase(vec!["BASE64".into(), "NUMERIC".into()])];
     let replace = key(
         "replace.null.with.default",
         ConfigType::Boolean,
@@ -176,7 +185,7 @@ pub(crate) fn json_keys() -> Vec<ConfigKey> {
         shown(enable, schemas, 0, "Enable Schemas"),
         shown(cache, schemas, 1, "Schema Cache Size"),
         shown(content, schemas, 2, "Schema Content"),
-        ConfigKey { validators: formats, ..shown(decimal, serialization, 0, "Decimal Format") },
+        shown(decimal_format(), serialization, 0, "Decimal Format"),
         shown(replace, serialization, 1, "Replace null with default"),
     ]
 }

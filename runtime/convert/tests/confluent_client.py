@@ -6,11 +6,18 @@ import sys
 
 from confluent_kafka.schema_registry import SchemaRegistryClient
 from confluent_kafka.schema_registry.avro import AvroDeserializer, AvroSerializer
+from confluent_kafka.schema_registry.json_schema import JSONDeserializer, JSONSerializer
 from confluent_kafka.serialization import MessageField, SerializationContext
 
 registry = SchemaRegistryClient({"url": sys.argv[1]})
-readers = {"avro": lambda: AvroDeserializer(registry)}
-writers = {"avro": lambda schema: AvroSerializer(registry, schema)}
+readers = {
+    "avro": lambda: AvroDeserializer(registry),
+    "json": lambda: JSONDeserializer(None, schema_registry_client=registry),
+}
+writers = {
+    "avro": lambda schema: AvroSerializer(registry, schema),
+    "json": lambda schema: JSONSerializer(schema, registry),
+}
 
 
 def shown(value):

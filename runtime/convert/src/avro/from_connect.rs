@@ -276,12 +276,7 @@ impl Builder<'_> {
             self.connect_metadata(at, &mut props)?;
         }
         let logical = match node.name.as_deref() {
-            Some(name) if name.eq_ignore_ascii_case(logical::DECIMAL) => {
-                let scale = number(node, "scale")?.unwrap_or(0);
-                let precision = number(node, DECIMAL_PRECISION)?;
-                let fits = (0..=precision.unwrap_or(PRECISION)).contains(&scale);
-                (fits || precision.is_some() || scale < 0 || scale > PRECISION).then_some("decimal")
-            }
+            Some(name) if name.eq_ignore_ascii_case(logical::DECIMAL) => Some("decimal"),
             Some(name) if name.eq_ignore_ascii_case(logical::TIME) => Some("time-millis"),
             Some(name) if name.eq_ignore_ascii_case(logical::TIMESTAMP) => Some("timestamp-millis"),
             Some(name) if name.eq_ignore_ascii_case(logical::DATE) => Some("date"),

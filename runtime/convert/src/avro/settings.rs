@@ -3,29 +3,7 @@
 use weir_core::model::{Config, ConfigKey, Importance, Problem};
 
 use super::names::DataSettings;
-use crate::schema_registry::{self, RegistrySettings, SubjectStrategy, boolean, flag, whole_number};
-use crate::settings::integer;
-
-/// Which schema records are written with.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Writing {
-    /// Their own, which is registered.
-    Registered,
-    /// Their own, which has to be there.
-    Known,
-    /// The subject's latest.
-    Latest,
-    /// That of this id.
-    Id(u32),
-}
-
-/// What of a converter's use of a registry does not depend on the kind of schemas.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Usage {
-    pub(crate) writing: Writing,
-    pub(crate) normalize: bool,
-    pub(crate) strategy: SubjectStrategy,
-}
+use crate::schema_registry::{self, RegistrySettings, Usage, boolean, cache_size, flag, whole_number};
 
 /// AvroConverter's settings.
 pub(crate) struct AvroSettings {
@@ -33,34 +11,6 @@ pub(crate) struct AvroSettings {
     pub(crate) registry: RegistrySettings,
     pub(crate) usage: Usage,
     pub(crate) cache_size: usize,
-}
-
-fn invalid(key: &str, value: &str, why: &str) -> Problem {
-    Problem { key: key.into(), message: format!("Invalid value {value} for configuration {key}: {why}") }
-}
-
-impl Usage {
-    /// Parses a converter's configuration.
-    pub(crate) fn parse(config: &Config, is_key: bool, problems: &mut Vec<Problem>) -> Usage {
-        let register = boolean(config, "auto.register.schemas", true, problems);
-        let latest = boolean(config, "use.latest.version", false, problems);
-        let id = integer(config, "use.schema.id", -1, problems);
-        let writing = match (register, u32::try_from(id), latest) {
-            (true, ..) => Writing::Registered,
-            (false, Ok(id), _) => Writing::Id(id),
-            (false, Err(_), true) => Writing::Latest,
-            (false, Err(_), false) => Writing::Known,
-        };
-        let key = if is_key { "key.subject.name.strategy" } else { "value.subject.name.strategy" };
-        let given = config.get(key).map(|class| class.trim()).filter(|class| !class.is_empty());
-        let found = given.map(|class| (class, SubjectStrategy::find(class)));
-        if let Some((class, None)) = found {
-            let why = "Name TopicNameStrategy, RecordNameStrategy or TopicRecordNameStrategy";
-            problems.push(invalid(key, class, why));
-        }
-        let strategy = found.and_then(|(_, strategy)| strategy).unwrap_or(SubjectStrategy::TopicName);
-        Usage { writing, normalize: boolean(config, "normalize.schemas", false, problems), strategy }
-    }
 }
 
 impl AvroSettings {
@@ -79,12 +29,7 @@ impl AvroSettings {
             flatten_singleton_unions: switch("flatten.singleton.unions", defaults.flatten_singleton_unions),
             ignore_default_for_nullables: switch("ignore.default.for.nullables", false),
         };
-        const GENERALIZED: &str = "generalized.sum.type.support";
-        if switch(GENERALIZED, false) {
-            problems.push(invalid(GENERALIZED, "true", "Only false is supported; leave the key out"));
-        }
-        let cache_size = integer(config, "schemas.cache.config", 1000, &mut problems);
-        let cache_size = usize::try_from(cache_size).unwrap_or(0).max(1);
+        let cache_size = cache_size(config, &mut problems);
         match RegistrySettings::parse(config) {
             Ok(registry) if problems.is_empty() => Ok(AvroSettings { data, registry, usage, cache_size }),
             Ok(_) => Err(problems),

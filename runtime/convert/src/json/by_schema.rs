@@ -3,8 +3,10 @@
 
 use weir_data::cbor::{self, major};
 
+use super::dialect::Entries;
 use super::flaw::{Flaw, Outcome, data, too_large};
 use super::free::keep_last;
+use super::one_of;
 use super::read_plan::{ReadField, ReadFields, ReadKind, ReadNode, ReadPlan};
 use super::reader::Reader;
 use crate::logical::Logical;
@@ -26,7 +28,8 @@ pub(crate) fn transcode(reader: &mut Reader<'_>, plan: &ReadPlan, at: usize, out
         ReadKind::Struct(fields) if first == b'{' => structure(reader, plan, fields, out),
         ReadKind::Struct(_) => data(format!("Structs should be encoded as JSON objects, but found {}", found(first))),
         ReadKind::Array(element) => array(reader, plan, *element, first, out),
-        ReadKind::Map { key, value, text_keys } => map(reader, plan, (*key, *value, *text_keys), first, out),
+        ReadKind::Map { key, value, entries } => map(reader, plan, (*key, *value, *entries), first, out),
+        ReadKind::OneOf(fields) => one_of::transcode(reader, plan, fields, first, out),
         _ if first == b'-' || first.is_ascii_digit() => number(reader, node, out),
         _ => other_scalar(reader, node, first, out),
     }
@@ -96,7 +99,7 @@ fn other_scalar(reader: &mut Reader<'_>, node: &ReadNode, first: u8, out: &mut V
     Ok(())
 }
 
-fn found(first: u8) -> &'static str {
+pub(super) fn found(first: u8) -> &'static str {
     match first {
         b'"' => "STRING",
         b'{' => "OBJECT",
@@ -227,13 +230,14 @@ fn array(reader: &mut Reader<'_>, plan: &ReadPlan, element: usize, first: u8, ou
 fn map(
     reader: &mut Reader<'_>,
     plan: &ReadPlan,
-    (key, value, text_keys): (usize, usize, bool),
+    (key, value, entries): (usize, usize, Entries),
     first: u8,
     out: &mut Vec<u8>,
 ) -> Outcome<()> {
     let start = out.len();
     out.push(0);
     let mut count = 0;
+    let text_keys = entries == Entries::Members;
     let close = if text_keys { b'}' } else { b']' };
     match (first, text_keys) {
         (b'{', true) | (b'[', false) => reader.at += 1,
@@ -247,7 +251,8 @@ fn map(
         (_, false) => {
             reader.skip()?;
             return data(format!(
-                "Maps with non-string fields should be encoded as JSON array of tuples, but found {}",
+                "Maps with non-string fields should be encoded as JSON array of {}, but found {}",
+                if entries == Entries::Objects { "objects" } else { "tuples" },
                 found(first)
             ));
         }
@@ -259,6 +264,8 @@ fn map(
                 reader.string_to_cbor(out)?;
                 reader.colon()?;
                 transcode(reader, plan, value, out).map_err(|flaw| flaw.inside("value of map "))?;
+            } else if entries == Entries::Objects {
+                object(reader, plan, key, value, out)?;
             } else {
                 pair(reader, plan, key, value, out)?;
             }
@@ -306,6 +313,29 @@ fn pair(reader: &mut Reader<'_>, plan: &ReadPlan, key: usize, value: usize, out:
         }
     }
     data(format!("Found invalid map entry, expected length 2 but found :{length}"))
+}
+
+/// An entry written as an object of key and value.
+fn object(reader: &mut Reader<'_>, plan: &ReadPlan, key: usize, value: usize, out: &mut Vec<u8>) -> Outcome<()> {
+    let first = reader.token()?;
+    if first != b'{' {
+        reader.skip()?;
+        let found = if first == b'n' { "NULL" } else { found(first) };
+        return data(format!("Found invalid map entry instead of object: {found}"));
+    }
+    let members = members(reader)?;
+    if members.len() != 2 {
+        return data(format!("Found invalid map entry, expected length 2 but found :{}", members.len()));
+    }
+    for (name, node, place) in [("key", key, "key of map "), ("value", value, "value of map ")] {
+        match members.iter().find(|(known, _)| known == name.as_bytes()) {
+            Some((_, value)) => {
+                transcode(&mut value.moved_to(value.at), plan, node, out).map_err(|flaw| flaw.inside(place))?;
+            }
+            None => null(reader, &plan.nodes[node], out)?,
+        }
+    }
+    Ok(())
 }
 
 /// The members of the object at the cursor, which moves behind it: each name once with its last value.

@@ -7,6 +7,7 @@ use weir_core::model::SchemaHandle;
 use weir_data::{Schema, cbor, limits};
 
 use super::by_schema;
+use super::dialect::Dialect;
 use super::flaw::{Flaw, Outcome, data};
 use super::read_plan::{ReadKind, ReadPlan};
 use super::reader::Reader;
@@ -92,7 +93,7 @@ impl Schemas {
         }
         let known = self.by_schema.entry(schema).or_insert_with_key(|schema| {
             let handle = plain::handle_of(schema).unwrap_or_else(|| SchemaHandle::new(schema.clone()));
-            Known { plan: ReadPlan::new(schema, self.replace_null_with_default).into(), handle }
+            Known { plan: ReadPlan::new(schema, self.replace_null_with_default, Dialect::Connect).into(), handle }
         });
         self.by_text.insert(text.into(), known.clone());
         known.clone()
@@ -180,7 +181,13 @@ fn payload(
 /// Appends the cell of the value at the cursor under a schema: raw under strings and bytes, else CBOR. Answers false,
 /// and appends nothing, where the value is null.
 pub(crate) fn root(reader: &mut Reader<'_>, known: &Known, out: &mut Vec<u8>) -> Outcome<bool> {
-    let node = &known.plan.nodes[0];
+    by_plan(reader, &known.plan, out)
+}
+
+/// The same by a plan.
+#[inline]
+pub(super) fn by_plan(reader: &mut Reader<'_>, plan: &ReadPlan, out: &mut Vec<u8>) -> Outcome<bool> {
+    let node = &plan.nodes[0];
     let start = out.len();
     if matches!(node.kind, ReadKind::String) && node.logical == Logical::Plain && reader.token()? == b'"' {
         match reader.string()? {
@@ -189,7 +196,7 @@ pub(crate) fn root(reader: &mut Reader<'_>, known: &Known, out: &mut Vec<u8>) ->
         }
         return Ok(true);
     }
-    match by_schema::transcode(reader, &known.plan, 0, out) {
+    match by_schema::transcode(reader, plan, 0, out) {
         // A record may be null where its schema says it may not be, when Jackson found nothing of the kind.
         Err(flaw) if matches!(&*flaw, Flaw::NullFor { place, .. } if place.is_empty()) => {
             out.truncate(start);

@@ -2,10 +2,12 @@
 //! JSON and CBOR cells.
 
 mod by_schema;
+mod dialect;
 mod envelope;
 mod flaw;
 mod free;
 mod number;
+mod one_of;
 mod read_plan;
 mod reader;
 mod rendered;
@@ -25,12 +27,15 @@ use weir_data::{Cells, Column, limits};
 
 use crate::rows::{self, Positions};
 use crate::settings::JsonSettings;
+use dialect::Dialect;
 use envelope::{Known, Schemas};
 use flaw::{Flaw, Outcome, too_large};
 use reader::Reader;
 use rendered::RenderedKeys;
 use shapes::Shapes;
 use write_plan::{WritePlan, WriteSettings};
+
+pub(crate) use dialect::{ONE_OF, SchemaReading, SchemaWriting};
 
 /// JsonConverter.
 pub(crate) struct JsonConverter {
@@ -69,6 +74,7 @@ impl JsonConverter {
                 envelope: settings.schemas_enable,
                 numeric_decimals: settings.numeric_decimals,
                 replace_null_with_default: settings.replace_null_with_default,
+                dialect: Dialect::Connect,
             },
             cache_size,
             plans: HashMap::new(),

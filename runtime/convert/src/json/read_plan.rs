@@ -3,8 +3,9 @@
 use std::collections::HashMap;
 
 use weir_data::cbor;
-use weir_data::{Schema, Type};
+use weir_data::{Node, Schema, Type};
 
+use super::dialect::{Dialect, Entries};
 use crate::logical::{self, Logical};
 
 /// Fields from which on names are looked up in a map.
@@ -41,13 +42,15 @@ pub(crate) enum ReadKind {
     Bytes,
     /// With the position of the elements' node.
     Array(usize),
-    /// A map, and whether its keys are strings.
+    /// A map, and how its entries stand in JSON.
     Map {
         key: usize,
         value: usize,
-        text_keys: bool,
+        entries: Entries,
     },
     Struct(ReadFields),
+    /// A struct of which the field is set that fits the value.
+    OneOf(Vec<usize>),
 }
 
 /// The fields of a struct prepared for reading.
@@ -79,9 +82,9 @@ impl ReadFields {
 
 impl ReadPlan {
     /// Prepares a schema.
-    pub(crate) fn new(schema: &Schema, replace_null_with_default: bool) -> ReadPlan {
+    pub(crate) fn new(schema: &Schema, replace_null_with_default: bool, dialect: Dialect) -> ReadPlan {
         let nodes = schema.nodes().iter().map(|node| ReadNode {
-            kind: kind(schema, &node.kind),
+            kind: kind(schema, node, dialect),
             type_name: logical::type_name(&node.kind),
             logical: logical::of(node),
             null: match &node.default {
@@ -94,8 +97,11 @@ impl ReadPlan {
     }
 }
 
-fn kind(schema: &Schema, kind: &Type) -> ReadKind {
-    match kind {
+fn kind(schema: &Schema, node: &Node, dialect: Dialect) -> ReadKind {
+    match &node.kind {
+        Type::Struct(fields) if dialect.is_union(node) => {
+            ReadKind::OneOf(fields.iter().map(|field| field.node as usize).collect())
+        }
         Type::Int8 => ReadKind::Integer(8),
         Type::Int16 => ReadKind::Integer(16),
         Type::Int32 => ReadKind::Integer(32),
@@ -106,11 +112,9 @@ fn kind(schema: &Schema, kind: &Type) -> ReadKind {
         Type::String => ReadKind::String,
         Type::Bytes => ReadKind::Bytes,
         Type::Array(element) => ReadKind::Array(*element as usize),
-        Type::Map { key, value } => ReadKind::Map {
-            key: *key as usize,
-            value: *value as usize,
-            text_keys: schema.node(*key).kind == Type::String,
-        },
+        Type::Map { key, value } => {
+            ReadKind::Map { key: *key as usize, value: *value as usize, entries: dialect.entries(schema.node(*key)) }
+        }
         Type::Struct(fields) => {
             let list: Vec<ReadField> = fields
                 .iter()

@@ -5,6 +5,7 @@ use std::collections::HashSet;
 use weir_data::{Field, Node, Schema, Type, limits};
 
 use super::by_schema::{self, members};
+use super::dialect::Dialect;
 use super::flaw::{DEFAULT_MAX, Flaw, Outcome, data};
 use super::read_plan::ReadPlan;
 use super::reader::Reader;
@@ -181,7 +182,7 @@ impl Builder {
             Err(bad) => return data(bad.to_string()),
         };
         let is_null = value.text[value.at] == b'n';
-        let plan = ReadPlan::new(&schema, self.replace_null_with_default);
+        let plan = ReadPlan::new(&schema, self.replace_null_with_default, Dialect::Connect);
         let mut default = Vec::new();
         by_schema::transcode(&mut value, &plan, 0, &mut default).map_err(|flaw| match *flaw {
             Flaw::NullFor { .. } => {

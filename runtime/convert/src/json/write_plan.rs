@@ -2,8 +2,9 @@
 //! the envelope.
 
 use weir_data::cbor::{self, major};
-use weir_data::{Schema, Type, limits};
+use weir_data::{Node, Schema, Type, limits};
 
+use super::dialect::{Dialect, Entries};
 use super::flaw::{DEFAULT_MAX, Outcome, data, too_large};
 use super::schema_writer;
 use super::writer;
@@ -19,6 +20,8 @@ pub(crate) struct WriteSettings {
     pub(crate) numeric_decimals: bool,
     /// Whether null becomes the default where there is one.
     pub(crate) replace_null_with_default: bool,
+    /// Whose JSON it is.
+    pub(crate) dialect: Dialect,
 }
 
 /// A schema prepared for writing.
@@ -50,8 +53,10 @@ enum WriteKind {
     Map {
         key: usize,
         value: usize,
-        text_keys: bool,
+        entries: Entries,
     },
+    /// A struct of which one field is set, which stands for the whole.
+    OneOf(Vec<usize>),
     /// What stands before each field's value, and the field's node.
     Struct(Vec<(Vec<u8>, usize)>),
 }
@@ -63,7 +68,7 @@ impl WritePlan {
             .nodes()
             .iter()
             .map(|node| WriteNode {
-                kind: kind(schema, &node.kind),
+                kind: kind(schema, node, settings.dialect),
                 type_name: logical::type_name(&node.kind),
                 logical: match logical::of(node) {
                     Logical::Decimal(_) if !settings.numeric_decimals => Logical::Decimal(None),
@@ -127,6 +132,11 @@ impl WritePlan {
         }
         cbor::put(out, self.after);
         Ok(())
+    }
+
+    /// Appends the JSON of a value as schemas hold it: CBOR throughout.
+    pub(super) fn held(&self, cell: &[u8], most: usize, out: &mut Vec<u8>) -> Outcome<()> {
+        self.value(cell, 0, 0, most, out).map(drop)
     }
 
     fn root(&self, cell: &[u8], most: usize, out: &mut Vec<u8>) -> Outcome<()> {
@@ -207,8 +217,23 @@ impl WritePlan {
                 out.push(b']');
                 return Ok(at);
             }
-            (WriteKind::Map { key, value, text_keys }, major::MAP) => {
-                return self.map(cell, &head, (*key, *value, *text_keys), most, out);
+            (WriteKind::Map { key, value, entries }, major::MAP) => {
+                return self.map(cell, &head, (*key, *value, *entries), most, out);
+            }
+            (WriteKind::OneOf(fields), major::ARRAY) if head.argument == fields.len() as u64 => {
+                let (mut at, mut written) = (head.end, false);
+                for &field in fields {
+                    if written || writer::head(cell, at)?.first == cbor::NULL {
+                        at = cbor::skip(cell, at).or_else(writer::bad_cell)?;
+                    } else {
+                        at = self.value(cell, at, field, most, out)?;
+                        written = true;
+                    }
+                }
+                if !written {
+                    self.null(node, most, out)?;
+                }
+                return Ok(at);
             }
             _ => return mismatch(node),
         }
@@ -240,10 +265,15 @@ impl WritePlan {
         &self,
         cell: &[u8],
         head: &cbor::Head,
-        (key, value, text_keys): (usize, usize, bool),
+        (key, value, entries): (usize, usize, Entries),
         most: usize,
         out: &mut Vec<u8>,
     ) -> Outcome<usize> {
+        let text_keys = entries == Entries::Members;
+        let (before, between, after): (&[u8], &[u8], &[u8]) = match entries {
+            Entries::Objects => (b"{\"key\":", b",\"value\":", b"}"),
+            Entries::Members | Entries::Pairs => (b"[", b",", b"]"),
+        };
         out.push(if text_keys { b'{' } else { b'[' });
         let mut at = head.end;
         for entry in 0..head.argument {
@@ -255,11 +285,11 @@ impl WritePlan {
                 out.push(b':');
                 at = self.value(cell, at, value, most, out)?;
             } else {
-                out.push(b'[');
+                out.extend_from_slice(before);
                 at = self.value(cell, at, key, most, out)?;
-                out.push(b',');
+                out.extend_from_slice(between);
                 at = self.value(cell, at, value, most, out)?;
-                out.push(b']');
+                out.extend_from_slice(after);
             }
         }
         out.push(if text_keys { b'}' } else { b']' });
@@ -292,8 +322,11 @@ fn mismatch<T>(node: &WriteNode) -> Outcome<T> {
     data(format!("Invalid type for {}: the cell holds another", node.type_name))
 }
 
-fn kind(schema: &Schema, kind: &Type) -> WriteKind {
-    match kind {
+fn kind(schema: &Schema, node: &Node, dialect: Dialect) -> WriteKind {
+    match &node.kind {
+        Type::Struct(fields) if dialect.is_union(node) => {
+            WriteKind::OneOf(fields.iter().map(|field| field.node as usize).collect())
+        }
         Type::Int8 => WriteKind::Integer(8),
         Type::Int16 => WriteKind::Integer(16),
         Type::Int32 => WriteKind::Integer(32),
@@ -304,11 +337,9 @@ fn kind(schema: &Schema, kind: &Type) -> WriteKind {
         Type::String => WriteKind::String,
         Type::Bytes => WriteKind::Bytes,
         Type::Array(element) => WriteKind::Array(*element as usize),
-        Type::Map { key, value } => WriteKind::Map {
-            key: *key as usize,
-            value: *value as usize,
-            text_keys: schema.node(*key).kind == Type::String,
-        },
+        Type::Map { key, value } => {
+            WriteKind::Map { key: *key as usize, value: *value as usize, entries: dialect.entries(schema.node(*key)) }
+        }
         Type::Struct(fields) => {
             let fields = fields.iter().enumerate().map(|(at, field)| {
                 let mut before = vec![if at == 0 { b'{' } else { b',' }];

@@ -4,11 +4,11 @@
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum SubjectStrategy {
     /// The topic, and whether it is the key or the value.
-    TopicName,
+    Topic,
     /// The record's full name.
-    RecordName,
+    Record,
     /// The topic and the record's full name.
-    TopicRecordName,
+    TopicRecord,
 }
 
 const PACKAGE: &str = "io.confluent.kafka.serializers.subject.";
@@ -17,9 +17,9 @@ impl SubjectStrategy {
     /// The strategy of a class name, long or short.
     pub(crate) fn find(class: &str) -> Option<SubjectStrategy> {
         match class.strip_prefix(PACKAGE).unwrap_or(class) {
-            "TopicNameStrategy" => Some(SubjectStrategy::TopicName),
-            "RecordNameStrategy" => Some(SubjectStrategy::RecordName),
-            "TopicRecordNameStrategy" => Some(SubjectStrategy::TopicRecordName),
+            "TopicNameStrategy" => Some(SubjectStrategy::Topic),
+            "RecordNameStrategy" => Some(SubjectStrategy::Record),
+            "TopicRecordNameStrategy" => Some(SubjectStrategy::TopicRecord),
             _ => None, // a class of one's own
         }
     }
@@ -27,15 +27,15 @@ impl SubjectStrategy {
     /// The subject; `name` is the full name of the record's schema.
     pub(crate) fn subject(self, topic: &str, is_key: bool, name: &str) -> String {
         match self {
-            SubjectStrategy::TopicName => format!("{topic}-{}", if is_key { "key" } else { "value" }),
-            SubjectStrategy::RecordName => name.to_owned(),
-            SubjectStrategy::TopicRecordName => format!("{topic}-{name}"),
+            SubjectStrategy::Topic => format!("{topic}-{}", if is_key { "key" } else { "value" }),
+            SubjectStrategy::Record => name.to_owned(),
+            SubjectStrategy::TopicRecord => format!("{topic}-{name}"),
         }
     }
 
     /// The subject, where it takes no schema to tell.
     pub(crate) fn known(self, topic: &str, is_key: bool) -> Option<String> {
-        (self == SubjectStrategy::TopicName).then(|| self.subject(topic, is_key, ""))
+        (self == SubjectStrategy::Topic).then(|| self.subject(topic, is_key, ""))
     }
 }
 
@@ -53,7 +53,7 @@ mod tests {
         for (class, subject) in all {
             assert_eq!(SubjectStrategy::find(class).unwrap().subject("t", true, "a.B"), subject);
         }
-        assert_eq!(SubjectStrategy::TopicName.known("t", false).as_deref(), Some("t-value"));
+        assert_eq!(SubjectStrategy::Topic.known("t", false).as_deref(), Some("t-value"));
         assert_eq!(SubjectStrategy::find("com.acme.Strategy"), None);
     }
 }

@@ -8,6 +8,7 @@ mod json;
 mod json_schema;
 mod plain;
 mod primitive;
+mod protobuf;
 mod registry;
 mod rows;
 mod schema_registry;

@@ -9,6 +9,7 @@ use crate::header::SimpleHeaderConverter;
 use crate::json::JsonConverter;
 use crate::json_schema::{self, JsonSchemaSettings};
 use crate::primitive::{Primitive, PrimitiveConverter};
+use crate::protobuf::{self, ProtobufSettings};
 use crate::schema_registry::Http;
 use crate::settings::{self, JsonSettings};
 use crate::string::StringConverter;
@@ -57,6 +58,7 @@ enum Kind {
     String,
     ByteArray,
     Primitive(Primitive),
+    Protobuf,
     SimpleHeader,
 }
 
@@ -75,6 +77,13 @@ pub const CLASSES: &[ConverterClass] = &[
         converts_records: true,
         converts_headers: false,
         kind: Kind::JsonSchema,
+    },
+    ConverterClass {
+        name: "io.confluent.connect.protobuf.ProtobufConverter",
+        aliases: &["ProtobufConverter", "Protobuf"],
+        converts_records: true,
+        converts_headers: false,
+        kind: Kind::Protobuf,
     },
     ConverterClass {
         name: "org.apache.kafka.connect.converters.BooleanConverter",
@@ -160,6 +169,7 @@ impl ConverterClass {
             Kind::Avro => avro::avro_keys(),
             Kind::Json => settings::json_keys(),
             Kind::JsonSchema => json_schema::json_schema_keys(),
+            Kind::Protobuf => protobuf::protobuf_keys(),
             Kind::String => settings::string_keys(),
             Kind::ByteArray | Kind::Primitive(_) => vec![settings::converter_type()],
             Kind::SimpleHeader => Vec::new(),
@@ -190,6 +200,10 @@ pub fn converter(class: &str, config: &Config, role: Role, http: &Http) -> Resul
         Kind::JsonSchema => {
             let is_key = role == Role::Key;
             Box::new(json_schema::converter(JsonSchemaSettings::parse(config, is_key)?, is_key, http)?)
+        }
+        Kind::Protobuf => {
+            let is_key = role == Role::Key;
+            Box::new(protobuf::converter(ProtobufSettings::parse(config, is_key)?, is_key, http)?)
         }
         Kind::String => {
             settings::check_encoding(config)?;

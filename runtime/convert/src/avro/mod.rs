@@ -53,11 +53,16 @@ impl Format for Avro {
     /// None for values without schema.
     type Writing = Option<WritePlan>;
 
-    fn name(&self, found: &Registered) -> Result<String, String> {
+    fn name(&self, found: &Registered, _: &[u8]) -> Result<String, String> {
         Ok(parsed(&found.schema, &found.references)?.root().full_name())
     }
 
-    fn reading(&self, found: &Registered, version: Option<i32>) -> Result<(Option<Schema>, Option<Readable>), String> {
+    fn reading(
+        &self,
+        found: &Registered,
+        _: &[u8],
+        version: Option<i32>,
+    ) -> Result<(Option<Schema>, Option<Readable>), String> {
         let avro = parsed(&found.schema, &found.references)?;
         if avro.root().full_name() == names::ANYTHING {
             return Ok((None, None));

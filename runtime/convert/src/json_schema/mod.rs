@@ -45,11 +45,16 @@ impl Format for JsonSchema {
     type Reading = SchemaReading;
     type Writing = SchemaWriting;
 
-    fn name(&self, found: &Registered) -> Result<String, String> {
+    fn name(&self, found: &Registered, _: &[u8]) -> Result<String, String> {
         Ok(parsed(&found.schema)?.get("title").and_then(Json::as_str).unwrap_or_default().to_owned())
     }
 
-    fn reading(&self, found: &Registered, version: Option<i32>) -> Result<(Option<Schema>, SchemaReading), String> {
+    fn reading(
+        &self,
+        found: &Registered,
+        _: &[u8],
+        version: Option<i32>,
+    ) -> Result<(Option<Schema>, SchemaReading), String> {
         let schema = to_connect::schema(&found.schema, &found.references, &self.0, version)?;
         let plan = SchemaReading::new(&schema);
         Ok((Some(schema), plan))

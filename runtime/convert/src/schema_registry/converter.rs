@@ -39,12 +39,22 @@ pub(crate) trait Format: Send + Sync + 'static {
     /// Cells of one schema, on their way to records.
     type Writing: Send + Sync;
 
-    /// The full name of a registered schema.
-    fn name(&self, found: &Registered) -> Result<String, String>;
+    /// How many bytes at the beginning of a record say which of a schema's types it is of.
+    fn selector(_body: &[u8]) -> Result<usize, String> {
+        Ok(0)
+    }
+
+    /// The full name of a registered schema, or of the one that a record's beginning says.
+    fn name(&self, found: &Registered, selector: &[u8]) -> Result<String, String>;
 
     /// Prepares to read records of a registered schema, whose version in its subject may be known: Connect's schema of
     /// them, none for values without schema.
-    fn reading(&self, found: &Registered, version: Option<i32>) -> Result<(Option<Schema>, Self::Reading), String>;
+    fn reading(
+        &self,
+        found: &Registered,
+        selector: &[u8],
+        version: Option<i32>,
+    ) -> Result<(Option<Schema>, Self::Reading), String>;
 
     /// Appends the cell of a record; answers false, and appends nothing, where it is null.
     fn read(reading: &Self::Reading, body: &[u8], most: usize, out: &mut Vec<u8>) -> Result<bool, String>;
@@ -103,6 +113,9 @@ impl<T> Kept<T> {
     }
 }
 
+/// A schema by its id, and by what a record says beside it.
+type Selected = (u32, Box<[u8]>);
+
 /// A schema and a topic.
 type Place<S> = (S, Arc<str>);
 
@@ -113,8 +126,8 @@ pub(crate) struct RegistryConverter<F: Format> {
     is_key: bool,
     cache_size: usize,
     client: RegistryClient,
-    /// By schema id and topic: the registry's version of a schema is that of the topic's subject.
-    readings: HashMap<Place<u32>, Kept<Read<F>>>,
+    /// By schema and topic: the registry's version of a schema is that of the topic's subject.
+    readings: HashMap<Place<Selected>, Kept<Read<F>>>,
     /// By the numbers of schema handles, none for no schema, and topic.
     writings: HashMap<Place<Option<u64>>, Kept<Written<F>>>,
 }
@@ -136,21 +149,21 @@ impl<F: Format> RegistryConverter<F> {
         if self.is_key { "key" } else { "value" }
     }
 
-    async fn reading(&mut self, id: u32, topic: &Arc<str>) -> Result<Arc<Read<F>>, Fault> {
-        let place = (id, topic.clone());
+    async fn reading(&mut self, id: u32, selector: &[u8], topic: &Arc<str>) -> Result<Arc<Read<F>>, Fault> {
+        let place = ((id, selector.into()), topic.clone());
         if let Some(kept) = self.readings.get(&place).filter(|kept| kept.holds()) {
             return kept.what.clone();
         }
         if self.readings.len() >= self.cache_size {
             self.readings.clear();
         }
-        let made = Kept::new(self.read_schema(id, topic).await);
+        let made = Kept::new(self.read_schema(id, selector, topic).await);
         let what = made.what.clone();
         self.readings.insert(place, made);
         what
     }
 
-    async fn read_schema(&mut self, id: u32, topic: &str) -> Result<Read<F>, Fault> {
+    async fn read_schema(&mut self, id: u32, selector: &[u8], topic: &str) -> Result<Read<F>, Fault> {
         let (usage, part, shown) = (self.usage, self.part(), F::SHOWN);
         let failed = |error: RegistryError, what: &str| {
             let why = format!("Error retrieving {shown} {part} schema{what} for id {id}: {}", error.message());
@@ -162,7 +175,7 @@ impl<F: Format> RegistryConverter<F> {
         if found.kind != F::KIND {
             return Err(unusable(format!("it is of type {}, not {}", found.kind, F::KIND)));
         }
-        let name = self.format.name(&found).map_err(unusable)?;
+        let name = self.format.name(&found, selector).map_err(unusable)?;
         let subject = usage.strategy.subject(topic, self.is_key, &name);
         let asked = Asked { subject: &subject, schema: &found.schema, kind: F::KIND, references: &found.said };
         let version = match self.client.lookup(&asked, usage.normalize).await {
@@ -171,7 +184,7 @@ impl<F: Format> RegistryConverter<F> {
             Err(RegistryError::Missing(_)) => None,
             Err(error) => return Err(failed(error, " version")),
         };
-        let (schema, plan) = self.format.reading(&found, version).map_err(unusable)?;
+        let (schema, plan) = self.format.reading(&found, selector, version).map_err(unusable)?;
         let handle = |schema| plain::handle_of(&schema).unwrap_or_else(|| SchemaHandle::new(schema));
         Ok(Read { schema: schema.map(handle), plan })
     }
@@ -261,7 +274,7 @@ impl<F: Format> Converter for RegistryConverter<F> {
         let mut column = Column::with_capacity(rows, bytes.data.len() * 5 / 4);
         let mut schemas = Positions::new(rows);
         let mut faults = Vec::new();
-        let mut last: Option<((u32, usize), Arc<Read<F>>)> = None;
+        let mut last: Option<((u32, &[u8], usize), Arc<Read<F>>)> = None;
         for row in 0..rows {
             let start = column.data.len();
             let Some(record) = bytes.get(row) else {
@@ -271,13 +284,14 @@ impl<F: Format> Converter for RegistryConverter<F> {
             };
             let topic = topic_position(&topics, row);
             let failed = |why: String| Fault::Data(F::not_read(&topic_of(&topics, row), &why));
-            let found = match framed(record) {
+            let split = framed(record).and_then(|(id, body)| Ok((id, body.split_at(F::selector(body)?))));
+            let found = match split {
                 Err(why) => Err(failed(why)),
-                Ok((id, body)) => match &last {
-                    Some((place, reading)) if *place == (id, topic) => Ok((reading.clone(), body)),
-                    _ => match self.reading(id, &topic_of(&topics, row)).await {
+                Ok((id, (selector, body))) => match &last {
+                    Some((place, reading)) if *place == (id, selector, topic) => Ok((reading.clone(), body)),
+                    _ => match self.reading(id, selector, &topic_of(&topics, row)).await {
                         Ok(reading) => {
-                            last = Some(((id, topic), reading.clone()));
+                            last = Some(((id, selector, topic), reading.clone()));
                             Ok((reading, body))
                         }
                         Err(fault) => Err(fault),

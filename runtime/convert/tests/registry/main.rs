@@ -4,6 +4,7 @@
 mod apicurio;
 mod avro;
 mod json_schema;
+mod protobuf;
 #[path = "../support/registry.rs"]
 mod support;
 

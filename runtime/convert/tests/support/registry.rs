@@ -135,7 +135,12 @@ fn python(question: &Json) -> Json {
 
 /// What Confluent's client makes of a record.
 pub fn read_by_confluent(format: &str, topic: &str, record: &[u8]) -> Json {
-    let question = json!({"format": format, "topic": topic, "record": in_base64(record)});
+    read_as_by_confluent(format, topic, &Json::Null, record)
+}
+
+/// The same for a message of a schema.
+pub fn read_as_by_confluent(format: &str, topic: &str, schema: &Json, record: &[u8]) -> Json {
+    let question = json!({"format": format, "topic": topic, "schema": schema, "record": in_base64(record)});
     python(&question)["value"].clone()
 }
 

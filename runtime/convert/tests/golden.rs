@@ -120,6 +120,11 @@ fn json_with_schemas_becomes_what_connect_makes_of_it() {
 }
 
 #[test]
+fn json_that_connect_wrote_becomes_what_connect_makes_of_it() {
+    report(check_to_connect("to_json.jsonl"));
+}
+
+#[test]
 fn text_and_bytes_become_what_connect_makes_of_them() {
     report(check_to_connect("to_plain.jsonl"));
 }
@@ -182,6 +187,11 @@ fn check_from_connect(file: &str) -> Vec<String> {
 #[test]
 fn every_converter_writes_the_bytes_that_connect_writes() {
     report(check_from_connect("from.jsonl"));
+}
+
+#[test]
+fn json_is_written_as_connect_writes_it_under_every_setting() {
+    report(check_from_connect("from_json.jsonl"));
 }
 
 #[test]

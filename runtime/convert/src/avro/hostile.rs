@@ -74,6 +74,14 @@ fn counts_and_lengths_that_lie_end_early() {
 }
 
 #[test]
+fn the_last_of_a_key_that_comes_twice_counts() {
+    let map = json!({"type": "map", "values": "int"});
+    // Two blocks: a=1, b=2, then a=3.
+    let cell = converted(&map, &[4, 2, b'a', 2, 2, b'b', 4, 2, 2, b'a', 6, 0]).unwrap();
+    assert_eq!(cell, [0xa2, 0x61, b'a', 3, 0x61, b'b', 2]);
+}
+
+#[test]
 fn schemas_that_lie_are_refused() {
     let mut deep = json!("int");
     (0..100).for_each(|_| deep = json!({"type": "array", "items": deep}));

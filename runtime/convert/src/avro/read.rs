@@ -5,6 +5,7 @@ use weir_data::cbor::{self, major};
 use weir_data::{limits, logical::Logical};
 
 use super::to_connect::{ReadKind, ReadNode, Readable};
+use crate::json::keep_last;
 use crate::{decimal, java_text};
 
 /// Bytes of a record and where the next one is read.
@@ -212,6 +213,9 @@ fn container(
             element(reader, out)?;
             count += 1;
         }
+    }
+    if major == major::MAP && count > 1 {
+        count = keep_last(out, start + 1, count);
     }
     cbor::patch_head(out, start, major, count);
     Ok(())

@@ -36,6 +36,7 @@ use shapes::Shapes;
 use write_plan::{WritePlan, WriteSettings};
 
 pub(crate) use dialect::{ONE_OF, SchemaReading, SchemaWriting};
+pub(crate) use free::keep_last;
 
 /// JsonConverter.
 pub(crate) struct JsonConverter {

@@ -90,6 +90,14 @@ fn lengths_and_positions_that_lie_end_early() {
 }
 
 #[test]
+fn the_last_of_a_key_that_comes_twice_counts() {
+    let plan = reading("syntax = \"proto3\"; message M { map<string, int32> m = 1; }").unwrap();
+    let mut cell = Vec::new();
+    plan.cell(&[10, 5, 10, 1, b'a', 16, 1, 10, 5, 10, 1, b'a', 16, 3], MOST, &mut cell).unwrap();
+    assert_eq!(cell, [0x81, 0xa1, 0x61, b'a', 3]);
+}
+
+#[test]
 fn schemas_that_lie_are_refused() {
     let began = Instant::now();
     let deep = "message A {".repeat(50_000) + &"}".repeat(50_000);

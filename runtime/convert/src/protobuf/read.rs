@@ -7,6 +7,7 @@ use weir_data::cbor::{self, major};
 use super::calendar;
 use super::to_connect::{Message, Read, Readable, Slot};
 use super::wire::{Reader, Wire, unzigzag};
+use crate::json::keep_last;
 use crate::{decimal, java_text};
 
 /// A value of a field on its way.
@@ -97,6 +98,9 @@ fn slot(slot: &Slot, found: &[Found<'_>], most: usize, out: &mut Vec<u8>) -> Res
                 one(&key.0, &key.1, &keys, most, out)?;
                 one(&value.0, &value.1, &values, most, out)?;
                 count += 1;
+            }
+            if count > 1 {
+                count = keep_last(out, start + 1, count);
             }
             cbor::patch_head(out, start, major::MAP, count);
             Ok(())

@@ -126,6 +126,8 @@ pub(crate) struct RegistryConverter<F: Format> {
     is_key: bool,
     cache_size: usize,
     client: RegistryClient,
+    /// That the registry did not answer, and when: asking for every schema of a batch would take as often as long.
+    down: Option<(Instant, Fault)>,
     /// By schema and topic: the registry's version of a schema is that of the topic's subject.
     readings: HashMap<Place<Selected>, Kept<Read<F>>>,
     /// By the numbers of schema handles, none for no schema, and topic.
@@ -142,7 +144,20 @@ impl<F: Format> RegistryConverter<F> {
     ) -> Result<RegistryConverter<F>, Vec<Problem>> {
         let client = RegistryClient::new(registry.client(http)?, registry);
         let (readings, writings) = (HashMap::new(), HashMap::new());
-        Ok(RegistryConverter { format, usage, is_key, cache_size, client, readings, writings })
+        let down = None;
+        Ok(RegistryConverter { format, usage, is_key, cache_size, client, down, readings, writings })
+    }
+
+    /// What the registry failed with a moment ago.
+    fn is_down(&self) -> Option<Fault> {
+        self.down.as_ref().filter(|(since, _)| since.elapsed() < REFUSED).map(|(_, fault)| fault.clone())
+    }
+
+    fn note<T>(&mut self, asked: &Result<T, Fault>) {
+        self.down = match asked {
+            Err(fault @ Fault::Retriable(_)) => Some((Instant::now(), fault.clone())),
+            _ => None, // it answered
+        };
     }
 
     fn part(&self) -> &'static str {
@@ -157,7 +172,12 @@ impl<F: Format> RegistryConverter<F> {
         if self.readings.len() >= self.cache_size {
             self.readings.clear();
         }
-        let made = Kept::new(self.read_schema(id, selector, topic).await);
+        if let Some(down) = self.is_down() {
+            return Err(down);
+        }
+        let read = self.read_schema(id, selector, topic).await;
+        self.note(&read);
+        let made = Kept::new(read);
         let what = made.what.clone();
         self.readings.insert(place, made);
         what
@@ -197,7 +217,12 @@ impl<F: Format> RegistryConverter<F> {
         if self.writings.len() >= self.cache_size {
             self.writings.clear();
         }
-        let made = Kept::new(self.write_schema(schema.map(SchemaHandle::schema), topic).await);
+        if let Some(down) = self.is_down() {
+            return Err(down);
+        }
+        let written = self.write_schema(schema.map(SchemaHandle::schema), topic).await;
+        self.note(&written);
+        let made = Kept::new(written);
         let what = made.what.clone();
         self.writings.insert(place, made);
         what

@@ -226,6 +226,13 @@ async fn a_registry_that_does_not_answer_is_a_reason_to_try_again() {
     let mut avro = converter(AVRO, &url);
     let (converted, _) = read(&mut *avro, "gone", &[Some(vec![0, 0, 0, 0, 1, 2])]).await;
     assert!(matches!(&converted.faults[0].fault, Fault::Retriable(why) if why.contains(&gone.to_string())));
+    // A batch of many schemas does not wait for each of them.
+    let many: Vec<_> = (0..5_000u32).map(|id| Some([&[0][..], &id.to_be_bytes()].concat())).collect();
+    let slow = [("schema.registry.url", &format!("http://{gone}")[..]), ("retries.wait.ms", "100")];
+    let began = std::time::Instant::now();
+    let (converted, _) = read(&mut *converter(AVRO, &slow), "gone", &many).await;
+    assert!(converted.faults.iter().all(|fault| matches!(fault.fault, Fault::Retriable(_))));
+    assert!(converted.faults.len() == many.len() && began.elapsed().as_secs() < 10);
     // Where another address is known, that one is asked.
     let both = format!("http://{gone},{}", apicurio::shared().url());
     let schema = Schema::record([("a", leaf(Type::Int32))]);

@@ -19,7 +19,8 @@ use weir_tests::harness::fakes::{FakeSink, FakeSource};
 fn converters() -> Converters {
     let make = |role: weir_convert::Role| {
         let class = "org.apache.kafka.connect.storage.StringConverter";
-        (class.to_owned(), weir_convert::converter(class, &Config::new(), role).unwrap())
+        let nobody: weir_convert::Http = std::sync::Arc::new(|_| unreachable!("it asks nobody"));
+        (class.to_owned(), weir_convert::converter(class, &Config::new(), role, &nobody).unwrap())
     };
     Converters {
         key: make(weir_convert::Role::Key),

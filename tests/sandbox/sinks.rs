@@ -12,7 +12,8 @@ use super::*;
 fn converters() -> Converters {
     let make = |role| {
         let class = "org.apache.kafka.connect.converters.ByteArrayConverter";
-        (class.to_owned(), weir_convert::converter(class, &config(&[]), role).unwrap())
+        let nobody: weir_convert::Http = std::sync::Arc::new(|_| unreachable!("it asks nobody"));
+        (class.to_owned(), weir_convert::converter(class, &config(&[]), role, &nobody).unwrap())
     };
     Converters {
         key: make(weir_convert::Role::Key),

@@ -6,6 +6,7 @@ pub mod cbor;
 mod cbor_copy;
 mod columns;
 pub mod decimal;
+mod java_pattern;
 pub mod java_text;
 pub mod logical;
 mod schema;
@@ -14,6 +15,7 @@ mod value_codec;
 pub mod values;
 
 pub use columns::{Cells, Column, Headers, Lie, check_positions, select_positions};
+pub use java_pattern::to_regex;
 pub use schema::{BadSchema, Field, Node, Schema, Type, limits};
 pub use value::Value;
 pub use value_codec::{BadCell, decode_cell, encode_cell};

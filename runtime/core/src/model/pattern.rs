@@ -1,6 +1,10 @@
 //! Pure. Patterns in Java's syntax, matched against whole names.
 
 use regex::{Regex, RegexBuilder};
+use weir_data::to_regex;
+
+/// Bytes that a compiled pattern may have.
+const SIZE_MAX: usize = 1 << 20;
 
 /// A pattern that takes linear time.
 #[derive(Clone, Debug)]
@@ -9,19 +13,19 @@ pub struct Pattern(Regex);
 impl Pattern {
     /// Reads a pattern; an error says what it cannot do.
     pub fn new(pattern: &str) -> Result<Pattern, String> {
-        // Java ends a quotation at \E; the rest of what such patterns use means the same in both.
-        let mut plain = String::new();
-        let mut rest = pattern;
-        while let Some((before, quoted)) = rest.split_once("\\Q") {
-            let (quoted, after) = quoted.split_once("\\E").unwrap_or((quoted, ""));
-            plain.push_str(before);
-            plain.push_str(&regex::escape(quoted));
-            rest = after;
-        }
-        plain.push_str(rest);
-        let whole = RegexBuilder::new(&format!("\\A(?:{plain})\\z")).size_limit(1 << 20).build();
-        whole.map(Pattern).map_err(|e| {
-            format!("pattern {pattern:?} is not understood (look-around, back references and possessive quantifiers are not supported here): {e}")
+        let compile = |pattern: &str| {
+            let compiled = RegexBuilder::new(pattern).size_limit(SIZE_MAX).build();
+            compiled.map_err(|error| error.to_string())
+        };
+        // By itself first, so that a pattern cannot close the group around it.
+        let read = to_regex(pattern)
+            .and_then(|plain| compile(&plain).map(|_| plain))
+            .and_then(|plain| compile(&format!("\\A(?:{plain})\\z")));
+        read.map(Pattern).map_err(|error| {
+            format!(
+                "pattern {pattern:?} is not understood (look-around, back references and possessive quantifiers are not \
+                 supported here): {error}"
+            )
         })
     }
 
@@ -45,6 +49,8 @@ mod tests {
             ("\\Qa.b\\E\\d+", "a.b12", true),
             ("\\Qa.b\\E", "axb", false),
             ("(?i)T", "t", true),
+            ("orders-\\p{Alnum}+", "orders-eu1", true),
+            ("a\\h*b", "a \tb", true),
             ("", "t", false),
         ] {
             assert_eq!(Pattern::new(pattern).unwrap().matches(name), matches, "{pattern} {name}");
@@ -53,7 +59,7 @@ mod tests {
 
     #[test]
     fn what_is_not_understood_is_refused_with_its_name() {
-        for pattern in ["(", "(?!a)b", "(a)\\1"] {
+        for pattern in ["(", "(?!a)b", "(a)\\1", "a)|(?:b", "x*+"] {
             assert!(Pattern::new(pattern).unwrap_err().contains("pattern"), "{pattern}");
         }
     }

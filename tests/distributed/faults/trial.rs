@@ -29,6 +29,11 @@ impl Trial {
         self.doubles.leave_out(at);
     }
 
+    /// What a worker has open says nothing from now on; it is asked as before.
+    pub fn overlook(&self, at: usize) {
+        self.doubles.leave_out(at);
+    }
+
     /// A worker is back.
     pub fn look_at(&mut self, group: &Group, at: usize) {
         self.watch.ask(&group.workers[at].as_ref().expect("a worker that lives").url);

@@ -1,14 +1,31 @@
 //! Pure. What only a sink's, or only a source's, configuration is checked for.
 
-use crate::model::{Config, Pattern, Problem};
+use crate::model::{ClassKind, Config, Pattern, Problem};
 
 use super::validate::Validation;
 
-/// What is wrong with a sink's; `workers` is the group of its workers, where they are in one.
-pub(super) fn check_sink(config: &Config, workers: Option<&str>, validation: &mut Validation) {
-    check_topics(config, validation);
-    if let Some(workers) = workers {
-        check_group(config, workers, validation);
+/// What is wrong with a connector's of this kind; `workers` is the group of its workers, where they are in one.
+pub(super) fn check_kind(kind: ClassKind, config: &Config, workers: Option<&str>, validation: &mut Validation) {
+    match kind {
+        ClassKind::Sink => check_topics(config, validation),
+        ClassKind::Source | ClassKind::Transformation | ClassKind::Predicate => check_offsets(config, validation),
+    }
+    let Some(workers) = workers else { return };
+    check_name(config, validation);
+    match kind {
+        ClassKind::Sink => check_group(config, workers, validation),
+        ClassKind::Source | ClassKind::Transformation | ClassKind::Predicate => check_once(config, validation),
+    }
+}
+
+/// What workers ask of each other goes by URLs, in which two names mean something else.
+fn check_name(config: &Config, validation: &mut Validation) {
+    if let Some(name) = config.get("name").map(|name| name.trim()).filter(|name| matches!(*name, "." | "..")) {
+        let message = format!(
+            "Invalid value {name} for configuration name: workers cannot ask each other for it; give the connector another \
+             name"
+        );
+        validation.add(Problem { key: "name".into(), message });
     }
 }
 
@@ -38,14 +55,21 @@ fn check_group(config: &Config, workers: &str, validation: &mut Validation) {
     }
 }
 
-/// What a source asks for and the worker cannot give yet must not be passed over in silence.
-pub(super) fn check_source(config: &Config, validation: &mut Validation) {
-    let given = |key: &str| config.get(key).map(|value| value.trim()).filter(|value| !value.is_empty());
-    if given("exactly.once.support").is_some_and(|support| support.eq_ignore_ascii_case("required")) {
+fn given<'a>(config: &'a Config, key: &str) -> Option<&'a str> {
+    config.get(key).map(|value| value.trim()).filter(|value| !value.is_empty())
+}
+
+/// What a source asks for and the workers cannot give (DistributedHerder.validateSourceConnectorExactlyOnceSupport).
+fn check_once(config: &Config, validation: &mut Validation) {
+    if given(config, "exactly.once.support").is_some_and(|support| support.eq_ignore_ascii_case("required")) {
         let message = "This worker does not have exactly-once source support enabled.".to_owned();
         validation.add(Problem { key: "exactly.once.support".into(), message });
     }
-    if let Some(topic) = given("offsets.storage.topic") {
+}
+
+/// Where a source's offsets are must not be passed over in silence.
+fn check_offsets(config: &Config, validation: &mut Validation) {
+    if let Some(topic) = given(config, "offsets.storage.topic") {
         let message = format!(
             "Invalid value {topic} for configuration offsets.storage.topic: offsets are kept in the worker's topic alone; \
              take the key out"
@@ -56,7 +80,7 @@ pub(super) fn check_source(config: &Config, validation: &mut Validation) {
 
 /// SinkConnectorConfig.validate: one of the two, and on each of them what is wrong.
 fn require_topics(config: &Config, validation: &mut Validation) {
-    let given = |key: &str| config.get(key).is_some_and(|text| !text.trim().is_empty());
+    let given = |key: &str| given(config, key).is_some();
     let message = match (given("topics"), given("topics.regex")) {
         (false, false) => "Must configure one of topics or topics.regex",
         (true, true) => "topics and topics.regex are mutually exclusive options, but both are set.",
@@ -69,7 +93,6 @@ fn require_topics(config: &Config, validation: &mut Validation) {
 
 #[cfg(test)]
 mod tests {
-    use crate::model::ClassKind;
     use crate::settings::framework;
 
     use super::*;
@@ -111,13 +134,15 @@ mod tests {
     }
 
     #[test]
-    fn a_source_that_asks_for_what_the_worker_cannot_give_is_refused() {
-        let wrong = |entries: &[(&str, &str)]| {
+    fn what_a_worker_cannot_give_is_refused() {
+        let wrong = |workers, entries: &[(&str, &str)]| {
             let mut checked = Validation::new("X");
-            check_source(&config(entries), &mut checked);
+            check_kind(ClassKind::Source, &config(entries), workers, &mut checked);
             checked.errors().count()
         };
-        assert_eq!(wrong(&[("exactly.once.support", "requested"), ("offsets.storage.topic", " ")]), 0);
-        assert_eq!(wrong(&[("exactly.once.support", "REQUIRED"), ("offsets.storage.topic", "own")]), 2);
+        let group = Some("workers");
+        assert_eq!(wrong(group, &[("exactly.once.support", "requested"), ("offsets.storage.topic", " ")]), 0);
+        let all = [("exactly.once.support", "REQUIRED"), ("offsets.storage.topic", "own"), ("name", "..")];
+        assert_eq!((wrong(group, &all), wrong(None, &all)), (3, 1), "alone, as Connect's, it asks nobody");
     }
 }

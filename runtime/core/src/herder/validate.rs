@@ -11,7 +11,7 @@ use crate::settings::{Checked, ConnectorSettings, ConverterSettings, Reader, che
 use super::builder::{Builder, Failure};
 use super::clients::Override;
 use super::definitions::{asked, definitions, without_version};
-use super::kinds;
+use super::kinds::check_kind;
 use super::request::HerderError;
 use super::stage::of_request;
 
@@ -202,15 +202,10 @@ impl Builder {
         validation.push_overrides(self.overrides(found.class.kind, config));
         self.push_converter_keys(config, &mut validation);
         nulls.iter().for_each(|key| validation.add_null(key));
-        match found.class.kind {
-            ClassKind::Sink => {
-                let workers = self.settings.distributed.as_ref().map(|group| group.group.as_str());
-                kinds::check_sink(config, workers, &mut validation);
-            }
-            ClassKind::Source | ClassKind::Transformation | ClassKind::Predicate => {
-                kinds::check_source(config, &mut validation);
-                self.topic_rules(config).err().into_iter().flatten().for_each(|problem| validation.add(problem))
-            }
+        let workers = self.settings.distributed.as_ref().map(|group| group.group.as_str());
+        check_kind(found.class.kind, config, workers, &mut validation);
+        if found.class.kind != ClassKind::Sink {
+            self.topic_rules(config).err().into_iter().flatten().for_each(|problem| validation.add(problem));
         }
         let denied = grants(&found.class, config, ceilings).err().unwrap_or_default();
         match ConnectorSettings::parse(config) {

@@ -186,12 +186,6 @@ fn name(reader: &mut Reader) -> String {
         );
         reader.problem("name", message);
     }
-    if matches!(name, "." | "..") {
-        let message = format!(
-            "Invalid value {name} for configuration name: no path of a URL can name it; give the connector another name"
-        );
-        reader.problem("name", message);
-    }
     name.to_owned()
 }
 

@@ -200,6 +200,15 @@ fn three_workers_share_connectors_through_kills_of_each_and_lose_nothing() {
     let owners: BTreeSet<String> =
         names.iter().flat_map(|name| runs(&group.urls()[0], name, 1, &ids).unwrap()).collect();
     assert_eq!(owners, ids, "every worker has its share");
+    let counted = |what: &str| -> f64 {
+        let name = format!("kafka_connect_connect_worker_metrics_{what}_count ");
+        let of = |url: &String| {
+            let metrics = request("GET", &format!("{url}/metrics"), None).text;
+            metrics.lines().find_map(|line| line.strip_prefix(&name)?.parse::<f64>().ok()).expect("a count")
+        };
+        group.urls().iter().map(of).sum()
+    };
+    assert_eq!((counted("connector"), counted("task")), (6.0, 6.0), "each counts what it runs");
     let out = group.file("out.txt");
     let sink = json!({
         "connector.class": "FileStreamSink",

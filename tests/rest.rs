@@ -15,6 +15,8 @@ mod openapi;
 mod recommendations;
 #[path = "rest/refusals.rs"]
 mod refusals;
+#[path = "rest/request_log.rs"]
+mod request_log;
 #[path = "rest/secured.rs"]
 mod secured;
 #[path = "rest/timed_out.rs"]

@@ -201,6 +201,9 @@ fn what_is_wrong_is_said_with_key_value_and_remedy() {
     for part in ["Invalid value /nowhere/ca.pem for configuration sandbox.tls.ca.location", "Name a PEM file"] {
         assert!(log.contains(part), "{part}: {log}");
     }
+    let twice = "name=c\nconnector.class=FileStreamSink\nfile=/tmp/x\ntopics=t\n";
+    let log = told(converters, &[("a.properties", twice), ("b.properties", twice)]);
+    assert!(log.contains("b.properties: ") && log.contains("has a connector named c, too"), "{log}");
     let log = told(converters, &[("c.json", "{\"name\": ")]);
     assert!(log.contains("c.json: not JSON"), "{log}");
     let log = told(converters, &[("c.properties", "connector.class=FileStreamSink\nfile=/tmp/x\n")]);

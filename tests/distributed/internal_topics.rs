@@ -3,8 +3,10 @@
 use std::process::Command;
 
 use weir_tests::harness::kafka;
+use weir_tests::harness::worker::Worker;
 
 use super::Group;
+use super::faults::topics;
 
 /// The settings that a topic was given, as Kafka's own tool tells them.
 fn settings(topic: &str) -> String {
@@ -35,4 +37,36 @@ fn internal_topics_are_made_with_what_stands_below_their_prefix_and_compacted_al
     let log = group.workers[0].as_ref().unwrap().worker.log();
     let ignored = "Ignoring 'status.storage.cleanup.policy=delete' setting, since compaction is always used";
     assert!(log.contains(ignored) && !log.contains("are not used"), "{log}");
+}
+
+/// What a worker of the group says that ends instead of starting.
+fn refusal(group: &Group, properties: &str) -> String {
+    let folder = group.dir.path().join("worker");
+    std::fs::create_dir_all(&folder).unwrap();
+    let (well, log) = Worker::distributed(&folder, properties).ended();
+    assert!(!well, "{log}");
+    log
+}
+
+#[test]
+fn a_topic_that_would_lose_what_is_in_it_or_cannot_be_made_ends_the_worker_with_its_keys() {
+    let group = Group::of(0, "unfit");
+    // As brokers make topics.
+    let topic = format!("{}-status", group.name);
+    topics::make(&group.bootstrap, &topic);
+    let log = refusal(&group, &group.properties());
+    let said = format!(
+        "Topic '{topic}' supplied via the 'status.storage.topic' property is required to have 'cleanup.policy=compact' to \
+         guarantee consistency and durability of connector and task statuses, but found the topic currently has \
+         'cleanup.policy=delete'."
+    );
+    assert!(log.contains(&said), "{log}");
+
+    let group = Group::of(0, "replicas");
+    let three =
+        group.properties().replace("config.storage.replication.factor=1", "config.storage.replication.factor=3");
+    let log = refusal(&group, &three);
+    for part in ["config.storage.topic=replicas-", "config.storage.replication.factor=3: correct these keys"] {
+        assert!(log.contains(part), "{part}: {log}");
+    }
 }

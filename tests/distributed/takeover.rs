@@ -107,7 +107,7 @@ fn lives(group: &Group, worker: &mut Worker, url: &str, round: &str) {
 fn a_standalone_workers_offsets_file_goes_from_weir_to_apache_and_back() {
     let group = Group::of(0, "alone");
     group.source(0);
-    super::faults::topics::make(&group.bootstrap, "alone-lines");
+    super::faults::topics::make(&group.bootstrap, &format!("{}-lines", group.name));
     let folder = group.dir.path().to_owned();
     let properties = format!(
         "bootstrap.servers={}\noffset.storage.file.filename={}\noffset.flush.interval.ms=500\n\

@@ -11,11 +11,11 @@ use super::uploads::upload;
 #[test]
 fn a_request_that_takes_too_long_is_told_what_the_worker_is_at() {
     let folder = tempfile::tempdir().unwrap();
-    let calls = "task.call.timeout.ms=600000\n";
+    let calls = "task.start.timeout.ms=600000\n";
     let properties = properties(folder.path(), "local:memory") + calls;
     let mut worker = Worker::standalone(folder.path(), &properties, &[]);
     let url = worker.url();
-    assert_eq!(upload(&url, &guest("hostile")).status, 201);
+    assert_eq!(upload(&url, &guest("guest_hostile")).status, 201);
     let dawdles = json!({"connector.class": "test.HostileSource", "behaviour": "dawdle", "call": "connector-start"});
     let named = json!({"name": "slow", "config": dawdles});
     let answer = send("POST", &format!("{url}/connectors"), &named);

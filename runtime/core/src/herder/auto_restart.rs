@@ -132,3 +132,32 @@ pub async fn restart_failed(herder: Herder, worker_id: String, cancel: Cancellat
     };
     whenever_due(cancel, &restarts.news, || restarts.first(), look).await;
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_restarted_by_hand_or_gone_after_it_was_restarted_by_itself_begins_anew() {
+        let (restarts, what) = (AutoRestart::default(), Runnable::Connector("c".into()));
+        let fails = |attempt: &str| {
+            let told = restarts.failed(&what, Some(5), TaskFailure { trace: "why".into() }).trace;
+            assert!(told.contains(&format!("attempt {attempt} of 5")), "{told}");
+        };
+        fails("1");
+        for attempt in ["2", "3"] {
+            restarts.restarting(&what);
+            restarts.stopped(&what);
+            restarts.restarted(&what, true);
+            restarts.runs(&what);
+            fails(attempt);
+        }
+        restarts.restarting(&what);
+        restarts.stopped(&what);
+        restarts.restarted(&what, true);
+        assert_eq!(restarts.counts(), [(what.clone(), 3, 3)]);
+        restarts.stopped(&what);
+        assert_eq!(restarts.counts(), []);
+        fails("1");
+    }
+}

@@ -81,7 +81,14 @@ pub(crate) fn integer(config: &Config, key: &str, default: i32, problems: &mut V
     })
 }
 
-fn key(name: &str, kind: ConfigType, default: DefaultValue, importance: Importance, documentation: &str) -> ConfigKey {
+/// A key that anybody may set, in no group.
+pub(crate) fn key(
+    name: &str,
+    kind: ConfigType,
+    default: DefaultValue,
+    importance: Importance,
+    documentation: &str,
+) -> ConfigKey {
     ConfigKey {
         name: name.into(),
         kind,

@@ -30,14 +30,8 @@ impl AvroSettings {
             ignore_default_for_nullables: switch("ignore.default.for.nullables", false),
         };
         let cache_size = cache_size(config, &mut problems);
-        match RegistrySettings::parse(config) {
-            Ok(registry) if problems.is_empty() => Ok(AvroSettings { data, registry, usage, cache_size }),
-            Ok(_) => Err(problems),
-            Err(more) => {
-                problems.extend(more);
-                Err(problems)
-            }
-        }
+        let registry = RegistrySettings::parse(config, problems)?;
+        Ok(AvroSettings { data, registry, usage, cache_size })
     }
 }
 

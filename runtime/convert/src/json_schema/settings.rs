@@ -55,14 +55,8 @@ impl JsonSchemaSettings {
             problems.push(invalid(INVALID, "true", why));
         }
         let cache_size = cache_size(config, &mut problems);
-        match RegistrySettings::parse(config) {
-            Ok(registry) if problems.is_empty() => Ok(JsonSchemaSettings { data, registry, usage, cache_size }),
-            Ok(_) => Err(problems),
-            Err(more) => {
-                problems.extend(more);
-                Err(problems)
-            }
-        }
+        let registry = RegistrySettings::parse(config, problems)?;
+        Ok(JsonSchemaSettings { data, registry, usage, cache_size })
     }
 }
 

@@ -62,14 +62,8 @@ impl ProtobufSettings {
             problems.push(invalid(key, "true", "Only false is supported; leave the key out"));
         }
         let cache_size = cache_size(config, &mut problems);
-        match RegistrySettings::parse(config) {
-            Ok(registry) if problems.is_empty() => Ok(ProtobufSettings { data, registry, usage, cache_size }),
-            Ok(_) => Err(problems),
-            Err(more) => {
-                problems.extend(more);
-                Err(problems)
-            }
-        }
+        let registry = RegistrySettings::parse(config, problems)?;
+        Ok(ProtobufSettings { data, registry, usage, cache_size })
     }
 }
 

@@ -1,25 +1,12 @@
 //! Pure. What converters of a schema registry are configured with, for those who ask what there is to configure.
 
 use weir_core::model::{
-    ConfigKey, ConfigType, DefaultValue, EndpointKind, GrantKind, Importance, PathAccess, Validator, Width,
+    ConfigKey, ConfigType, DefaultValue, EndpointKind, GrantKind, Importance, PathAccess, Validator,
 };
 
 fn key(name: &str, kind: ConfigType, default: Option<&str>, importance: Importance, documentation: &str) -> ConfigKey {
-    ConfigKey {
-        name: name.into(),
-        kind,
-        default: default.map_or(DefaultValue::Null, |default| DefaultValue::Value(default.into())),
-        importance,
-        documentation: documentation.into(),
-        validators: Vec::new(),
-        group: None,
-        order: -1,
-        width: Width::None,
-        display_name: name.into(),
-        dependents: Vec::new(),
-        recommended: false,
-        grant: None,
-    }
+    let default = default.map_or(DefaultValue::Null, |default| DefaultValue::Value(default.into()));
+    crate::settings::key(name, kind, default, importance, documentation)
 }
 
 /// A switch.

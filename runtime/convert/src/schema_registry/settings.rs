@@ -82,9 +82,8 @@ fn number(config: &Config, key: &str, default: i32, problems: &mut Vec<Problem>)
 }
 
 impl RegistrySettings {
-    /// Parses a converter's configuration.
-    pub(crate) fn parse(config: &Config) -> Result<RegistrySettings, Vec<Problem>> {
-        let mut problems = Vec::new();
+    /// Parses a converter's configuration, or says everything that is wrong with it, after what is known to be wrong.
+    pub(crate) fn parse(config: &Config, mut problems: Vec<Problem>) -> Result<RegistrySettings, Vec<Problem>> {
         let mut urls = Vec::new();
         let mut in_url = None;
         let given = get(config, URLS).unwrap_or_default();

@@ -123,27 +123,6 @@ fn a_build_in_a_clone_names_its_commit_over_rest_and_on_the_command_line() {
 }
 
 #[test]
-fn what_asks_for_tolerance_is_taken_and_the_log_says_that_it_has_no_effect_yet() {
-    let folder = tempfile::tempdir().unwrap();
-    let mut worker = Worker::standalone(folder.path(), &properties(folder.path(), "local:memory"), &[]);
-    let connectors = format!("{}/connectors", worker.url());
-    let make = |name: &str, tolerance: &str| {
-        let file = folder.path().join("out.txt");
-        let config = json!({"connector.class": "FileStreamSink", "topics": "t", "file": file, "errors.tolerance": tolerance,
-            "errors.deadletterqueue.topic.name": if tolerance == "all" { "dead" } else { "" }});
-        assert_eq!(send("POST", &connectors, &json!({"name": name, "config": config})).status, 201);
-    };
-    make("strict", "none");
-    make("tolerant", "all");
-    let log = worker.log();
-    let said: Vec<&str> = log.lines().filter(|line| line.contains("errors.tolerance")).collect();
-    let expected = "errors.deadletterqueue.topic.name=dead, errors.tolerance=all has no effect yet: a task fails at its first \
-                    bad record, as with errors.tolerance=none connector=\"tolerant\"";
-    assert!(matches!(said[..], [line] if line.contains(expected)), "{log}");
-    assert!(worker.stop());
-}
-
-#[test]
 fn a_connector_lives_its_life_on_the_embedded_store() {
     let folder = tempfile::tempdir().unwrap();
     walk(folder.path(), &format!("local:{}", folder.path().join("data").display()), "lines");

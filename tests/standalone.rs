@@ -7,6 +7,8 @@ mod auto_restart;
 mod broker_restart;
 #[path = "standalone/chain.rs"]
 mod chain;
+#[path = "standalone/dead_letters.rs"]
+mod dead_letters;
 #[path = "standalone/demo.rs"]
 mod demo;
 #[path = "standalone/groups.rs"]

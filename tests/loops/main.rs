@@ -1,5 +1,6 @@
 //! The loops of source and sink tasks over the in-memory engine, with a paused clock: nothing sleeps.
 
+mod errors;
 mod sinks;
 mod sources;
 
@@ -9,9 +10,10 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 use weir_core::model::{Config, Fault, OptionalCalls, RawRecords, Subscription, TaskId};
 use weir_core::port::{Broker, ConsumerPolled, NewTopic, Session};
-use weir_core::process::Converters;
+use weir_core::process::{Converters, Reports, Retries};
+use weir_core::settings::Tolerance;
 use weir_core::store::OffsetStore;
-use weir_core::task::{Command, Grace, SinkParts, SourceParts, TaskState, Topics, run_sink, run_source};
+use weir_core::task::{Command, Grace, Reporter, SinkParts, SourceParts, TaskState, Topics, run_sink, run_source};
 use weir_local::{Local, Settings};
 use weir_tests::harness::BATCH;
 use weir_tests::harness::fakes::{FakeSink, FakeSource};
@@ -114,6 +116,9 @@ async fn source_of(world: &World, guest: FakeSource, change: impl FnOnce(&mut So
         wants: all,
         chain: Default::default(),
         converters: converters(),
+        retries: Retries::default(),
+        tolerance: Tolerance::None,
+        reports: Reports::counted(id(), Default::default()),
         topics: Topics::new(world.broker.clone(), Vec::new()),
         producer: world.broker.producer(&Default::default()).await.unwrap(),
         offsets: world.offsets.clone(),
@@ -155,6 +160,8 @@ async fn sink_with(world: &World, mut guest: FakeSink, topic: &str, change: impl
         wants: OptionalCalls { pre_commit: true, ..OptionalCalls::default() },
         chain: Default::default(),
         converters: converters(),
+        retries: Retries::default(),
+        reporter: Arc::new(Reporter::new(Tolerance::None, Reports::counted(id(), Default::default()))),
         consumer: world.broker.consumer(&subscription, &settings).await.unwrap(),
         flush_interval: Duration::from_secs(1),
         batch_bytes: BATCH,
@@ -173,17 +180,23 @@ fn texts(values: &[&str]) -> Result<Vec<String>, Fault> {
     Ok(values.iter().map(|value| value.to_string()).collect())
 }
 
-/// Everything in the topic.
+/// The values of everything in the topic.
 async fn content(world: &World) -> Vec<String> {
+    let text = |bytes: Option<&[u8]>| String::from_utf8_lossy(bytes.unwrap()).into_owned();
+    let all = read(world, "topic").await;
+    all.iter().flat_map(|raw| (0..raw.rows).map(move |row| text(raw.value.get(row)))).collect()
+}
+
+/// Everything in a topic.
+async fn read(world: &World, topic: &str) -> Vec<RawRecords> {
     let settings = [("group.id".to_owned(), "reader".to_owned())].into();
-    let subscription = Subscription::Topics(vec!["topic".into()]);
+    let subscription = Subscription::Topics(vec![topic.into()]);
     let mut consumer = world.broker.consumer(&subscription, &settings).await.unwrap();
-    let mut values = Vec::new();
+    let mut all = Vec::new();
     loop {
         match consumer.poll(Duration::from_millis(10), 1 << 20).await.unwrap() {
-            ConsumerPolled::Records(raw) => values
-                .extend((0..raw.rows).map(|row| String::from_utf8_lossy(raw.value.get(row).unwrap()).into_owned())),
-            ConsumerPolled::Nothing => return values,
+            ConsumerPolled::Records(raw) => all.push(raw),
+            ConsumerPolled::Nothing => return all,
             _ => {}
         }
     }

@@ -193,7 +193,7 @@ async fn a_row_that_cannot_be_converted_behind_a_batch_that_waits_loses_nothing_
     fill_two(&world, ["a", "bad"], ["c", "bad"]).await;
     let diary = Diary::default();
     let task = sink_with(&world, fake_sink(vec![busy_for(3600)], &diary), "two", |parts| {
-        parts.converters.value = ("Fake".into(), Box::new(FakeConverter));
+        parts.converters.value = ("Fake".into(), Box::new(FakeConverter::default()));
     })
     .await;
     task.until("the first put", || !puts(&diary).is_empty()).await;

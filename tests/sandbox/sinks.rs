@@ -4,7 +4,9 @@ use tokio::sync::mpsc;
 use weir_core::model::{OptionalCalls, RawRecords, Subscription, TaskId};
 use weir_core::port::{Broker, NewTopic};
 use weir_core::process::Converters;
-use weir_core::task::{Grace, SinkParts, TaskState, run_sink};
+use weir_core::process::Reports;
+use weir_core::settings::Tolerance;
+use weir_core::task::{Grace, Reporter, SinkParts, TaskState, run_sink};
 use weir_local::{Local, Settings};
 
 use super::*;
@@ -38,6 +40,10 @@ async fn two_rows_in_a_topic() -> Arc<Local> {
     broker
 }
 
+fn id() -> TaskId {
+    TaskId { connector: "c".into(), index: 0 }
+}
+
 /// Runs a task of the lying sink until it ends, or is stopped once it took all there is. How it ended, and the offset
 /// that is committed then.
 async fn run(liar: &Arc<dyn weir_core::port::Component>, lie: &str) -> (TaskState, Option<i64>) {
@@ -50,12 +56,14 @@ async fn run(liar: &Arc<dyn weir_core::port::Component>, lie: &str) -> (TaskStat
     let (report, mut states) = mpsc::unbounded_channel();
     let (grace, counts) = (Grace::default(), Arc::<weir_core::observe::SinkTaskCounts>::default());
     let task = tokio::spawn(run_sink(SinkParts {
-        id: TaskId { connector: "c".into(), index: 0 },
+        id: id(),
         class: "test.LiarSink".into(),
         guest,
         wants: OptionalCalls { pre_commit: true, ..OptionalCalls::default() },
         chain: Default::default(),
         converters: converters(),
+        retries: Default::default(),
+        reporter: Arc::new(Reporter::new(Tolerance::None, Reports::counted(id(), Default::default()))),
         consumer: broker.consumer(&topics, &settings).await.unwrap(),
         flush_interval: Duration::from_millis(10),
         batch_bytes: BATCH,

@@ -13,8 +13,8 @@ use tokio_util::sync::CancellationToken;
 
 use weir_core::herder::member::Timings;
 use weir_core::herder::{
-    AutoRestart, Builder, Distributed, GroupSettings, Held, Herder, HerderError, Membership, Put, Request, Standalone,
-    View, make_anew, membership, restart_failed,
+    AutoRestart, Builder, Distributed, GroupSettings, Held, Herder, HerderError, Membership, Put, Redrives, Request,
+    Standalone, View, make_anew, membership, restart_failed,
 };
 use weir_core::model::{Ceilings, Config, Problem};
 use weir_core::port::{ConfigProviders, Loggers, PluginStore, Secrets, Session};
@@ -353,6 +353,7 @@ async fn start(
         secrets: binary.secrets,
         held: Held::default(),
         auto_restart: AutoRestart::default(),
+        redrives: Redrives::default(),
     });
     let (requests, queue) = mpsc::channel(REQUESTS);
     let ceilings =

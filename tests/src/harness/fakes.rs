@@ -1,6 +1,6 @@
 //! Guests in Rust, for the loops: what they bring and do is what the test says.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -12,9 +12,9 @@ use weir_core::model::{
     SchemaHandle, StepParts, Subscription, TopicPartition,
 };
 use weir_core::port::{
-    Broker, BrokerError, ChainSegment, ClientSettings, CompactedLog, Consumer, Converted, Converter, Created, NewTopic,
-    Producer, Sent, Serialized, SinkDelivery, SinkRecords, SinkTask, SourceTask, Ticket, TopicColumn, TopicDescription,
-    Transformations, Transformed, Wish,
+    Broker, BrokerError, ChainSegment, ClientSettings, CompactedLog, Consumer, Converted, Converter, Created,
+    ErrantReporter, NewTopic, Producer, Sent, Serialized, SinkDelivery, SinkRecords, SinkTask, SourceTask, Ticket,
+    TopicColumn, TopicDescription, Transformations, Transformed, Wish,
 };
 use weir_core::process::{Chain, ChainSegmentPlace};
 use weir_data::{Cells, Column, Node, Schema, Type};
@@ -163,6 +163,8 @@ pub struct FakeSink {
     pub pre_commit_takes: Duration,
     /// Whether each pre-commit asks for a commit.
     pub never_done: bool,
+    /// Whom it reports what is `errant`, at which offset of `topic-0` a batch begins.
+    pub errants: Option<(Arc<dyn ErrantReporter>, i64)>,
 }
 
 impl FakeSink {
@@ -201,6 +203,14 @@ impl SinkTask for FakeSink {
         self.diary.note(format!("put {}", values.join(" ")));
         if self.hangs {
             std::future::pending::<()>().await;
+        }
+        if let Some((errants, first)) = &mut self.errants {
+            for (at, _) in (0..).zip(&values).filter(|(_, value)| *value == "errant") {
+                let partition = TopicPartition { topic: "topic".into(), partition: 0 };
+                let reported = errants.report(partition, *first + at, "it is errant".into()).await;
+                self.diary.note(format!("reported: {reported:?}"));
+            }
+            *first += values.len() as i64;
         }
         let wishes = self.asks.pop_front().unwrap_or_default();
         self.ask(wishes);
@@ -262,26 +272,94 @@ impl Transformations for FakeSteps {
     }
 }
 
-/// A converter that passes text on and fails what is `bad`.
-pub struct FakeConverter;
+/// What a text fails with: `bad` for good, `late N` N times before it goes through.
+#[derive(Default)]
+struct Failing(BTreeMap<String, u32>);
+
+impl Failing {
+    fn fault(&mut self, text: &str) -> Option<Fault> {
+        if text.starts_with("bad") {
+            return Some(Fault::Data("it is bad".into()));
+        }
+        let times: u32 = text.strip_prefix("late ")?.parse().unwrap_or(u32::MAX);
+        let failed = self.0.entry(text.to_owned()).or_default();
+        *failed += 1;
+        (*failed <= times).then(|| Fault::Retriable("it is late".into()))
+    }
+}
+
+/// A converter that passes text on, but for what is `bad` or `late`.
+#[derive(Default)]
+pub struct FakeConverter(Failing);
+
+impl FakeConverter {
+    fn pass(&mut self, from: &Column) -> (Column, Vec<RowFault>) {
+        let (mut column, mut faults) = (Column::default(), Vec::new());
+        for row in 0..from.ends.len() {
+            let cell = from.get(row);
+            let text = String::from_utf8_lossy(cell.unwrap_or_default());
+            let fault = self.0.fault(&text);
+            column.push_option(cell.filter(|_| fault.is_none()));
+            faults.extend(fault.map(|fault| RowFault { row: row as u32, step: 0, fault }));
+        }
+        (column, faults)
+    }
+}
 
 #[async_trait]
 impl Converter for FakeConverter {
     async fn to_connect(&mut self, _: TopicColumn<'_>, bytes: Column, tables: &mut BatchTables) -> Converted {
-        let (mut column, mut faults) = (Column::default(), Vec::new());
-        for row in 0..bytes.ends.len() {
-            let cell = bytes.get(row).filter(|cell| *cell != b"bad");
-            if cell.is_none() {
-                faults.push(RowFault { row: row as u32, step: 0, fault: Fault::Data("it is bad".into()) });
-            }
-            column.push_option(cell);
-        }
+        let (column, faults) = self.pass(&bytes);
         tables.schemas.push(None);
         Converted { cells: Cells { column, schema: vec![] }, faults }
     }
 
     async fn from_connect(&mut self, _: TopicColumn<'_>, cells: Cells, _: &BatchTables) -> Serialized {
-        Serialized { bytes: cells.column, faults: Vec::new() }
+        let (bytes, faults) = self.pass(&cells.column);
+        Serialized { bytes, faults }
+    }
+}
+
+/// Chain steps that pass text on, but for what is `bad` or `late`, and note what came.
+pub struct FailingSteps {
+    failing: Failing,
+    diary: Diary,
+}
+
+impl FailingSteps {
+    /// A chain of these steps.
+    pub fn chain(diary: &Diary) -> Chain {
+        let place = ChainSegmentPlace { instance: 0, segment: 0, gate: None, classes: vec!["Fake".into()] };
+        let steps = FailingSteps { failing: Failing::default(), diary: diary.clone() };
+        Chain { instances: vec![Box::new(steps)], segments: vec![place] }
+    }
+}
+
+#[async_trait]
+impl Transformations for FailingSteps {
+    async fn validate(&mut self, _: &str, _: &Config) -> Result<Vec<Problem>, Fault> {
+        Ok(Vec::new())
+    }
+
+    async fn configure(&mut self, _: u32, _: &ChainSegment) -> Result<Vec<StepParts>, Fault> {
+        Ok(vec![])
+    }
+
+    async fn apply(&mut self, _: u32, records: Records) -> Result<Transformed, Fault> {
+        let text = |row: u32| String::from_utf8_lossy(records.value.column.get(row as usize).unwrap_or_default());
+        let texts: Vec<String> = (0..records.rows as u32).map(|row| text(row).into_owned()).collect();
+        self.diary.note(format!("apply {}", texts.join(", ")));
+        if texts.iter().any(|text| text == "all late") && self.failing.fault("late 1").is_some() {
+            return Err(Fault::Retriable("all of it is late".into()));
+        }
+        let (mut kept, mut failed) = (Vec::new(), Vec::new());
+        for (row, text) in (0..).zip(&texts) {
+            match self.failing.fault(text) {
+                Some(fault) => failed.push(RowFault { row, step: 0, fault }),
+                None => kept.push(row),
+            }
+        }
+        Ok(Transformed { records: records.select(&kept), kept: Some(kept), failed })
     }
 }
 

@@ -8,16 +8,16 @@ use tokio::sync::mpsc;
 use crate::model::{
     Ceilings, ClassKind, Config, ConverterRole, Fault, Grants, Problem, Subscription, TaskId, VersionRange,
 };
-use crate::observe::{ObservedTask, TaskCounts, Tasks};
+use crate::observe::{ErrorCounts, ObservedTask, TaskCounts, Tasks};
 use crate::plugin::{Found, Registry, grants};
 use crate::port::{
     Broker, ConfigProviders, ConnectorKind, Consumer, Context, Converter, ConverterFactory, LookupError, Producer,
     Secrets, Session, Step, StepGuard, Transformations,
 };
-use crate::process::{Chain, ChainSegmentPlace, Converters, Gate};
+use crate::process::{Chain, ChainSegmentPlace, Converters, Gate, Retries};
 use crate::settings::{ConnectorSettings, StepSettings, WorkerSettings, put_back};
 use crate::store::{ConnectorOffsets, OffsetStore};
-use crate::task::{Grace, SinkParts, SourceParts, TaskFailure, run_sink, run_source};
+use crate::task::{Grace, Reporter, SinkParts, SourceParts, TaskFailure, run_sink, run_source};
 use crate::worker::{
     ConnectorEvent, ConnectorParts, Desk, NoteTopic, NotingConsumer, NotingProducer, RunningConnector, RunningTask,
     SharedStatuses,
@@ -25,6 +25,7 @@ use crate::worker::{
 
 use super::auto_restart::AutoRestart;
 use super::held::Held;
+use super::redrive::Redrives;
 use super::runnable::Runnable;
 use super::tasks_max;
 use super::telling::Telling;
@@ -127,6 +128,8 @@ pub struct Builder {
     pub held: Held,
     /// What was started again after it had failed, and will be.
     pub auto_restart: AutoRestart,
+    /// Whose dead letters go back.
+    pub redrives: Redrives,
 }
 
 impl Builder {
@@ -268,12 +271,17 @@ impl Builder {
             ClassKind::Sink => TaskCounts::Sink(Arc::default()),
             ClassKind::Source | ClassKind::Transformation | ClassKind::Predicate => TaskCounts::Source(Arc::default()),
         };
+        let errors = Arc::new(ErrorCounts::default());
+        let retries = Retries { settings: settings.errors.retries, counts: errors.clone() };
+        let reports = self.reports(found.class.kind, &settings, &id, errors.clone()).await?;
+        let tolerance = settings.errors.tolerance;
         let _shown = self.tasks.show(
             id.clone(),
             ObservedTask {
                 class: class.clone(),
                 version: found.class.version.clone(),
                 counts: counts.clone(),
+                errors,
                 meter: context.meter.clone(),
             },
         );
@@ -292,6 +300,9 @@ impl Builder {
                 wants: found.class.wants,
                 chain,
                 converters,
+                retries,
+                tolerance,
+                reports,
                 topics,
                 producer,
                 offsets: self.offsets.clone(),
@@ -311,6 +322,8 @@ impl Builder {
         let TaskCounts::Sink(counts) = counts else { return Ok(()) };
         let (wish, wishes) = mpsc::channel(WISHES);
         context.wishes = Some(wish);
+        let reporter = Arc::new(Reporter::new(tolerance, reports));
+        context.errants = reporter.is_offered().then(|| reporter.clone() as Arc<_>);
         let subscription = subscription(&settings)?;
         let consumer = self.broker.consumer(subscription, &self.consumer_settings(&settings, &id)).await;
         let consumer = consumer.map_err(|error| Failure::Broker(format!("The task has no consumer: {error}")))?;
@@ -325,6 +338,8 @@ impl Builder {
             wants: found.class.wants,
             chain,
             converters,
+            retries,
+            reporter,
             consumer,
             flush_interval: self.settings.offset_flush_interval,
             batch_bytes: self.settings.batch_bytes_max,
@@ -345,7 +360,7 @@ impl Builder {
         self.settings.topic_tracking.then(|| Arc::new(note) as NoteTopic)
     }
 
-    fn converters(&self, settings: &ConnectorSettings) -> Result<Converters, Failure> {
+    pub(super) fn converters(&self, settings: &ConnectorSettings) -> Result<Converters, Failure> {
         let make = |at: usize, role: ConverterRole| -> Result<(String, Box<dyn Converter>), Failure> {
             let chosen = settings.converters[at].as_ref().unwrap_or(&self.settings.converters[at]);
             self.check_version(chosen, role).map_err(|problem| Failure::Config(vec![problem]))?;
@@ -361,7 +376,7 @@ impl Builder {
     }
 
     /// The transformation chain: one instance for each component, neighbouring steps of one component in one segment.
-    async fn chain(&self, settings: &ConnectorSettings, context: &Context) -> Result<Chain, Failure> {
+    pub(super) async fn chain(&self, settings: &ConnectorSettings, context: &Context) -> Result<Chain, Failure> {
         let mut plan = ChainPlan::default();
         for step in &settings.steps {
             plan.add(self, step)?;

@@ -21,15 +21,17 @@ pub(super) struct Override {
 /// The clients that a connector uses, and whose settings it may therefore override
 /// (AbstractHerder.connectorUsesProducer and its like).
 fn used(kind: ClassKind, config: &Config, distributed: bool) -> Vec<ClientKind> {
+    const LETTERS: &str = "errors.deadletterqueue.topic.name";
     let given = |key: &str| config.get(key).is_some_and(|text| !text.trim().is_empty());
     let uses = |client: &ClientKind| match (kind, client) {
         (ClassKind::Sink, ClientKind::Consumer) => true,
-        (ClassKind::Sink, ClientKind::Producer | ClientKind::Admin) => given("errors.deadletterqueue.topic.name"),
+        (ClassKind::Sink, ClientKind::Producer | ClientKind::Admin) => given(LETTERS),
         // What is no sink is a source: steps have no clients.
         (_, ClientKind::Producer) => true,
         (_, ClientKind::Consumer) => distributed && given("offsets.storage.topic"),
         (_, ClientKind::Admin) => {
-            below(config, "topic.creation.").next().is_some() || (distributed && given("offsets.storage.topic"))
+            let makes_topics = below(config, "topic.creation.").next().is_some();
+            makes_topics || given(LETTERS) || (distributed && given("offsets.storage.topic"))
         }
     };
     ClientKind::ALL.into_iter().filter(uses).collect()
@@ -155,6 +157,7 @@ mod tests {
             (Source, &[makes], false, &[Producer, Admin]),
             (Source, &[offsets], false, &[Producer]),
             (Source, &[offsets], true, &[Producer, Consumer, Admin]),
+            (Source, &[dlq], false, &[Producer, Admin]),
             (Sink, &[makes, offsets], true, &[Consumer]),
             (Sink, &[dlq], false, &[Producer, Consumer, Admin]),
             (Sink, &[("errors.deadletterqueue.topic.name", " ")], false, &[Consumer]),

@@ -38,7 +38,7 @@ pub(super) fn definitions(class: &str, found: &Found, config: &Config, plugins: 
         keys.extend(own_keys(own, &prefix, group.as_ref()));
         keys.extend(of_all.into_iter().flatten());
     }
-    keys.extend(framework::beyond_connect(config));
+    keys.extend(framework::beyond_connect(found.class.kind, config));
     keys.extend(found.class.config.iter().cloned());
     keys.into_iter().for_each(|key| validation.push(key, config));
     unknown.into_iter().for_each(|problem| validation.add_unknown_class(problem));

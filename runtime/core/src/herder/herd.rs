@@ -9,7 +9,6 @@ use tokio::time::{sleep, timeout};
 
 use crate::model::{Ceilings, Config, TaskId, Work};
 use crate::port::{NoLevel, Session, StoreError};
-use crate::settings::asks_for_tolerance;
 use crate::store::{ConfigRecord, ConfigStore, TargetState};
 
 use super::builder::Builder;
@@ -329,18 +328,9 @@ impl Herd {
         }
         // The target comes first, so that a connector that is to rest never starts.
         let target = put.target.map(|target| ConfigRecord::Target(name.to_owned(), Some(target)));
-        let tolerance: Vec<String> =
-            asks_for_tolerance(&put.config).into_iter().map(|(key, value)| format!("{key}={value}")).collect();
         let records: Vec<ConfigRecord> =
             target.into_iter().chain([ConfigRecord::Connector(name.to_owned(), Some(put.config))]).collect();
         self.write(&records).await?;
-        if !tolerance.is_empty() {
-            tracing::warn!(
-                connector = name,
-                "{} has no effect yet: a task fails at its first bad record, as with errors.tolerance=none",
-                tolerance.join(", ")
-            );
-        }
         match put.ceilings {
             Some(ceilings) => drop(self.running.ceilings.insert(name.to_owned(), ceilings)),
             None => drop(self.running.ceilings.remove(name)),

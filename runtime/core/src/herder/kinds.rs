@@ -36,6 +36,30 @@ fn check_topics(config: &Config, validation: &mut Validation) {
         validation.add(Problem { key: "topics.regex".into(), message });
     }
     require_topics(config, validation);
+    check_dead_letters(config, validation);
+}
+
+const LETTERS: &str = "errors.deadletterqueue.topic.name";
+
+/// A sink must not read what it has given up (SinkConnectorConfig.validate).
+fn check_dead_letters(config: &Config, validation: &mut Validation) {
+    let Some(letters) = given(config, LETTERS) else { return };
+    if let Some(topics) =
+        given(config, "topics").filter(|topics| topics.split(',').any(|topic| topic.trim() == letters))
+    {
+        let message = format!(
+            "The DLQ topic '{letters}' may not be included in the list of topics ('{topics}') consumed by the connector"
+        );
+        validation.add(Problem { key: "topics".into(), message });
+    }
+    let Some(pattern) = given(config, "topics.regex") else { return };
+    if Pattern::new(pattern).is_ok_and(|pattern| pattern.matches(letters)) {
+        let message = format!(
+            "The DLQ topic '{letters}' may not be included in the regex matching the topics ('{pattern}') consumed by the \
+             connector"
+        );
+        validation.add(Problem { key: "topics.regex".into(), message });
+    }
 }
 
 /// A sink must not be in the group in which its workers are (DistributedHerder.validateSinkConnectorGroupId).
@@ -114,6 +138,24 @@ mod tests {
             topics.for_each(|key| checked.push(key, &config(entries)));
             require_topics(&config(entries), &mut checked);
             assert_eq!(checked.errors().count(), errors, "{entries:?}");
+        }
+    }
+
+    #[test]
+    fn a_sink_does_not_read_what_it_has_given_up() {
+        for (entries, key) in [
+            (&[("topics", "a, dead")][..], Some("topics")),
+            (&[("topics.regex", "d.*")], Some("topics.regex")),
+            (&[("topics", "a,deadly"), ("topics.regex", "dea")], None),
+        ] {
+            let mut checked = Validation::new("X");
+            check_dead_letters(&config(&[entries, &[(LETTERS, " dead ")]].concat()), &mut checked);
+            let wrong: Vec<String> = checked.errors().cloned().collect();
+            assert_eq!(wrong.len(), usize::from(key.is_some()), "{entries:?}: {wrong:?}");
+            assert!(wrong.iter().all(|said| said.starts_with("The DLQ topic 'dead' may not be included in the ")));
+            if let Some(key) = key {
+                assert_eq!(checked.entry(key).checked.errors, wrong);
+            }
         }
     }
 

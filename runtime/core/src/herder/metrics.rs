@@ -95,6 +95,19 @@ fn of_task(task: &ObservedTask, labels: &[(&'static str, String)], limits: &Limi
             add(&metric::SINK_COMMITS, counts.commits.get() as f64);
         }
     }
+    let errors = &task.errors;
+    for (metric, count) in [
+        (&metric::ERROR_FAILURES, &errors.failures),
+        (&metric::ERRORS, &errors.errors),
+        (&metric::ERROR_SKIPPED, &errors.skipped),
+        (&metric::ERROR_RETRIES, &errors.retries),
+        (&metric::ERRORS_LOGGED, &errors.logged),
+        (&metric::LETTERS, &errors.letters),
+        (&metric::LETTER_FAILURES, &errors.letter_failures),
+    ] {
+        add(metric, count.get() as f64);
+    }
+    add(&metric::LAST_ERROR, errors.last_error.get() as f64);
     let meter = &task.meter;
     let seconds = |nanos: u64| nanos as f64 / 1e9;
     add(&metric::GUEST_CPU, seconds(meter.cpu_nanos.load(Relaxed)));

@@ -253,7 +253,7 @@ impl Builder {
     }
 }
 
-fn failed(failure: Failure) -> HerderError {
+pub(super) fn failed(failure: Failure) -> HerderError {
     HerderError::Failed(failure.to_string())
 }
 

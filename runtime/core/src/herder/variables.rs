@@ -80,11 +80,15 @@ impl Builder {
         Ok(validation)
     }
 
+    /// What may be looked into for a connector that there is: that was seen when it was made, which may have been on the
+    /// command line.
+    pub(super) fn looked_up_before(&self) -> Ceilings {
+        Ceilings { any_path: true, ..self.settings.ceilings.clone() }
+    }
+
     /// The offsets of a connector: partitions and offsets as JSON text of one object each.
     pub async fn offsets(&self, connector: &Config) -> Result<Vec<(String, String)>, HerderError> {
-        // What it may look into was seen when it was made, which may have been on the command line.
-        let ceilings = Ceilings { any_path: true, ..self.settings.ceilings.clone() };
-        let found = self.looked_up(connector, Config::new(), &ceilings).await.map_err(failed)?;
+        let found = self.looked_up(connector, Config::new(), &self.looked_up_before()).await.map_err(failed)?;
         let (offsets, hidden) = (self.stored_offsets(&found.settings).await, Hidden::new(&found.values));
         offsets.map_err(|error| error.map(|text| hidden.hide(text)))
     }

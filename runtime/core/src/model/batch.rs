@@ -62,15 +62,15 @@ pub struct RawHeaders {
 }
 
 impl RawHeaders {
+    /// Where a row's headers stand.
+    pub fn range(&self, row: usize) -> std::ops::Range<usize> {
+        let end = |row: usize| self.ends.get(row).map_or(0, |&end| end as usize);
+        row.checked_sub(1).map_or(0, end)..end(row)
+    }
+
     /// The headers of a row, in order.
     pub fn of(&self, row: usize) -> impl Iterator<Item = (&str, Option<&[u8]>)> {
-        let range = if self.ends.is_empty() {
-            0..0
-        } else {
-            let start = if row == 0 { 0 } else { self.ends[row - 1] };
-            start as usize..self.ends[row] as usize
-        };
-        range.map(|at| (&*self.names[self.name[at] as usize], self.value.get(at)))
+        self.range(row).map(|at| (&*self.names[self.name[at] as usize], self.value.get(at)))
     }
 }
 
@@ -78,6 +78,20 @@ impl RawRecords {
     /// A row's topic.
     pub fn topic_of(&self, row: usize) -> &Arc<str> {
         &self.topics[entry(&self.topic, row)]
+    }
+
+    /// The topics of rows. Their table may name others: of rows that were filtered, for one.
+    pub fn topics_used(&self) -> impl Iterator<Item = &Arc<str>> {
+        let mut used = vec![false; self.topics.len()];
+        match self.topic.is_empty() {
+            true => used.iter_mut().take(self.rows.min(1)).for_each(|first| *first = true),
+            false => self.topic.iter().for_each(|&at| {
+                if let Some(used) = used.get_mut(at as usize) {
+                    *used = true;
+                }
+            }),
+        }
+        self.topics.iter().zip(used).filter(|(_, used)| *used).map(|(topic, _)| topic)
     }
 
     /// A row's partition; none lets the producer choose.
@@ -246,4 +260,21 @@ fn check_length(values: &[i64], rows: usize, what: &str) -> Result<(), Lie> {
         return Ok(());
     }
     Err(Lie(format!("{what}: {} for {rows} rows", values.len())))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_topics_that_rows_are_of_are_used() {
+        let of = |rows, topic: &[u32]| {
+            let topics = ["a", "b", "c"].map(Arc::from).to_vec();
+            let records = RawRecords { rows, topic: topic.to_vec(), topics, ..RawRecords::default() };
+            records.topics_used().map(|topic| topic.to_string()).collect::<Vec<_>>()
+        };
+        assert_eq!(of(2, &[]), ["a"]);
+        assert_eq!(of(0, &[]), Vec::<String>::new());
+        assert_eq!(of(3, &[2, 0, 2]), ["a", "c"]);
+    }
 }

@@ -66,6 +66,14 @@ pub mod table {
         SINK_READ Counter "kafka_connect_sink_task_metrics_sink_record_read_total" "The number of records read from Kafka for the sink task, before transformations.";
         SINK_SENT Counter "kafka_connect_sink_task_metrics_sink_record_send_total" "The number of records given to the sink task, after transformations.";
         SINK_COMMITS Counter "kafka_connect_sink_task_metrics_offset_commit_completion_total" "The number of offset commits of the sink task that were completed.";
+        ERROR_FAILURES Gauge "kafka_connect_task_error_metrics_total_record_failures" "The number of record processing failures in this task: of tries that failed.";
+        ERRORS Gauge "kafka_connect_task_error_metrics_total_record_errors" "The number of record processing errors in this task: of records that failed for good.";
+        ERROR_SKIPPED Gauge "kafka_connect_task_error_metrics_total_records_skipped" "The number of records skipped due to errors.";
+        ERROR_RETRIES Gauge "kafka_connect_task_error_metrics_total_retries" "The number of operations retried.";
+        ERRORS_LOGGED Gauge "kafka_connect_task_error_metrics_total_errors_logged" "The number of errors that were logged.";
+        LETTERS Gauge "kafka_connect_task_error_metrics_deadletterqueue_produce_requests" "The number of attempted writes to the dead letter queue.";
+        LETTER_FAILURES Gauge "kafka_connect_task_error_metrics_deadletterqueue_produce_failures" "The number of failed writes to the dead letter queue.";
+        LAST_ERROR Gauge "kafka_connect_task_error_metrics_last_error_timestamp" "When this task last encountered an error, in milliseconds since 1970; 0 for never.";
         GUEST_CPU Counter "weir_task_guest_cpu_seconds_total" "CPU time in calls into the task's guests, host functions included.";
         GUEST_CALLS Counter "weir_task_guest_calls_total" "Calls into the task's guests.";
         GUEST_MEMORY Gauge "weir_task_guest_memory_bytes" "Memory of the task's guests together: linear memory and tables.";

@@ -5,7 +5,7 @@ mod meter;
 mod metrics;
 mod tasks;
 
-pub use counts::{Counter, SinkTaskCounts, SourceTaskCounts};
+pub use counts::{Counter, ErrorCounts, Reading, SinkTaskCounts, SourceTaskCounts};
 pub use meter::{GuestMeter, InstanceMemory, OwnMetric, OwnMetrics};
 pub use metrics::{Kind, Metric, Sample, table};
 pub use tasks::{ObservedTask, TaskCounts, Tasks};

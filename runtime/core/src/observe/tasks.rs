@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::model::TaskId;
 
-use super::{GuestMeter, SinkTaskCounts, SourceTaskCounts};
+use super::{ErrorCounts, GuestMeter, SinkTaskCounts, SourceTaskCounts};
 
 /// What a task counts, by its kind.
 #[derive(Clone, Debug)]
@@ -25,6 +25,8 @@ pub struct ObservedTask {
     pub version: String,
     /// What it counts.
     pub counts: TaskCounts,
+    /// What it counts of records that fail.
+    pub errors: Arc<ErrorCounts>,
     /// What its instances use.
     pub meter: Arc<GuestMeter>,
 }

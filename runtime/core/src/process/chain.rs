@@ -3,8 +3,8 @@
 
 use std::collections::HashSet;
 
-use crate::model::{Fault, Records};
-use crate::port::Transformations;
+use crate::model::{Fault, Records, RowFault};
+use crate::port::{Transformations, Transformed};
 
 use super::interleave::interleave;
 use super::stage::{Stage, StageFault};
@@ -54,7 +54,7 @@ pub struct Chained {
 }
 
 /// Rows of an earlier batch, by rows of a later one.
-fn compose(earlier: Option<&[u32]>, later: Option<Vec<u32>>) -> Option<Vec<u32>> {
+pub(super) fn compose(earlier: Option<&[u32]>, later: Option<Vec<u32>>) -> Option<Vec<u32>> {
     match (earlier, later) {
         (None, later) => later,
         (Some(earlier), None) => Some(earlier.to_vec()),
@@ -62,72 +62,75 @@ fn compose(earlier: Option<&[u32]>, later: Option<Vec<u32>>) -> Option<Vec<u32>>
     }
 }
 
-impl Chain {
-    /// Whether there is nothing to do.
-    pub fn is_empty(&self) -> bool {
-        self.segments.is_empty()
-    }
+/// A fault that ends the task whatever is tolerated, and the classes that met it.
+pub type ChainFailure = (String, Fault);
 
-    /// Runs records through the chain. The error is a fault that ends the task whatever is tolerated.
-    pub async fn apply(&mut self, records: Records) -> Result<Chained, (String, Fault)> {
-        let mut so_far = Chained { records, kept: None, faults: Vec::new() };
-        for place in &self.segments {
-            if so_far.records.rows == 0 {
-                break;
+impl Chain {
+    /// Runs records through one of the segments, behind its gate. Rows are those of the records that came.
+    pub(super) async fn segment(&mut self, at: usize, records: Records) -> Result<Chained, ChainFailure> {
+        let place = &self.segments[at];
+        let class = || place.classes.join(", ");
+        let mut faults = Vec::new();
+        let (inside, inside_rows, outside) = match &place.gate {
+            None => (records, None, None),
+            Some(gate) => {
+                let instance = &mut self.instances[gate.instance];
+                let holds = apply(instance, gate.segment, records.clone()).await.map_err(|fault| (class(), fault))?;
+                faults.extend(holds.failed.into_iter().map(|failed| failure(failed.row, class(), failed.fault)));
+                let failed: HashSet<u32> = faults.iter().map(|fault| fault.row).collect();
+                let all: Vec<u32> = (0..records.rows as u32).collect();
+                let passed = holds.kept.unwrap_or_else(|| all.clone());
+                let goes_in = |row: &u32| passed.binary_search(row).is_ok() != gate.negate;
+                let (into, past): (Vec<u32>, Vec<u32>) =
+                    all.into_iter().filter(|row| !failed.contains(row)).partition(goes_in);
+                (records.select(&into), Some(into), Some((records.select(&past), past)))
             }
-            let class = || place.classes.join(", ");
-            let records = std::mem::take(&mut so_far.records);
-            let (inside, inside_rows, outside) = match &place.gate {
-                None => (records, None, None),
-                Some(gate) => {
-                    let instance = &mut self.instances[gate.instance];
-                    let holds = instance.apply(gate.segment, records.clone()).await.map_err(|f| (class(), f))?;
-                    for failed in holds.failed {
-                        so_far.faults.push(fault(&so_far.kept, failed.row, class(), failed.fault));
-                    }
-                    let failed: HashSet<u32> = so_far.faults.iter().map(|fault| fault.row).collect();
-                    let all: Vec<u32> = (0..records.rows as u32).collect();
-                    let passed = holds.kept.unwrap_or_else(|| all.clone());
-                    let goes_in = |row: &u32| passed.binary_search(row).is_ok() != gate.negate;
-                    let origin = |row: u32| so_far.kept.as_ref().map_or(row, |kept| kept[row as usize]);
-                    let (into, past): (Vec<u32>, Vec<u32>) =
-                        all.into_iter().filter(|&row| !failed.contains(&origin(row))).partition(goes_in);
-                    (records.select(&into), Some(into), Some((records.select(&past), past)))
-                }
-            };
-            let transformed =
-                self.instances[place.instance].apply(place.segment, inside).await.map_err(|f| (class(), f))?;
-            for failed in transformed.failed {
-                let row = inside_rows.as_ref().map_or(failed.row, |rows| rows[failed.row as usize]);
-                let class = place.classes.get(failed.step as usize).cloned().unwrap_or_default();
-                so_far.faults.push(fault(&so_far.kept, row, class, failed.fault));
-            }
-            let kept = compose(inside_rows.as_deref(), transformed.kept);
-            let (records, kept) = match outside {
-                None => (transformed.records, kept),
-                Some((outside, past)) => {
-                    let kept = kept.unwrap_or_default();
-                    let (whole, rows) = interleave(&transformed.records, &kept, &outside, &past);
-                    (whole, Some(rows))
-                }
-            };
-            so_far.kept = compose(so_far.kept.as_deref(), kept);
-            so_far.records = records;
+        };
+        let instance = &mut self.instances[place.instance];
+        let transformed = apply(instance, place.segment, inside).await.map_err(|fault| (class(), fault))?;
+        for failed in transformed.failed {
+            let row = inside_rows.as_ref().map_or(failed.row, |rows| rows[failed.row as usize]);
+            let class = place.classes.get(failed.step as usize).cloned().unwrap_or_default();
+            faults.push(failure(row, class, failed.fault));
         }
-        Ok(so_far)
+        let kept = compose(inside_rows.as_deref(), transformed.kept);
+        let (records, kept) = match outside {
+            None => (transformed.records, kept),
+            Some((outside, past)) => {
+                let kept = kept.unwrap_or_default();
+                let (whole, rows) = interleave(&transformed.records, &kept, &outside, &past);
+                (whole, Some(rows))
+            }
+        };
+        Ok(Chained { records, kept, faults })
     }
 }
 
-fn fault(kept: &Option<Vec<u32>>, row: u32, class: String, fault: Fault) -> StageFault {
-    let row = kept.as_ref().map_or(row, |kept| kept[row as usize]);
+/// Calls an instance. A call that may go through later has failed so for each of its rows.
+async fn apply(instance: &mut Box<dyn Transformations>, segment: u32, records: Records) -> Result<Transformed, Fault> {
+    let rows = records.rows as u32;
+    if rows == 0 {
+        return Ok(Transformed { records, ..Transformed::default() });
+    }
+    match instance.apply(segment, records).await {
+        Err(later @ Fault::Retriable(_)) => {
+            let failed = (0..rows).map(|row| RowFault { row, step: 0, fault: later.clone() }).collect();
+            Ok(Transformed { records: Records::default(), kept: Some(Vec::new()), failed })
+        }
+        applied => applied,
+    }
+}
+
+fn failure(row: u32, class: String, fault: Fault) -> StageFault {
     StageFault { row, stage: Stage::Transformation, class, fault }
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::passage::through;
     use super::*;
-    use crate::model::{RowFault, StepParts};
-    use crate::port::{ChainSegment, Transformed};
+    use crate::model::StepParts;
+    use crate::port::ChainSegment;
     use async_trait::async_trait;
     use weir_data::Column;
 
@@ -184,7 +187,7 @@ mod tests {
     #[tokio::test]
     async fn rows_are_known_by_where_they_came_from_through_drops_and_failures() {
         let mut chain = Chain { instances: vec![Box::new(Letters)], segments: vec![place(1, None), place(1, None)] };
-        let out = chain.apply(records(&["x", "d", "f", "y"])).await.unwrap();
+        let out = through(&mut chain, records(&["x", "d", "f", "y"])).await;
         assert_eq!(out.kept, Some(vec![0, 3]));
         assert_eq!(out.faults.iter().map(|f| (f.row, f.class.as_str())).collect::<Vec<_>>(), [(2, "Segment1")]);
     }
@@ -195,7 +198,7 @@ mod tests {
             let gate = Some(Gate { instance: 0, segment: 0, negate });
             let mut chain =
                 Chain { instances: vec![Box::new(Letters)], segments: vec![place(1, None), place(2, gate)] };
-            let out = chain.apply(records(&["xa", "d", "y", "za", "f"])).await.unwrap();
+            let out = through(&mut chain, records(&["xa", "d", "y", "za", "f"])).await;
             assert_eq!(out.kept, Some(vec![0, 2, 3]));
             let topics: Vec<&str> = (0..3).map(|row| &**out.records.topic_of(row)).collect();
             let (marked, plain) = if negate { ("plain", "marked") } else { ("marked", "plain") };

@@ -1,11 +1,25 @@
-//! One batch's way: transformation chain, conversion, and what a failed row means.
+//! One batch's way: transformation chain, conversion, and what becomes of rows that fail: tried again, passed over,
+//! reported.
 
 mod chain;
 mod conversion;
+mod dead_letters;
+mod error_context;
 mod interleave;
+mod letter;
+mod passage;
+mod reports;
+mod retries;
 mod stage;
+mod tolerance;
 
-pub use chain::{Chain, ChainSegmentPlace, Chained, Gate};
+pub use chain::{Chain, ChainFailure, ChainSegmentPlace, Gate};
 pub use conversion::Converters;
+pub use dead_letters::DeadLetters;
+pub use error_context::{Origin, PREFIX as ERROR_HEADERS};
 pub use interleave::interleave;
-pub use stage::{Stage, StageFault, failure, first_failed};
+pub use letter::{Way, taken_back, way};
+pub use passage::{Inbound, Outbound, Passed, Progress, Retries};
+pub use reports::Reports;
+pub use stage::{Stage, StageFault, failure};
+pub use tolerance::{Judged, judge};

@@ -46,17 +46,11 @@ pub struct StageFault {
     pub fault: Fault,
 }
 
-/// The first failed row of a batch.
-pub fn first_failed(faults: &[StageFault]) -> Option<&StageFault> {
-    faults.iter().min_by_key(|fault| fault.row)
-}
-
-/// What a failed row is to its task under `errors.tolerance=none`.
-pub fn failure(fault: &StageFault) -> String {
+/// What a failed row is to its task where it is not passed over; `record` names it.
+pub fn failure(fault: &StageFault, record: &str) -> String {
+    let StageFault { stage, class, fault, .. } = fault;
+    let stage = stage.name();
     format!(
-        "Tolerance exceeded in error handler\nCaused by: error in stage {} with class {}: {}",
-        fault.stage.name(),
-        fault.class,
-        fault.fault
+        "Tolerance exceeded in error handler\nCaused by: error in stage {stage} with class {class}, where {record}: {fault}"
     )
 }

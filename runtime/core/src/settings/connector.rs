@@ -2,6 +2,7 @@
 
 use crate::model::{Config, ConverterRole, Problem, Subscription, VersionRange};
 
+use super::errors::ErrorSettings;
 use super::reader::Reader;
 
 /// A converter's class and settings.
@@ -86,6 +87,8 @@ pub struct ConnectorSettings {
     pub steps: Vec<StepSettings>,
     /// `topics` or `topics.regex`; sinks only.
     pub subscription: Option<Subscription>,
+    /// What is done about records that fail.
+    pub errors: ErrorSettings,
     /// Settings below `producer.override.`.
     pub producer: Config,
     /// Settings below `consumer.override.`.
@@ -138,6 +141,7 @@ impl ConnectorSettings {
             converters,
             steps,
             subscription,
+            errors: ErrorSettings::read(&mut reader),
             producer: reader.below("producer.override."),
             consumer: reader.below("consumer.override."),
             admin: reader.below("admin.override."),
@@ -145,27 +149,6 @@ impl ConnectorSettings {
         };
         reader.finish().map(|()| settings)
     }
-}
-
-/// Connect's settings for records that fail, and what says that they are off.
-const TOLERANCE: [(&str, &str); 7] = [
-    ("errors.deadletterqueue.context.headers.enable", "false"),
-    ("errors.deadletterqueue.topic.name", ""),
-    ("errors.log.enable", "false"),
-    ("errors.log.include.messages", "false"),
-    ("errors.retry.delay.max.ms", "60000"),
-    ("errors.retry.timeout", "0"),
-    ("errors.tolerance", "none"),
-];
-
-/// The settings of a connector's that would have records that fail treated in another way than by failing the task. They
-/// are taken, and have no effect yet.
-pub fn asks_for_tolerance(config: &Config) -> Vec<(&str, &str)> {
-    let given = |(key, off): &(&'static str, &str)| {
-        let value = config.get(*key)?.trim();
-        (!value.eq_ignore_ascii_case(off)).then_some((*key, value))
-    };
-    TOLERANCE.iter().filter_map(given).collect()
 }
 
 fn name(reader: &mut Reader) -> String {
@@ -299,15 +282,6 @@ mod tests {
         let version = VersionRange::parse("[2]").unwrap();
         let b = StepSettings { alias: "b".into(), class: "B".into(), version, config: config(&[]), guard: None };
         assert_eq!(settings.steps, [a, b]);
-    }
-
-    #[test]
-    fn what_asks_for_tolerance_is_found_and_what_switches_it_off_is_not() {
-        let off =
-            config(&[("errors.tolerance", "none"), ("errors.log.enable", "False"), ("errors.retry.timeout", " 0 ")]);
-        assert_eq!(asks_for_tolerance(&off), []);
-        let asked = [("errors.retry.timeout", "-1"), ("errors.tolerance", "all")];
-        assert_eq!(asks_for_tolerance(&config(&asked)), asked);
     }
 
     #[test]

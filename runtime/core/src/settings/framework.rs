@@ -42,6 +42,9 @@ fn value(text: &str) -> DefaultValue {
     DefaultValue::Value(text.into())
 }
 
+/// The group of keys that say what is done when something fails.
+const ERRORS: &str = "Error Handling";
+
 /// The keys of every plugin of a kind, of which this is the latest version.
 pub fn of(kind: ClassKind, latest: &str) -> Vec<ConfigKey> {
     match kind {
@@ -201,6 +204,101 @@ pub fn common(latest: &str) -> Vec<ConfigKey> {
             Validator::OneOf(vec!["none".into(), "restart".into()]),
         ),
     ]
+    .into_iter()
+    .chain(of_errors())
+    .collect()
+}
+
+/// What every connector may say of records that fail.
+fn of_errors() -> [ConfigKey; 5] {
+    use ConfigType::{Boolean, Long, String};
+    let key = |name: &str, kind, default: &str, order, width, display: &str, text: &str| {
+        key(name, kind, value(default), Importance::Medium, ERRORS, order, width, display, text)
+    };
+    [
+        key(
+            "errors.retry.timeout",
+            Long,
+            "0",
+            1,
+            Width::Medium,
+            "Retry Timeout for Errors",
+            "The maximum duration in milliseconds that a failed operation will be reattempted. The default is 0, which means no retries will be attempted. Use -1 for infinite retries.",
+        ),
+        key(
+            "errors.retry.delay.max.ms",
+            Long,
+            "60000",
+            2,
+            Width::Medium,
+            "Maximum Delay Between Retries for Errors",
+            "The maximum duration in milliseconds between consecutive retry attempts. Jitter will be added to the delay once this limit is reached to prevent thundering herd issues.",
+        ),
+        with(
+            key(
+                "errors.tolerance",
+                String,
+                "none",
+                3,
+                Width::Short,
+                "Error Tolerance",
+                "Behavior for tolerating errors during connector operation. 'none' is the default value and signals that any error will result in an immediate connector task failure; 'all' changes the behavior to skip over problematic records.",
+            ),
+            Validator::OneOf(vec!["none".into(), "all".into()]),
+        ),
+        key(
+            "errors.log.enable",
+            Boolean,
+            "false",
+            4,
+            Width::Short,
+            "Log Errors",
+            "If true, write each error and the details of the failed operation and problematic record to the Connect application log. This is 'false' by default, so that only errors that are not tolerated are reported.",
+        ),
+        key(
+            "errors.log.include.messages",
+            Boolean,
+            "false",
+            5,
+            Width::Short,
+            "Log Error Details",
+            "Whether to include in the log the Connect record that resulted in a failure. For sink records, the topic, partition, offset, and timestamp will be logged. For source records, the key and value (and their schemas), all headers, and the timestamp, Kafka topic, Kafka partition, source partition, and source offset will be logged. This is 'false' by default, which will prevent record keys, values, and headers from being written to log files.",
+        ),
+    ]
+}
+
+/// What a connector may say of where records go that were given up. Connect has it for sinks.
+fn of_dead_letters() -> [ConfigKey; 3] {
+    use ConfigType::{Boolean, Short, String};
+    let key = |name: &str, kind, default: &str, order, display: &str, text: &str| {
+        key(name, kind, value(default), Importance::Medium, ERRORS, order, Width::Medium, display, text)
+    };
+    [
+        key(
+            "errors.deadletterqueue.topic.name",
+            String,
+            "",
+            6,
+            "Dead Letter Queue Topic Name",
+            "The name of the topic to be used as the dead letter queue (DLQ) for messages that result in an error when processed by this sink connector, or its transformations or converters. The topic name is blank by default, which means that no messages are to be recorded in the DLQ.",
+        ),
+        key(
+            "errors.deadletterqueue.topic.replication.factor",
+            Short,
+            "3",
+            7,
+            "Dead Letter Queue Topic Replication Factor",
+            "Replication factor used to create the dead letter queue topic when it doesn't already exist.",
+        ),
+        key(
+            "errors.deadletterqueue.context.headers.enable",
+            Boolean,
+            "false",
+            8,
+            "Enable Error Context Headers",
+            "If true, add headers containing error context to the messages written to the dead letter queue. To avoid clashing with headers from the original record, all error context header keys, all error context header keys will start with <code>__connect.errors.</code>",
+        ),
+    ]
 }
 
 /// Further keys of sources.
@@ -249,6 +347,9 @@ fn sink() -> Vec<ConfigKey> {
             Validator::Regex,
         ),
     ]
+    .into_iter()
+    .chain(of_dead_letters())
+    .collect()
 }
 
 /// The keys that every transformation has, around the `own` keys of its class: type, version, negate, predicate. `latest` is
@@ -286,15 +387,28 @@ pub fn transformation(alias: &str, own: usize, latest: Option<&str>) -> [ConfigK
     ]
 }
 
-/// Keys that Connect does not have, where a configuration names one of them.
-pub fn beyond_connect(config: &Config) -> Vec<ConfigKey> {
-    let keys = [
+/// Keys that Connect does not have, or not for this kind of connector, where a configuration names one of them.
+pub fn beyond_connect(kind: ClassKind, config: &Config) -> Vec<ConfigKey> {
+    let letters = match kind {
+        ClassKind::Source => named(config, of_dead_letters().into()),
+        ClassKind::Sink | ClassKind::Transformation | ClassKind::Predicate => Vec::new(),
+    };
+    [letters, named(config, of_auto_restart().into())].concat()
+}
+
+/// Keys that belong together, where a configuration names one of them.
+fn named(config: &Config, keys: Vec<ConfigKey>) -> Vec<ConfigKey> {
+    if keys.iter().any(|key| config.contains_key(&key.name)) { keys } else { Vec::new() }
+}
+
+fn of_auto_restart() -> [ConfigKey; 2] {
+    [
         key(
             "auto.restart",
             ConfigType::Boolean,
             value("false"),
             Importance::Medium,
-            "Error Handling",
+            ERRORS,
             20,
             Width::Short,
             "Restart what has failed",
@@ -306,7 +420,7 @@ pub fn beyond_connect(config: &Config) -> Vec<ConfigKey> {
                 ConfigType::Int,
                 value("5"),
                 Importance::Low,
-                "Error Handling",
+                ERRORS,
                 21,
                 Width::Short,
                 "Attempts to restart",
@@ -314,9 +428,7 @@ pub fn beyond_connect(config: &Config) -> Vec<ConfigKey> {
             ),
             Validator::AtLeast(1.0),
         ),
-    ];
-    let named = keys.iter().any(|key| config.contains_key(&key.name));
-    if named { keys.into() } else { Vec::new() }
+    ]
 }
 
 /// The place of a step's first own key in its group: after type and version.

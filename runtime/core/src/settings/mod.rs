@@ -4,6 +4,7 @@ mod client_keys;
 mod connector;
 mod definition;
 mod distributed;
+mod errors;
 pub mod framework;
 mod limits;
 mod overrides;
@@ -17,11 +18,10 @@ mod without_effect;
 mod worker;
 
 pub use client_keys::{client_key, client_key_names};
-pub use connector::{
-    ALIASES_MAX, ConnectorSettings, ConverterSettings, GuardSettings, StepSettings, asks_for_tolerance, own_config,
-};
+pub use connector::{ALIASES_MAX, ConnectorSettings, ConverterSettings, GuardSettings, StepSettings, own_config};
 pub use definition::{Checked, check, check_null, entries};
 pub use distributed::{DistributedSettings, InternalTopic, MAC_ALGORITHMS};
+pub use errors::{DeadLetterSettings, ErrorSettings, RetrySettings, Tolerance};
 pub use limits::MEMORY_BYTES_LEAST;
 pub use overrides::OverridePolicy;
 pub use properties::parse_properties;

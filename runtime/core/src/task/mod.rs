@@ -2,16 +2,20 @@
 
 mod guest_calls;
 mod lifecycle;
+mod reporter;
 mod sink_batch;
 mod sink_commits;
 mod sink_loop;
+mod sink_put;
 mod source_batch;
 mod source_loop;
+mod source_send;
 mod submitted;
 mod topics;
 
 pub use guest_calls::Grace;
 pub use lifecycle::{Effect, Event, Exit, Lifecycle, TaskState};
+pub use reporter::Reporter;
 pub use sink_commits::{Judged, SinkCommits};
 pub use sink_loop::{SinkParts, run_sink};
 pub use source_loop::{SourceParts, run_source};

@@ -14,8 +14,17 @@ pub(super) struct Batch {
     pub origin: Option<Vec<u32>>,
     /// Where every consumed row was.
     pub consumed: Consumed,
+    /// The rows as they were consumed, where reports need them.
+    pub raw: Option<Arc<RawRecords>>,
     /// Consumed rows from here on have not been delivered, and end the task.
     pub failed: Option<(u32, TaskFailure)>,
+}
+
+impl Batch {
+    /// The consumed row that a record came from.
+    pub fn came_from(&self, row: u32) -> u32 {
+        self.origin.as_ref().map_or(row, |origin| origin[row as usize])
+    }
 }
 
 /// Where the rows of a consumed batch were.
@@ -25,6 +34,15 @@ pub(super) struct Consumed {
     /// Position of each row's partition.
     pub partition: Vec<u32>,
     pub offset: Vec<i64>,
+}
+
+impl Consumed {
+    /// A row as traces name it.
+    pub fn name(&self, row: u32) -> String {
+        let (partition, offset) = (self.partition[row as usize] as usize, self.offset[row as usize]);
+        let TopicPartition { topic, partition } = &self.partitions[partition];
+        format!("consumed record is {{topic='{topic}', partition={partition}, offset={offset}}}")
+    }
 }
 
 pub(super) fn consumed(raw: &RawRecords) -> Consumed {
@@ -44,30 +62,44 @@ pub(super) fn consumed(raw: &RawRecords) -> Consumed {
     consumed
 }
 
-/// Topic and partition before transformations, when they are not what they were.
-pub(super) fn original(
-    records: &mut Records,
-    topic: &[u32],
-    partition: &[u32],
-    origin: Option<&[u32]>,
+/// Topics and partitions before transformations.
+pub(super) struct Placed {
     topics: Vec<Arc<str>>,
+    topic: Vec<u32>,
     partitions: Vec<Option<i32>>,
-) -> Option<(Vec<u32>, Vec<u32>)> {
-    let same = records.tables.topics == topics && records.tables.partitions == partitions;
-    let came = |row: usize| origin.map_or(row, |origin| origin[row] as usize);
-    let at = |positions: &[u32], row: usize| positions.get(row).copied().unwrap_or(0);
-    let unmoved = (0..records.rows).all(|row| {
-        at(&records.topic, row) == at(topic, came(row)) && at(&records.partition, row) == at(partition, came(row))
-    });
-    if same && unmoved {
-        return None;
+    partition: Vec<u32>,
+}
+
+impl Placed {
+    pub fn new(raw: &RawRecords) -> Placed {
+        Placed {
+            topics: raw.topics.clone(),
+            topic: raw.topic.clone(),
+            partitions: raw.partitions.clone(),
+            partition: raw.partition.clone(),
+        }
     }
-    let (topic_shift, partition_shift) = (records.tables.topics.len() as u32, records.tables.partitions.len() as u32);
-    records.tables.topics.extend(topics);
-    records.tables.partitions.extend(partitions);
-    let original_topic = (0..records.rows).map(|row| at(topic, came(row)) + topic_shift).collect();
-    let original_partition = (0..records.rows).map(|row| at(partition, came(row)) + partition_shift).collect();
-    Some((original_topic, original_partition))
+
+    /// Topic and partition of what is left, when they are not what they were.
+    pub fn original(self, records: &mut Records, origin: Option<&[u32]>) -> Option<(Vec<u32>, Vec<u32>)> {
+        let Placed { topics, topic, partitions, partition } = self;
+        let same = records.tables.topics == topics && records.tables.partitions == partitions;
+        let came = |row: usize| origin.map_or(row, |origin| origin[row] as usize);
+        let at = |positions: &[u32], row: usize| positions.get(row).copied().unwrap_or(0);
+        let unmoved = (0..records.rows).all(|row| {
+            at(&records.topic, row) == at(&topic, came(row)) && at(&records.partition, row) == at(&partition, came(row))
+        });
+        if same && unmoved {
+            return None;
+        }
+        let (topic_shift, partition_shift) =
+            (records.tables.topics.len() as u32, records.tables.partitions.len() as u32);
+        records.tables.topics.extend(topics);
+        records.tables.partitions.extend(partitions);
+        let original_topic = (0..records.rows).map(|row| at(&topic, came(row)) + topic_shift).collect();
+        let original_partition = (0..records.rows).map(|row| at(&partition, came(row)) + partition_shift).collect();
+        Some((original_topic, original_partition))
+    }
 }
 
 pub(super) fn select(batch: Batch, rows: &[u32]) -> Batch {

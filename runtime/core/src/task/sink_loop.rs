@@ -7,21 +7,20 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
-use crate::model::{Fault, OptionalCalls, Position, RawRecords, TaskId, TopicPartition};
+use crate::model::{Fault, OptionalCalls, Position, TaskId, TopicPartition};
 use crate::observe::SinkTaskCounts;
-use crate::port::{BrokerError, Consumer, ConsumerPolled, SinkRecords, SinkTask, Wish};
-use crate::process::{Chain, Converters, failure, first_failed};
+use crate::port::{BrokerError, Consumer, ConsumerPolled, SinkTask, Wish};
+use crate::process::{Chain, Converters, Retries};
 
 use super::guest_calls::Grace;
 use super::lifecycle::{Effect, Event, Lifecycle, TaskState};
-use super::sink_batch::{Batch, Consumed, consumed, original, select};
+use super::reporter::Reporter;
 use super::sink_commits::{Judged, SinkCommits};
+use super::sink_put::Pending;
 use super::{Command, TaskFailure};
 
-/// The wait before a batch is offered again when the task names none.
-const RETRY: Duration = Duration::from_secs(1);
-/// The least of that, so that partitions are given up and taken on meanwhile.
-const RETRY_LEAST: Duration = Duration::from_millis(1);
+/// The wait before what failed is tried again when nobody names another.
+pub(super) const RETRY: Duration = Duration::from_secs(1);
 /// How long the consumer is asked to wait at most, so that a quiet task is still told that there is nothing.
 const MAX_WAIT: Duration = Duration::from_secs(5);
 
@@ -39,6 +38,10 @@ pub struct SinkParts {
     pub chain: Chain,
     /// Its converters.
     pub converters: Converters,
+    /// How both try again.
+    pub retries: Retries,
+    /// What becomes of records that fail.
+    pub reporter: Arc<Reporter>,
     /// Where records come from.
     pub consumer: Box<dyn Consumer>,
     /// `offset.flush.interval.ms`
@@ -59,13 +62,13 @@ pub struct SinkParts {
     pub counts: Arc<SinkTaskCounts>,
 }
 
-struct Sink {
-    parts: SinkParts,
-    life: Lifecycle,
+pub(super) struct Sink {
+    pub parts: SinkParts,
+    pub life: Lifecycle,
     guest_started: bool,
-    commits: SinkCommits,
-    /// A batch that the guest wants offered again, and when.
-    pending: Option<(Batch, Instant)>,
+    pub commits: SinkCommits,
+    /// A batch that waits, and until when.
+    pub pending: Option<(Pending, Instant)>,
     /// Partitions that the guest has paused.
     paused_by_guest: BTreeSet<TopicPartition>,
     next_commit: Instant,
@@ -90,7 +93,7 @@ pub async fn run_sink(parts: SinkParts) {
     }
 }
 
-type Step = Result<(), Event>;
+pub(super) type Step = Result<(), Event>;
 
 impl Sink {
     async fn happen(&mut self, event: Event) {
@@ -136,13 +139,13 @@ impl Sink {
         self.commit(None).await
     }
 
-    fn pause_all(&mut self) -> Step {
+    pub fn pause_all(&mut self) -> Step {
         let partitions = self.commits.partitions();
         self.parts.consumer.pause(&partitions).map_err(consumer_failed)
     }
 
     /// Reads on: all partitions but those that the guest has paused, unless a batch waits to be offered again.
-    fn read_again(&mut self) -> Step {
+    pub fn read_again(&mut self) -> Step {
         if self.pending.is_some() || !self.life.works() {
             return Ok(());
         }
@@ -178,7 +181,7 @@ impl Sink {
             return self.commit(None).await;
         }
         if self.life.works() && self.pending.as_ref().is_some_and(|(_, due)| *due <= now) {
-            return self.offer_again().await;
+            return self.go_on_with_pending().await;
         }
         let due = self.pending.as_ref().filter(|_| self.life.works()).map_or(self.next_commit, |(_, due)| *due);
         let wait = due.min(self.next_commit).saturating_duration_since(now).min(MAX_WAIT);
@@ -198,128 +201,13 @@ impl Sink {
             polled => polled.map_err(consumer_failed)?,
         };
         match polled {
-            ConsumerPolled::Nothing if self.life.works() && self.pending.is_none() => {
-                self.put(Batch {
-                    records: SinkRecords::default(),
-                    origin: None,
-                    consumed: Consumed::default(),
-                    failed: None,
-                })
-                .await
-            }
+            ConsumerPolled::Nothing if self.life.works() && self.pending.is_none() => self.put_nothing().await,
             ConsumerPolled::Nothing => Ok(()),
             ConsumerPolled::Records(raw) => self.take(raw).await,
             ConsumerPolled::Assigned(positions) => self.open(positions).await,
             ConsumerPolled::Revoked(partitions) => self.revoked(partitions).await,
             ConsumerPolled::Lost(partitions) => self.close(&partitions).await,
         }
-    }
-
-    async fn take(&mut self, raw: RawRecords) -> Step {
-        self.parts.counts.read.add(raw.rows as u64);
-        let consumed = consumed(&raw);
-        let (topic, partition) = (raw.topic.clone(), raw.partition.clone());
-        let (records, mut faults) = self.parts.converters.to_connect(raw).await;
-        let original_topics = records.tables.topics.clone();
-        let original_partitions = records.tables.partitions.clone();
-        let chained = if self.parts.chain.is_empty() {
-            crate::process::Chained { records, ..Default::default() }
-        } else {
-            let chained = self.parts.grace.unless_over(self.parts.chain.apply(records)).await.ok_or(Event::Stop)?;
-            chained
-                .map_err(|(class, fault)| Event::of_fault(&fault, || TaskFailure::of_call(&class, "apply", &fault)))?
-        };
-        faults.extend(chained.faults);
-        let failed = first_failed(&faults).map(|first| (first.row, TaskFailure { trace: failure(first) }));
-        let (mut records, mut origin) = (chained.records, chained.kept);
-        if let Some((row, _)) = &failed {
-            let rows: Vec<u32> = (0..records.rows as u32)
-                .filter(|&at| origin.as_ref().map_or(at, |origin| origin[at as usize]) < *row)
-                .collect();
-            records = records.select(&rows);
-            origin = Some(match origin {
-                Some(origin) => rows.iter().map(|&at| origin[at as usize]).collect(),
-                None => rows,
-            });
-        }
-        let original =
-            original(&mut records, &topic, &partition, origin.as_deref(), original_topics, original_partitions);
-        self.put(Batch { records: SinkRecords { records, original }, origin, consumed, failed }).await
-    }
-
-    /// Offers a batch to the guest.
-    async fn put(&mut self, batch: Batch) -> Step {
-        let rows = batch.records.records.rows;
-        // A batch of which nothing is left need not cross; an empty one tells the guest that there is nothing.
-        let crosses = rows > 0 || batch.consumed.offset.is_empty();
-        let delivery = if crosses {
-            let put = self.parts.guest.put(&batch.records);
-            match self.parts.grace.call("put", put).await {
-                Ok(delivery) => delivery,
-                Err(Fault::Retriable(reason)) => return self.keep(batch, 0, None, &reason),
-                Err(fault) => return Err(self.unrecoverable(&fault)),
-            }
-        } else {
-            Default::default()
-        };
-        if let Some(first) = delivery.faults.first() {
-            self.delivered(&batch, first.row as usize);
-            return Err(self.unrecoverable(&first.fault));
-        }
-        if let Some(retry) = delivery.retry {
-            self.parts.counts.sent.add(u64::from(retry.from));
-            return self.keep(batch, retry.from as usize, retry.after, &retry.reason);
-        }
-        self.parts.counts.sent.add(rows as u64);
-        self.delivered(&batch, rows);
-        match batch.failed {
-            Some((_, failure)) => Err(Event::Failed(failure)),
-            None => Ok(()),
-        }
-    }
-
-    fn unrecoverable(&self, fault: &Fault) -> Event {
-        let what = format!(
-            "Exiting WorkerSinkTask due to unrecoverable exception.\nCaused by: {} failed in put",
-            self.parts.class
-        );
-        Event::of_fault(fault, || TaskFailure::new(what, fault))
-    }
-
-    /// The rows of a batch before `row` are delivered, and with them every consumed row before theirs.
-    fn delivered(&mut self, batch: &Batch, row: usize) {
-        let whole = row >= batch.records.records.rows;
-        let until = if whole {
-            batch.failed.as_ref().map_or(batch.consumed.offset.len(), |(row, _)| *row as usize)
-        } else {
-            batch.origin.as_ref().map_or(row, |origin| origin[row] as usize)
-        };
-        let mut last = vec![None; batch.consumed.partitions.len()];
-        for (&partition, &offset) in batch.consumed.partition.iter().zip(&batch.consumed.offset).take(until) {
-            last[partition as usize] = Some(offset);
-        }
-        for (partition, offset) in batch.consumed.partitions.iter().zip(last) {
-            if let Some(offset) = offset {
-                self.commits.delivered(partition, offset + 1);
-            }
-        }
-    }
-
-    /// Keeps the rows from `from` on, to be offered again. Until then nothing more is read.
-    fn keep(&mut self, batch: Batch, from: usize, after: Option<Duration>, reason: &str) -> Step {
-        self.parts.counts.retried.add(1);
-        tracing::warn!(task = %self.parts.id, reason, rows = batch.records.records.rows - from, "a batch is offered again");
-        self.delivered(&batch, from);
-        let rows: Vec<u32> = (from as u32..batch.records.records.rows as u32).collect();
-        let rest = select(batch, &rows);
-        self.pending = Some((rest, Instant::now() + after.unwrap_or(RETRY).max(RETRY_LEAST)));
-        self.pause_all()
-    }
-
-    async fn offer_again(&mut self) -> Step {
-        let Some((batch, _)) = self.pending.take() else { return Ok(()) };
-        self.put(batch).await?;
-        self.read_again()
     }
 
     async fn grant(&mut self, wish: Wish) -> Step {
@@ -352,7 +240,7 @@ impl Sink {
         self.parts.consumer.seek(&positions).await.map_err(consumer_failed)
     }
 
-    /// What waits to be offered again is read again instead: it may hold rows that are not to come, and may stand before
+    /// What waits is read again instead: it may hold rows that are not to come, and may stand before
     /// rows of other partitions that have not been delivered.
     async fn take_back(&mut self) -> Step {
         if self.pending.take().is_none() {
@@ -424,6 +312,8 @@ impl Sink {
         } else {
             current.clone()
         };
+        // What the guest has reported of these rows must not be lost with them.
+        self.flush_reports().await?;
         let Judged { to_commit: positions, ignored } = self.commits.judge(&current, answer);
         if let Some((Position { partition, offset }, reason)) = ignored.first() {
             let (task, ignored) = (&self.parts.id, ignored.len());

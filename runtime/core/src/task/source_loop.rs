@@ -7,24 +7,24 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
-use crate::model::{Acknowledgements, Fault, OptionalCalls, Polled, RawRecords, TaskId};
+use crate::model::{Acknowledgements, Fault, OptionalCalls, TaskId};
 use crate::observe::SourceTaskCounts;
-use crate::port::{OffsetWriter, Producer, Sent, SourceTask, StoreError, Ticket};
-use crate::process::{Chain, Converters, failure, first_failed};
+use crate::port::{BrokerError, OffsetWriter, Producer, Sent, SourceTask, StoreError, Ticket};
+use crate::process::{Chain, Converters, Reports, Retries};
+use crate::settings::Tolerance;
 
 use super::guest_calls::Grace;
 use super::lifecycle::{Effect, Event, Lifecycle, TaskState};
 use super::source_batch::Pieces;
+use super::source_send::{OnTheWay, Unanswered};
 use super::submitted::SubmittedRecords;
-use super::topics::{NotMade, Topics};
+use super::topics::Topics;
 use super::{Command, TaskFailure};
 
 /// How long a guest may wait for its first record of a poll.
 const MAX_WAIT: Duration = Duration::from_millis(500);
 /// The wait after an early poll that brought nothing, and what it doubles to.
 const BACKOFF: (Duration, Duration) = (Duration::from_millis(1), Duration::from_millis(100));
-/// The wait before a topic that could not be made is tried again.
-const MAKE_AGAIN: Duration = Duration::from_secs(1);
 
 /// What a source task is made of.
 pub struct SourceParts {
@@ -40,6 +40,12 @@ pub struct SourceParts {
     pub chain: Chain,
     /// Its converters.
     pub converters: Converters,
+    /// How both try again.
+    pub retries: Retries,
+    /// What becomes of the task that meets a record that fails.
+    pub tolerance: Tolerance,
+    /// Whom such records are reported to.
+    pub reports: Reports,
     /// What makes topics.
     pub topics: Topics,
     /// Where records go.
@@ -67,26 +73,29 @@ pub struct SourceParts {
 }
 
 /// A row of the guest's that is on its way.
-struct Row {
-    id: u64,
+pub(super) struct Row {
+    pub id: u64,
     /// The topic that it goes to, once that is known.
-    topic: Option<Arc<str>>,
+    pub topic: Option<Arc<str>>,
 }
 
-struct Source {
-    parts: SourceParts,
+pub(super) struct Source {
+    pub parts: SourceParts,
     life: Lifecycle,
     guest_started: bool,
     /// What the last poll brought and is not on its way yet.
     polled: Pieces,
-    submitted: SubmittedRecords,
+    /// What is on its way, but waits until some of it is tried again, and until when.
+    pub on_the_way: Option<(Box<OnTheWay>, Instant)>,
+    pub unanswered: Unanswered,
+    pub submitted: SubmittedRecords,
     /// Safe offsets that are not stored, because storing them failed.
     unstored: BTreeMap<Arc<str>, Option<String>>,
     /// The guest's rows by ticket, where it wants to know what became of them.
-    rows: HashMap<Ticket, Row>,
+    pub rows: HashMap<Ticket, Row>,
     acknowledged: Acknowledgements,
-    topics: HashSet<Arc<str>>,
-    next_commit: Instant,
+    pub topics: HashSet<Arc<str>>,
+    pub next_commit: Instant,
     backoff: Duration,
     not_before: Instant,
 }
@@ -99,6 +108,8 @@ pub async fn run_source(parts: SourceParts) {
         life: Lifecycle::default(),
         guest_started: false,
         polled: Pieces::default(),
+        on_the_way: None,
+        unanswered: Unanswered::default(),
         submitted: SubmittedRecords::default(),
         unstored: BTreeMap::new(),
         rows: HashMap::new(),
@@ -154,11 +165,16 @@ impl Source {
             if let Some(event) = self.wait().await {
                 return event;
             }
+            let now = Instant::now();
             let worked = if !self.may_work() {
+                None
+            } else if let Some((batch, _)) = self.on_the_way.take_if(|(_, due)| *due <= now) {
+                self.bring_on(batch).await
+            } else if self.on_the_way.is_some() {
                 None
             } else if !self.polled.is_empty() {
                 self.take_piece().await
-            } else if Instant::now() >= self.not_before {
+            } else if now >= self.not_before {
                 self.poll().await
             } else {
                 None
@@ -176,16 +192,20 @@ impl Source {
     /// Waits for whatever comes first. Work comes last: a guest that always has some would keep all else waiting.
     async fn wait(&mut self) -> Option<Event> {
         let may_work = self.may_work();
-        let has_work = may_work && (!self.polled.is_empty() || Instant::now() >= self.not_before);
+        let due = match &self.on_the_way {
+            Some((_, due)) => Some(*due),
+            None => self.polled.is_empty().then_some(self.not_before),
+        };
+        let has_work = may_work && due.is_none_or(|due| due <= Instant::now());
         let unanswered = self.parts.producer.unanswered_bytes() > 0;
         tokio::select! {
             biased;
             () = self.parts.grace.stopping.cancelled() => Some(Event::Stop),
             command = self.parts.commands.recv() => Some(Event::told(command)),
             () = tokio::time::sleep_until(self.next_commit) => self.commit().await,
-            answers = self.parts.producer.answers(), if unanswered => self.answered(answers),
+            answers = self.parts.producer.answers(), if unanswered => self.answered(answers).await,
             () = std::future::ready(()), if has_work => None,
-            () = tokio::time::sleep_until(self.not_before), if may_work => None,
+            () = tokio::time::sleep_until(due.unwrap_or(self.not_before)), if may_work => None,
         }
     }
 
@@ -214,7 +234,7 @@ impl Source {
         };
         for answers in answered {
             // A failure goes before a request: the task has ended by itself.
-            happened = self.answered(answers).or(happened);
+            happened = self.answered(answers).await.or(happened);
         }
         let sent = match polled {
             Ok(polled) if polled.records.rows == 0 => {
@@ -249,78 +269,7 @@ impl Source {
         }
     }
 
-    /// Brings records on their way.
-    async fn take(&mut self, polled: Polled) -> Option<Event> {
-        let Polled { records, source_partitions, source_partition, source_offset, row_id, .. } = polled;
-        let rows = records.rows;
-        let base = self.submitted.submit(rows, &source_partitions, &source_partition, source_offset);
-        if self.parts.wants.acknowledged {
-            let rows = row_id.iter().enumerate();
-            self.rows.extend(rows.map(|(row, &id)| (base + row as u64, Row { id, topic: None })));
-        }
-        let mut chained = match self.parts.grace.unless_over(self.parts.chain.apply(records)).await {
-            Some(Ok(chained)) => chained,
-            Some(Err((class, fault))) => {
-                return Some(Event::of_fault(&fault, || TaskFailure::of_call(&class, "apply", &fault)));
-            }
-            None => return Some(Event::Stop),
-        };
-        let kept = chained.kept.take();
-        let origin = |row: usize| kept.as_ref().map_or(row as u32, |kept| kept[row]);
-        let left = chained.records.rows;
-        if let Some(kept) = &kept {
-            self.acknowledge_filtered(base, rows, kept, &chained.faults);
-        }
-        let (mut raw, conversion_faults) = self.parts.converters.from_connect(chained.records).await;
-        let mut faults = chained.faults;
-        faults.extend(conversion_faults.into_iter().map(|mut fault| {
-            fault.row = origin(fault.row as usize);
-            fault
-        }));
-        let failed = first_failed(&faults);
-        let mut tickets: Vec<Ticket> = (0..left).map(|row| base + u64::from(origin(row))).collect();
-        if let Some(failed) = failed {
-            // Nothing from the first failed row on goes out: the task ends there.
-            let whole = tickets.iter().take_while(|&&ticket| ticket < base + u64::from(failed.row)).count();
-            tickets.truncate(whole);
-            raw = raw.select(&(0..whole as u32).collect::<Vec<_>>());
-        }
-        for (row, ticket) in tickets.iter().enumerate() {
-            if let Some(known) = self.rows.get_mut(ticket) {
-                known.topic = Some(raw.topic_of(row).clone());
-            }
-        }
-        if let Err(event) = self.make_topics(&raw).await {
-            return Some(event);
-        }
-        // Beyond the session another worker may run this task already, and reads what it has stored.
-        if raw.rows > 0 && !self.parts.grace.ours().await {
-            return Some(Event::Stop);
-        }
-        if raw.rows > 0
-            && let Err(error) = self.parts.producer.send(raw, &tickets)
-        {
-            let what = "Unrecoverable exception trying to send";
-            return Some(Event::Failed(TaskFailure::new(what, error)));
-        }
-        failed.map(|failed| Event::Failed(TaskFailure { trace: failure(failed) }))
-    }
-
-    /// Rows that the chain filtered are done with.
-    fn acknowledge_filtered(&mut self, base: Ticket, rows: usize, kept: &[u32], faults: &[crate::process::StageFault]) {
-        let mut kept = kept.iter().copied().peekable();
-        let failed: HashSet<u32> = faults.iter().map(|fault| fault.row).collect();
-        for row in 0..rows as u32 {
-            if kept.next_if_eq(&row).is_some() || failed.contains(&row) {
-                continue;
-            }
-            self.parts.counts.filtered.add(1);
-            self.acknowledge(base + u64::from(row), None);
-        }
-        self.submitted.gather();
-    }
-
-    fn acknowledge(&mut self, ticket: Ticket, position: Option<(i32, i64)>) {
+    pub(super) fn acknowledge(&mut self, ticket: Ticket, position: Option<(i32, i64)>) {
         self.submitted.acknowledge(ticket);
         let Some(Row { id, topic }) = self.rows.remove(&ticket) else { return };
         let told = &mut self.acknowledged;
@@ -336,52 +285,16 @@ impl Source {
         told.offset.push(offset);
     }
 
-    /// Makes the topics that are missing of those that records go to. A broker that cannot answer is asked again until the task is to stop.
-    async fn make_topics(&mut self, records: &RawRecords) -> Result<(), Event> {
-        let known = |topic: &Arc<str>| self.topics.contains(topic);
-        if !self.parts.topics.makes_any() || records.topics.iter().all(known) {
-            return Ok(());
-        }
-        for topic in written_topics(records) {
-            if self.topics.contains(topic) {
-                continue;
-            }
-            while let Err(error) = self.parts.topics.make(topic).await {
-                let reason = match error {
-                    NotMade::Yet(reason) => reason,
-                    NotMade::Ever(failure) => return Err(Event::Failed(failure)),
-                };
-                tracing::warn!(task = %self.parts.id, %topic, reason, "the topic cannot be made now and is tried again");
-                self.wait_to_make_again().await?;
-            }
-            self.topics.insert(topic.clone());
-        }
-        Ok(())
-    }
-
-    /// What was written before does not wait with the topic: it is acknowledged and committed.
-    async fn wait_to_make_again(&mut self) -> Result<(), Event> {
-        let again = Instant::now() + MAKE_AGAIN;
-        loop {
-            let unanswered = self.parts.producer.unanswered_bytes() > 0;
-            let happened = tokio::select! {
-                biased;
-                () = self.parts.grace.stopping.cancelled() => Some(Event::Stop),
-                () = tokio::time::sleep_until(self.next_commit) => self.commit().await,
-                answers = self.parts.producer.answers(), if unanswered => self.answered(answers),
-                () = tokio::time::sleep_until(again) => return Ok(()),
-            };
-            happened.map_or(Ok(()), Err)?;
-        }
-    }
-
-    fn answered(&mut self, answers: Vec<Sent>) -> Option<Event> {
-        let mut failure = None;
+    pub(super) async fn answered(&mut self, answers: Vec<Sent>) -> Option<Event> {
+        let (mut failure, mut refused) = (None, Vec::new());
         for Sent { ticket, outcome } in answers {
             match outcome {
                 Ok(position) => {
                     self.parts.counts.written.add(1);
                     self.acknowledge(ticket, Some(position));
+                }
+                Err(error @ BrokerError::Rejected(_)) if self.parts.tolerance == Tolerance::All => {
+                    refused.push((ticket, error));
                 }
                 // Its ticket stays unacknowledged for ever, and holds back every later offset of its partition.
                 Err(error) => {
@@ -389,9 +302,10 @@ impl Source {
                 }
             }
         }
-        self.submitted.gather();
+        let passed_over = self.pass_over_refused(refused).await;
+        self.gather();
         let what = "Unrecoverable exception from producer send callback";
-        failure.map(|error| Event::Failed(TaskFailure::new(what, error)))
+        failure.map(|error| Event::Failed(TaskFailure::new(what, error))).or(passed_over.err())
     }
 
     /// Tells the guest where its rows went. Its errors are logged, as Connect does with those of commitRecord.
@@ -416,7 +330,7 @@ impl Source {
     }
 
     /// Stores the offsets that are safe.
-    async fn commit(&mut self) -> Option<Event> {
+    pub(super) async fn commit(&mut self) -> Option<Event> {
         self.next_commit = Instant::now() + self.parts.flush_interval;
         let safe = self.submitted.committable();
         self.unstored.extend(safe.offsets);
@@ -459,7 +373,7 @@ impl Source {
                 () = tokio::time::sleep_until(until) => break,
                 () = self.parts.grace.over.cancelled() => break,
             };
-            if let Some(Event::Failed(failure)) = self.answered(answers) {
+            if let Some(Event::Failed(failure)) = self.answered(answers).await {
                 tracing::warn!(task = %self.parts.id, %failure, "a record was not written while the task stopped");
             }
         }
@@ -473,14 +387,4 @@ impl Source {
         }
         if self.parts.grace.over.is_cancelled() { Event::GraceOver } else { Event::Finished }
     }
-}
-
-/// The topics that records go to. Their table may name others: of rows that were filtered, for one.
-fn written_topics(records: &RawRecords) -> impl Iterator<Item = &Arc<str>> {
-    let mut written = vec![false; records.topics.len()];
-    match records.topic.is_empty() {
-        true => written.iter_mut().take(records.rows.min(1)).for_each(|first| *first = true),
-        false => records.topic.iter().for_each(|&at| written[at as usize] = true),
-    }
-    records.topics.iter().zip(written).filter(|(_, written)| *written).map(|(topic, _)| topic)
 }

@@ -128,6 +128,21 @@ impl SubmittedRecords {
         self.forget_tickets();
     }
 
+    /// The source partition and source offset of a record that waits, as JSON text.
+    pub fn source_of(&self, ticket: Ticket) -> Option<(String, String)> {
+        let at = ticket.checked_sub(self.first)?;
+        let (name, partition) = &self.partitions[*self.of_ticket.get(at as usize)? as usize];
+        let found = partition.waiting.binary_search_by_key(&ticket, |waiting| waiting.ticket).ok()?;
+        let Place { offsets, row } = &partition.waiting[found].place;
+        let offset = offsets.get(*row as usize).map_or("null".into(), String::from_utf8_lossy);
+        Some((name.to_string(), offset.into_owned()))
+    }
+
+    /// No record waits whose ticket is lower.
+    pub fn oldest(&self) -> Ticket {
+        self.first
+    }
+
     /// Tickets before the oldest one that waits are not looked up any more.
     fn forget_tickets(&mut self) {
         while let Some(&number) = self.of_ticket.front() {
@@ -271,6 +286,17 @@ mod tests {
         let later = source.submit("b", 4);
         source.submitted.acknowledge(later);
         assert_eq!(source.committable(), [pair("a", "3"), pair("b", "4")]);
+    }
+
+    #[test]
+    fn a_record_that_waits_can_be_named_by_where_it_was_in_its_source() {
+        let mut source = Source::default();
+        let tickets = [source.submit("a", 1), source.submit("b", 2), source.submit("a", 3)];
+        source.submitted.acknowledge(tickets[0]);
+        let of = |ticket| source.submitted.source_of(ticket);
+        assert_eq!(of(tickets[2]), Some(pair("a", "3")));
+        assert_eq!((of(tickets[0]), of(tickets[2] + 1)), (None, None));
+        assert_eq!(source.submitted.oldest(), tickets[1]);
     }
 
     #[test]

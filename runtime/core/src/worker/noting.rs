@@ -11,21 +11,6 @@ use crate::port::{BrokerError, Consumer, ConsumerPolled, Producer, Sent, Ticket}
 /// Whom the use of a topic is told.
 pub type NoteTopic = Arc<dyn Fn(&str) + Send + Sync>;
 
-/// The topics of records.
-fn topics(records: &RawRecords) -> Vec<Arc<str>> {
-    let table = &records.topics;
-    if records.topic.is_empty() {
-        return table.iter().take(usize::from(records.rows > 0)).cloned().collect();
-    }
-    let mut used = vec![false; table.len()];
-    for &topic in &records.topic {
-        if let Some(used) = used.get_mut(topic as usize) {
-            *used = true;
-        }
-    }
-    table.iter().zip(used).filter(|(_, used)| *used).map(|(topic, _)| topic.clone()).collect()
-}
-
 /// A producer that notes the topics to which it has written.
 pub struct NotingProducer {
     inner: Box<dyn Producer>,
@@ -44,9 +29,9 @@ impl NotingProducer {
 #[async_trait]
 impl Producer for NotingProducer {
     fn send(&mut self, records: RawRecords, tickets: &[Ticket]) -> Result<(), BrokerError> {
-        for topic in topics(&records) {
-            if !self.sent.contains(&topic) {
-                self.sent.push(topic);
+        for topic in records.topics_used() {
+            if !self.sent.contains(topic) {
+                self.sent.push(topic.clone());
             }
         }
         self.inner.send(records, tickets)
@@ -83,7 +68,7 @@ impl Consumer for NotingConsumer {
     async fn poll(&mut self, max_wait: Duration, max_bytes: usize) -> Result<ConsumerPolled, BrokerError> {
         let polled = self.inner.poll(max_wait, max_bytes).await?;
         if let ConsumerPolled::Records(records) = &polled {
-            topics(records).iter().for_each(|topic| (self.note)(topic));
+            records.topics_used().for_each(|topic| (self.note)(topic));
         }
         Ok(polled)
     }
@@ -110,22 +95,5 @@ impl Consumer for NotingConsumer {
 
     async fn close(&mut self) -> Result<(), BrokerError> {
         self.inner.close().await
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_topics_that_rows_are_of_are_used() {
-        let of = |rows, topic: &[u32]| {
-            let names = ["a", "b", "c"].map(Arc::from).to_vec();
-            let records = RawRecords { rows, topic: topic.to_vec(), topics: names, ..RawRecords::default() };
-            topics(&records).iter().map(|topic| topic.to_string()).collect::<Vec<_>>()
-        };
-        assert_eq!(of(2, &[]), ["a"]);
-        assert_eq!(of(0, &[]), Vec::<String>::new());
-        assert_eq!(of(3, &[2, 0, 2]), ["a", "c"]);
     }
 }

@@ -13,7 +13,8 @@ use tokio_util::sync::CancellationToken;
 use weir_core::contract::topic;
 use weir_core::herder::member::Timings;
 use weir_core::herder::{
-    AutoRestart, Builder, Distributed, GroupSettings, Held, Herder, HerderError, Request, Stages, View, membership,
+    AutoRestart, Builder, Distributed, GroupSettings, Held, Herder, HerderError, Redrives, Request, Stages, View,
+    membership,
 };
 use weir_core::model::{Config, GroupProtocol};
 use weir_core::plugin::Registry;
@@ -186,6 +187,7 @@ impl World {
             secrets: Secrets::default(),
             held: Held::default(),
             auto_restart: AutoRestart::default(),
+            redrives: Redrives::default(),
         });
         let (requests, queue) = mpsc::channel(64);
         let group = GroupSettings {

@@ -4,6 +4,7 @@ mod body;
 mod connections;
 mod connectors;
 mod cross_origin;
+mod dead_letters;
 mod error;
 mod forward;
 mod internal;
@@ -190,6 +191,7 @@ fn connect() -> Router<AppSlot> {
         .resource("/connectors/{name}/resume", put(connectors::resume))
         .resource("/connectors/{name}/stop", put(connectors::stop))
         .resource("/connectors/{name}/offsets", get(offsets::list).patch(offsets::alter).delete(offsets::reset))
+        .resource("/connectors/{name}/dead-letters/redrive", post(dead_letters::redrive))
         .resource("/connectors/{name}/topics", get(topics::list))
         .resource("/connectors/{name}/topics/reset", put(topics::reset))
         .resource("/connector-plugins", get(plugins::list))

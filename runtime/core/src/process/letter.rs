@@ -1,0 +1,142 @@
+//! Pure. Dead letters on their way back to the topics that they came from, or were meant for.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use crate::model::{RawHeaders, RawRecords};
+
+use super::error_context::PREFIX;
+
+/// What becomes of a letter.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Way {
+    /// It goes back to this topic, into this partition where it had one.
+    Back(Arc<str>, Option<i32>),
+    /// Another connector gave it up.
+    OfAnother,
+    /// It does not say where it is from.
+    Unknown,
+}
+
+/// Reads where a connector's letter goes back to. Letters without context are the connector's, and go to its only topic.
+pub fn way(letters: &RawRecords, row: usize, connector: &str, only_topic: Option<&Arc<str>>) -> Way {
+    let text = |name: &str| {
+        let mut headers = letters.headers.of(row);
+        let found = headers.find(|(known, _)| known.strip_prefix(PREFIX) == Some(name));
+        found.and_then(|(_, value)| std::str::from_utf8(value?).ok())
+    };
+    if text("connector.name").is_some_and(|name| name != connector) {
+        return Way::OfAnother;
+    }
+    match (text("topic"), only_topic) {
+        (Some(topic), _) => Way::Back(topic.into(), text("partition").and_then(|partition| partition.parse().ok())),
+        (None, Some(topic)) => Way::Back(topic.clone(), None),
+        (None, None) => Way::Unknown,
+    }
+}
+
+/// The records of letters, each with the topic and the partition that it goes back to: as they were before they were
+/// letters.
+pub fn taken_back(letters: &RawRecords, rows: &[u32], ways: &[(Arc<str>, Option<i32>)]) -> RawRecords {
+    let chosen = letters.select(rows);
+    let (mut topics, mut partitions) = (Table::default(), Table::default());
+    let topic = ways.iter().map(|(topic, _)| topics.position(topic)).collect();
+    let partition = ways.iter().map(|(_, partition)| partitions.position(partition)).collect();
+    RawRecords {
+        topics: topics.entries,
+        topic,
+        partitions: partitions.entries,
+        partition,
+        offset: Vec::new(),
+        headers: own_headers(&chosen.headers, rows.len()),
+        ..chosen
+    }
+}
+
+struct Table<T> {
+    entries: Vec<T>,
+    positions: BTreeMap<T, u32>,
+}
+
+impl<T> Default for Table<T> {
+    fn default() -> Table<T> {
+        Table { entries: Vec::new(), positions: BTreeMap::new() }
+    }
+}
+
+impl<T: Clone + Ord> Table<T> {
+    fn position(&mut self, entry: &T) -> u32 {
+        if let Some(&known) = self.positions.get(entry) {
+            return known;
+        }
+        let position = self.entries.len() as u32;
+        self.entries.push(entry.clone());
+        self.positions.insert(entry.clone(), position);
+        position
+    }
+}
+
+/// The headers that a record had before it was a letter.
+fn own_headers(headers: &RawHeaders, rows: usize) -> RawHeaders {
+    let mut own = RawHeaders { names: headers.names.clone(), ..RawHeaders::default() };
+    for row in 0..rows {
+        for at in headers.range(row) {
+            if !headers.names[headers.name[at] as usize].starts_with(PREFIX) {
+                own.name.push(headers.name[at]);
+                own.value.push_option(headers.value.get(at));
+            }
+        }
+        own.ends.push(own.name.len() as u32);
+    }
+    if own.name.is_empty() { RawHeaders::default() } else { own }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Letters, each with these headers.
+    fn letters(headers: &[&[(&str, &str)]]) -> RawRecords {
+        let mut letters = RawRecords { rows: headers.len(), topics: vec!["dead".into()], ..RawRecords::default() };
+        for (row, headers) in headers.iter().enumerate() {
+            letters.value.push(row.to_string().as_bytes());
+            for (name, value) in *headers {
+                letters.headers.name.push(letters.headers.names.len() as u32);
+                letters.headers.names.push((*name).into());
+                letters.headers.value.push(value.as_bytes());
+            }
+            letters.headers.ends.push(letters.headers.name.len() as u32);
+        }
+        letters
+    }
+
+    #[test]
+    fn a_letter_goes_where_it_says_or_to_the_only_topic_and_others_letters_are_left() {
+        let (name, topic, partition) =
+            ("__connect.errors.connector.name", "__connect.errors.topic", "__connect.errors.partition");
+        let letters = letters(&[
+            &[(name, "c"), (topic, "t"), (partition, "3")],
+            &[(topic, "t"), (partition, "no number")],
+            &[(name, "d"), (topic, "t")],
+            &[],
+        ]);
+        let only: Arc<str> = "only".into();
+        let ways: Vec<Way> = (0..4).map(|row| way(&letters, row, "c", Some(&only))).collect();
+        let back = |topic: &str, partition| Way::Back(topic.into(), partition);
+        assert_eq!(ways, [back("t", Some(3)), back("t", None), Way::OfAnother, back("only", None)]);
+        assert_eq!(way(&letters, 3, "c", None), Way::Unknown);
+    }
+
+    #[test]
+    fn what_is_taken_back_is_as_it_was() {
+        let stage = ("__connect.errors.stage", "TASK_PUT");
+        let letters = letters(&[&[("own", "1"), stage], &[stage], &[stage, ("own", "2")]]);
+        let back = taken_back(&letters, &[0, 2], &[("a".into(), Some(1)), ("b".into(), None)]);
+        assert_eq!((&**back.topic_of(0), &**back.topic_of(1)), ("a", "b"));
+        assert_eq!((back.partition_of(0), back.partition_of(1)), (Some(1), None));
+        let headers = |row| back.headers.of(row).map(|(name, value)| (name, value.unwrap())).collect::<Vec<_>>();
+        assert_eq!((headers(0), headers(1)), (vec![("own", &b"1"[..])], vec![("own", &b"2"[..])]));
+        assert_eq!((back.value.get(0), back.value.get(1)), (Some(&b"0"[..]), Some(&b"2"[..])));
+        assert_eq!(taken_back(&letters, &[1], &[("a".into(), None)]).headers, RawHeaders::default());
+    }
+}

@@ -1,0 +1,264 @@
+//! A batch on its way between a topic and a task: what goes through at once, and what has to wait to be tried again. While
+//! it waits it is no call, so whoever has it can do other things meanwhile, or give it up.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use crate::model::{Fault, RawRecords, Records};
+use crate::observe::ErrorCounts;
+use crate::settings::RetrySettings;
+
+use super::chain::{Chain, ChainFailure, Chained, compose};
+use super::conversion::Converters;
+use super::interleave::interleave;
+use super::retries::wait;
+use super::stage::StageFault;
+
+/// How far a batch has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Progress {
+    /// It is through.
+    Through,
+    /// Some of its rows are to be tried again, after this time.
+    Again(Duration),
+}
+
+/// How a task tries again.
+#[derive(Clone, Debug, Default)]
+pub struct Retries {
+    /// For how long and how often.
+    pub settings: RetrySettings,
+    /// Where tries are counted.
+    pub counts: Arc<ErrorCounts>,
+}
+
+/// The tries of one stage.
+#[derive(Debug)]
+struct Tries {
+    began: Instant,
+    made: u32,
+}
+
+impl Default for Tries {
+    fn default() -> Tries {
+        Tries { began: Instant::now(), made: 0 }
+    }
+}
+
+impl Retries {
+    /// A stage was tried: how long to wait before rows that failed are tried again; none when there are none, or they
+    /// are given up.
+    fn after(&self, tries: &mut Tries, faults: &[StageFault]) -> Option<Duration> {
+        tries.made += 1;
+        self.counts.failures.add(faults.len() as u64);
+        let later = faults.iter().filter(|fault| may_go_through(fault)).count();
+        if later == 0 {
+            return None;
+        }
+        let wait = wait(&self.settings, tries.made, tries.began.elapsed(), fastrand::f64())?;
+        self.counts.retries.add(later as u64);
+        Some(wait)
+    }
+}
+
+fn may_go_through(fault: &StageFault) -> bool {
+    matches!(fault.fault, Fault::Retriable(_))
+}
+
+/// A batch on its way through a chain.
+#[derive(Debug, Default)]
+struct InChain {
+    /// The next segment.
+    next: usize,
+    so_far: Chained,
+    /// Rows that the next segment tries again.
+    waiting: Option<Waiting>,
+}
+
+#[derive(Debug)]
+struct Waiting {
+    tries: Tries,
+    records: Records,
+    /// Where they stand among the rows that came to the segment, as those that came through before.
+    rows: Vec<u32>,
+    through: Records,
+    through_rows: Vec<u32>,
+}
+
+impl InChain {
+    async fn advance(&mut self, chain: &mut Chain, retries: &Retries) -> Result<Progress, ChainFailure> {
+        loop {
+            let (mut tries, records, earlier) = match self.waiting.take() {
+                Some(Waiting { tries, records, rows, through, through_rows }) => {
+                    (tries, records, Some((rows, through, through_rows)))
+                }
+                None if self.next == chain.segments.len() || self.so_far.records.rows == 0 => {
+                    return Ok(Progress::Through);
+                }
+                None => (Tries::default(), std::mem::take(&mut self.so_far.records), None),
+            };
+            let came = retries.settings.any().then(|| records.clone());
+            let count = records.rows as u32;
+            let Chained { records, kept, mut faults } = chain.segment(self.next, records).await?;
+            let again = retries.after(&mut tries, &faults);
+            let (mut rows, mut kept) = (None, kept);
+            let mut through = records;
+            if let Some((tried, before, before_rows)) = earlier {
+                let of_now = compose(Some(&tried), kept).unwrap_or_default();
+                let (whole, whole_rows) = interleave(&before, &before_rows, &through, &of_now);
+                (through, kept, rows) = (whole, Some(whole_rows), Some(tried));
+            }
+            let place = |row: u32| rows.as_ref().map_or(row, |rows| rows[row as usize]);
+            let mut later: Vec<u32> = Vec::new();
+            if again.is_some() {
+                later.extend(faults.iter().filter(|fault| may_go_through(fault)).map(|fault| fault.row));
+                later.sort_unstable();
+                faults.retain(|fault| !may_go_through(fault));
+            }
+            for fault in &mut faults {
+                let row = place(fault.row);
+                fault.row = self.so_far.kept.as_ref().map_or(row, |kept| kept[row as usize]);
+            }
+            self.so_far.faults.append(&mut faults);
+            if let (Some(wait), Some(came)) = (again, came) {
+                let through_rows = kept.unwrap_or_else(|| (0..count).collect());
+                let (records, rows) = (came.select(&later), later.into_iter().map(place).collect());
+                self.waiting = Some(Waiting { tries, records, rows, through, through_rows });
+                return Ok(Progress::Again(wait));
+            }
+            self.so_far.kept = compose(self.so_far.kept.as_deref(), kept);
+            self.so_far.records = through;
+            self.next += 1;
+        }
+    }
+}
+
+/// What is left of a batch.
+#[derive(Debug, Default)]
+pub struct Passed<T> {
+    /// The records that are left.
+    pub records: T,
+    /// The row that each came from; none when all are left.
+    pub kept: Option<Vec<u32>>,
+    /// The rows that failed; a row may have failed in several stages.
+    pub faults: Vec<StageFault>,
+}
+
+/// Rows that failed are left out.
+fn without_failed(rows: usize, faults: &[StageFault]) -> Option<Vec<u32>> {
+    if faults.is_empty() {
+        return None;
+    }
+    let mut failed = vec![false; rows];
+    faults.iter().for_each(|fault| failed[fault.row as usize] = true);
+    Some((0..rows as u32).filter(|&row| !failed[row as usize]).collect())
+}
+
+/// Consumed rows on their way to a sink.
+#[derive(Debug, Default)]
+pub struct Inbound {
+    /// What is not converted yet, and how often it was tried.
+    raw: Option<(RawRecords, Tries)>,
+    chain: InChain,
+}
+
+impl Inbound {
+    /// Rows as they were consumed.
+    pub fn new(raw: RawRecords) -> Inbound {
+        Inbound { raw: Some((raw, Tries::default())), chain: InChain::default() }
+    }
+
+    /// Brings them on as far as they come.
+    pub async fn advance(
+        &mut self,
+        (converters, chain): (&mut Converters, &mut Chain),
+        retries: &Retries,
+    ) -> Result<Progress, ChainFailure> {
+        if let Some((raw, mut tries)) = self.raw.take() {
+            let came = retries.settings.any().then(|| raw.clone());
+            let (mut records, faults) = converters.to_connect(raw).await;
+            if let (Some(wait), Some(came)) = (retries.after(&mut tries, &faults), came) {
+                self.raw = Some((came, tries));
+                return Ok(Progress::Again(wait));
+            }
+            let kept = without_failed(records.rows, &faults);
+            if let Some(kept) = &kept {
+                records = records.select(kept);
+            }
+            self.chain.so_far = Chained { records, kept, faults };
+        }
+        self.chain.advance(chain, retries).await
+    }
+
+    /// What came of them, once they are through.
+    pub fn finish(self) -> Passed<Records> {
+        let Chained { records, kept, faults } = self.chain.so_far;
+        Passed { records, kept, faults }
+    }
+}
+
+/// A source's rows on their way to topics.
+#[derive(Debug, Default)]
+pub struct Outbound {
+    chain: InChain,
+    /// How often they were converted.
+    tries: Tries,
+    raw: RawRecords,
+}
+
+impl Outbound {
+    /// Rows as they were polled.
+    pub fn new(records: Records) -> Outbound {
+        let so_far = Chained { records, ..Chained::default() };
+        Outbound { chain: InChain { so_far, ..InChain::default() }, ..Outbound::default() }
+    }
+
+    /// Brings them on as far as they come.
+    pub async fn advance(
+        &mut self,
+        (chain, converters): (&mut Chain, &mut Converters),
+        retries: &Retries,
+    ) -> Result<Progress, ChainFailure> {
+        if let again @ Progress::Again(_) = self.chain.advance(chain, retries).await? {
+            return Ok(again);
+        }
+        if self.tries.made == 0 {
+            self.tries.began = Instant::now();
+        }
+        let so_far = &mut self.chain.so_far;
+        let records = std::mem::take(&mut so_far.records);
+        let came = retries.settings.any().then(|| records.clone());
+        let (raw, mut faults) = converters.from_connect(records).await;
+        if let (Some(wait), Some(came)) = (retries.after(&mut self.tries, &faults), came) {
+            so_far.records = came;
+            return Ok(Progress::Again(wait));
+        }
+        self.raw = raw;
+        if let Some(kept) = without_failed(self.raw.rows, &faults) {
+            self.raw = self.raw.select(&kept);
+            faults.iter_mut().for_each(|fault| {
+                fault.row = so_far.kept.as_ref().map_or(fault.row, |kept| kept[fault.row as usize]);
+            });
+            so_far.kept = compose(so_far.kept.as_deref(), Some(kept));
+        }
+        so_far.faults.append(&mut faults);
+        Ok(Progress::Through)
+    }
+
+    /// What came of them, once they are through.
+    pub fn finish(self) -> Passed<RawRecords> {
+        let Chained { kept, faults, .. } = self.chain.so_far;
+        Passed { records: self.raw, kept, faults }
+    }
+}
+
+/// Records after a chain in which nothing is tried again.
+#[cfg(test)]
+pub(super) async fn through(chain: &mut Chain, records: Records) -> Chained {
+    let mut passage = InChain { so_far: Chained { records, ..Chained::default() }, ..InChain::default() };
+    let progress = passage.advance(chain, &Retries::default()).await.unwrap();
+    assert_eq!(progress, Progress::Through);
+    passage.so_far
+}

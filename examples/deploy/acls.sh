@@ -34,3 +34,10 @@ allow Read --topic "${SINK_TOPICS:-}"
 groups=
 for sink in ${SINKS:-}; do groups="$groups connect-$sink"; done
 allow "Delete Read" --group "$groups"
+
+# Dead letter queues (LETTERS), and the groups in which those of connectors (REDRIVEN) are read to go back; names of groups for dry
+# runs begin so. Create: only until the topic is there.
+allow "Create Read Write" --topic "${LETTERS:-}"
+for connector in ${REDRIVEN:-}; do
+    allow Read "--resource-pattern-type prefixed --group" "weir-redrive-$connector"
+done

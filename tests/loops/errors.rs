@@ -13,15 +13,16 @@ use weir_tests::harness::fakes::{Diary, FailingSteps, FakeConverter, WatchedProd
 /// Retries without end that take at most a second each.
 fn for_ever(counts: &Arc<ErrorCounts>) -> Retries {
     let settings = RetrySettings { timeout: None, delay_max: Duration::from_secs(1) };
-    Retries { settings, counts: counts.clone() }
+    Retries { settings, tolerance: Tolerance::All, counts: counts.clone() }
 }
 
 /// Reports into the topic `dead`, with all that headers can say.
 async fn letters(world: &World, counts: &Arc<ErrorCounts>) -> Reports {
+    // It may be there already.
     let topic = NewTopic { name: "dead".into(), partitions: 1, replication_factor: -1, config: Default::default() };
     world.broker.create_topic(&topic).await.unwrap();
     let producer = world.broker.producer(&Default::default()).await.unwrap();
-    let letters = DeadLetters { topic: "dead".into(), context_headers: true, producer, buffer_bytes: 1 << 20 };
+    let letters = DeadLetters::new("dead", true, producer, 1 << 20);
     let mut reports = Reports { letters: Some(letters), ..Reports::counted(id(), counts.clone()) };
     reports.written_down = Some(converters());
     reports
@@ -63,7 +64,7 @@ async fn tolerant(world: &World, guest: FakeSink, counts: &Arc<ErrorCounts>, dia
         parts.converters.value = (class, converter);
         parts.chain = FailingSteps::chain(diary);
         parts.reporter = reporter;
-        parts.retries.counts = counts.clone();
+        parts.retries = Retries { tolerance: Tolerance::All, counts: counts.clone(), ..Retries::default() };
     })
     .await
 }
@@ -157,7 +158,7 @@ async fn a_late_record_is_given_up_when_its_time_has_passed_and_then_follows_the
             let (class, converter) = fake_converter();
             parts.converters.value = (class, converter);
             parts.reporter = reporter;
-            parts.retries = Retries { settings, counts: counts.clone() };
+            parts.retries = Retries { settings, tolerance, counts: counts.clone() };
         })
         .await;
         task.until("the put", || !puts(&diary).is_empty()).await;
@@ -350,4 +351,118 @@ async fn records_that_the_brokers_refuse_are_passed_over_where_that_is_tolerated
     assert_eq!(stored(&world).await.as_deref(), Some("{\"n\":2}"));
     task.grace.over.cancel();
     task.stop().await;
+}
+
+/// Letters into a queue that takes only small ones.
+async fn small_letters(world: &World, counts: &Arc<ErrorCounts>) -> Reports {
+    let most = [("max.message.bytes".to_owned(), "1500".to_owned())].into();
+    let topic = NewTopic { name: "dead".into(), partitions: 1, replication_factor: -1, config: most };
+    world.broker.create_topic(&topic).await.unwrap();
+    letters(world, counts).await
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_letter_that_is_too_large_is_stood_for_by_one_that_says_where_its_record_is() {
+    let world = world().await;
+    fill(&world, &["a", &format!("bad {}", "x".repeat(3_000)), "b"]).await;
+    let (diary, counts) = (Diary::default(), Arc::default());
+    let reporter = Arc::new(Reporter::new(Tolerance::All, small_letters(&world, &counts).await));
+    let task = sink_with(&world, FakeSink { diary: diary.clone(), ..FakeSink::default() }, "topic", |parts| {
+        let (class, converter) = fake_converter();
+        parts.converters.value = (class, converter);
+        parts.reporter = reporter;
+    })
+    .await;
+    task.until("the put", || !puts(&diary).is_empty()).await;
+    assert_eq!(task.stop().await, [TaskState::Running, TaskState::Unassigned]);
+    assert_eq!((puts(&diary), committed(&world).await), (vec!["put a b".to_owned()], Some(3)));
+    assert_eq!(dead(&world).await, ["null: VALUE_CONVERTER topic 1 it is bad"]);
+    let letter = read_again(&world, "dead").await;
+    assert!(letter.contains(&"__connect.errors.incomplete".to_owned()), "{letter:?}");
+    assert_eq!((counts.letters.get(), counts.letter_failures.get()), (1, 1));
+}
+
+/// The names of all headers in a topic, read by another group.
+async fn read_again(world: &World, topic: &str) -> Vec<String> {
+    let settings = [("group.id".to_owned(), "another-reader".to_owned())].into();
+    let mut consumer = world.broker.consumer(&Subscription::Topics(vec![topic.into()]), &settings).await.unwrap();
+    loop {
+        if let ConsumerPolled::Records(raw) = consumer.poll(Duration::from_secs(1), 1 << 20).await.unwrap() {
+            return (0..raw.rows).flat_map(|row| raw.headers.of(row).map(|(name, _)| name.to_owned())).collect();
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_queue_that_is_gone_fails_the_task_and_nothing_is_committed_past_what_it_did_not_take() {
+    let world = world().await;
+    let (diary, counts) = (Diary::default(), Arc::default());
+    let task = tolerant(&world, FakeSink { diary: diary.clone(), ..FakeSink::default() }, &counts, &diary).await;
+    assert!(world.broker.delete_topic("dead").await.unwrap());
+    fill(&world, &["a", "bad", "b"]).await;
+    task.until("the failure", || matches!(task.last(), Some(TaskState::Failed(_)))).await;
+    let Some(TaskState::Failed(failure)) = task.last() else { panic!("it runs") };
+    assert!(failure.trace.starts_with("The dead letter queue dead cannot be written to\nCaused by: "), "{failure}");
+    task.stop().await;
+    assert_eq!((puts(&diary), committed(&world).await), (vec![], None));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_partition_is_given_up_while_its_rows_wait_to_be_tried_again() {
+    let world = world().await;
+    super::sinks::fill_two(&world, ["a", "late for ever"], ["b", "late for ever"]).await;
+    let (diary, counts) = (Diary::default(), Arc::default());
+    let retries = for_ever(&counts);
+    let task = sink_with(&world, FakeSink { diary: diary.clone(), ..FakeSink::default() }, "two", |parts| {
+        parts.chain = FailingSteps::chain(&diary);
+        parts.retries = retries;
+    })
+    .await;
+    task.until("some tries", || counts.retries.get() > 3).await;
+    let theirs = super::sinks::another_member(&world).await;
+    assert!(theirs == ["a", "late for ever"] || theirs == ["b", "late for ever"], "{theirs:?}");
+    let tried = counts.retries.get();
+    task.until("tries of what stays", || counts.retries.get() > tried + 3).await;
+    let mine = if theirs[0] == "a" { "b" } else { "a" };
+    let last = diary.all().into_iter().rfind(|what| what.starts_with("apply") && what.contains(','));
+    assert_eq!(last, Some(format!("apply {mine}, late for ever")));
+    task.stop().await;
+    assert_eq!(puts(&diary), Vec::<String>::new());
+}
+
+#[tokio::test(start_paused = true)]
+async fn where_nothing_is_tolerated_a_late_record_behind_a_bad_one_is_not_waited_for() {
+    let world = world().await;
+    fill(&world, &["a", "bad", "late for ever"]).await;
+    let (diary, counts) = (Diary::default(), Arc::default());
+    let retries = Retries { tolerance: Tolerance::None, ..for_ever(&counts) };
+    let task = sink_with(&world, FakeSink { diary: diary.clone(), ..FakeSink::default() }, "topic", |parts| {
+        let (class, converter) = fake_converter();
+        parts.converters.value = (class, converter);
+        parts.retries = retries;
+    })
+    .await;
+    task.until("the failure", || matches!(task.last(), Some(TaskState::Failed(_)))).await;
+    task.stop().await;
+    assert_eq!((puts(&diary), committed(&world).await), (vec!["put a".to_owned()], Some(1)));
+    assert_eq!((counts.failures.get(), counts.retries.get()), (1, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_source_of_which_everything_is_filtered_keeps_none_of_it() {
+    let world = world().await;
+    let (diary, counts) = (Diary::default(), Arc::default());
+    let guest = FakeSource::new((0..200).map(|_| texts(&["filtered"; 10])).collect(), diary.clone());
+    let reports = letters(&world, &counts).await;
+    let task = source_of(&world, guest, |parts| {
+        parts.chain = weir_tests::harness::fakes::FakeSteps::chain(|_| false, &diary);
+        parts.tolerance = Tolerance::All;
+        parts.reports = reports;
+        parts.buffer_bytes = 1_000;
+    })
+    .await;
+    task.until("all of it", || diary.all().contains(&"polled 2000".to_owned())).await;
+    task.until("the commit", || diary.all().contains(&"committed".to_owned())).await;
+    task.stop().await;
+    assert_eq!(stored(&world).await.as_deref(), Some("{\"n\":2000}"));
 }

@@ -208,7 +208,7 @@ async fn a_row_that_cannot_be_converted_behind_a_batch_that_waits_loses_nothing_
 }
 
 /// Two rows in each partition of the topic `two`.
-async fn fill_two(world: &World, first: [&str; 2], second: [&str; 2]) {
+pub(super) async fn fill_two(world: &World, first: [&str; 2], second: [&str; 2]) {
     let two = NewTopic { name: "two".into(), partitions: 2, replication_factor: -1, config: Default::default() };
     world.broker.create_topic(&two).await.unwrap();
     let mut raw = RawRecords { rows: 4, topics: vec!["two".into()], ..RawRecords::default() };
@@ -218,7 +218,7 @@ async fn fill_two(world: &World, first: [&str; 2], second: [&str; 2]) {
 }
 
 /// Joins the group of a task that reads `two`; the two rows of the partition that comes over with it.
-async fn another_member(world: &World) -> Vec<String> {
+pub(super) async fn another_member(world: &World) -> Vec<String> {
     let settings = [("group.id".to_owned(), "connect-c".to_owned())].into();
     let subscription = Subscription::Topics(vec!["two".into()]);
     let mut other = world.broker.consumer(&subscription, &settings).await.unwrap();

@@ -195,6 +195,56 @@ fn a_sources_bad_records_are_letters_and_go_through_its_mended_chain() {
     }
 }
 
+/// What a guest reports is a letter by its original place, whatever transformations made of its topic.
+#[test]
+fn what_a_guest_reports_is_a_letter_by_where_it_was_read() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("in.txt"), "a\nb\n").unwrap();
+    let mut config = json!({"connector.class": "test.HostileSink", "call": "report", "topics": "reported"});
+    for (key, value) in [
+        ("transforms", "elsewhere"),
+        ("transforms.elsewhere.type", "org.apache.kafka.connect.transforms.RegexRouter"),
+        ("transforms.elsewhere.regex", "reported"),
+        ("transforms.elsewhere.replacement", "renamed"),
+        ("errors.tolerance", "all"),
+        ("errors.deadletterqueue.topic.name", "reported-dead"),
+        ("errors.deadletterqueue.context.headers.enable", "true"),
+    ] {
+        config[key] = json!(value);
+    }
+    let feed = file("feed", &source(folder.path(), "reported"));
+    let sink = file("reports", &config);
+    let mut worker =
+        Worker::standalone(folder.path(), &properties(folder.path()), &[("a.json", &feed), ("b.json", &sink)]);
+    let url = worker.url();
+    worker.until("both letters", || metric(&url, "deadletterqueue_produce_requests", "reports") == 2);
+    assert_eq!(metric(&url, "total_record_failures", "reports"), 2);
+    assert_eq!(metric(&url, "total_records_skipped", "reports"), 0);
+    let dry = redrive(&url, "reports", "?dryRun=true").json();
+    assert_eq!(dry["back_by_topic"], json!({"reported": 2}), "{dry}");
+    assert_eq!(redrive(&url, "reports", "?dry_run=true").status, 400, "what is misspelt is done");
+    assert!(worker.stop());
+}
+
+#[test]
+fn a_queue_that_cannot_be_made_fails_the_task_with_its_name_and_the_reason() {
+    let folder = tempfile::tempdir().unwrap();
+    make_topic("queue-refused", 1);
+    let mut config = sink(folder.path(), "queue-refused");
+    config["errors.deadletterqueue.topic.replication.factor"] = json!("3");
+    let mut worker =
+        Worker::standalone(folder.path(), &on_kafka(folder.path()), &[("b.json", &file("refused", &config))]);
+    let url = worker.url();
+    let status = || request("GET", &format!("{url}/connectors/refused/status"), None).json();
+    worker.until("the failure", || status()["tasks"][0]["state"] == "FAILED");
+    let trace = status()["tasks"][0]["trace"].as_str().unwrap_or_default().to_owned();
+    let expected = "Could not initialize dead letter queue with topic=queue-refused-dead\nCaused by: ";
+    assert!(trace.starts_with(expected) && trace.contains("eplication"), "{trace}");
+    let missing = redrive(&url, "refused", "");
+    assert_eq!((missing.status, missing.text.contains("is not there")), (400, true), "{}", missing.text);
+    assert!(worker.stop());
+}
+
 /// All records of a topic of the shared Kafka.
 async fn read(topic: &str, count: usize) -> Vec<Letter> {
     let broker = KafkaBroker::new(&config(&[("bootstrap.servers", &kafka::shared().bootstrap())])).unwrap();

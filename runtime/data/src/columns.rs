@@ -140,7 +140,11 @@ impl Column {
         if self.is_null() {
             return Column::default();
         }
-        let mut selected = Column::with_capacity(rows.len(), self.data.len());
+        // Of few rows the bytes are counted; of many it costs less to have room for all.
+        let few = rows.len() < self.ends.len() / 8;
+        let bytes = |row: &u32| self.get(*row as usize).map_or(0, <[u8]>::len);
+        let bytes = if few { rows.iter().map(bytes).sum() } else { self.data.len() };
+        let mut selected = Column::with_capacity(rows.len(), bytes);
         for &row in rows {
             selected.push_option(self.get(row as usize));
         }

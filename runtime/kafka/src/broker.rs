@@ -11,6 +11,7 @@ use tracing::warn;
 use weir_core::model::{Pattern, Position, Problem, Subscription, TopicPartition};
 use weir_core::port::{
     Broker, BrokerError, ClientSettings, CompactedLog, Consumer, Created, NewTopic, Producer, TopicDescription,
+    TransactionalProducer,
 };
 
 use crate::checked::checked;
@@ -23,6 +24,7 @@ use crate::producer::KafkaProducer;
 use crate::properties::{self, ClientKind, Mapped, NATIVE_PREFIX, Origin};
 use crate::subscription::{Watch, Watcher};
 use crate::topics::{create, describe};
+use crate::transactions::KafkaTransactions;
 
 /// Java's default.api.timeout.ms.
 const WAIT: Duration = Duration::from_secs(60);
@@ -291,6 +293,18 @@ impl Broker for KafkaBroker {
         let properties: Vec<_> = defaults::producer(self.mapped(ClientKind::Producer, settings)?).into_iter().collect();
         let client = joined(beside(move || Client::new(Kind::Producer, &properties))).await?;
         Ok(Box::new(KafkaProducer::new(Arc::new(client))))
+    }
+
+    async fn transactional_producer(
+        &self,
+        id: &str,
+        settings: &ClientSettings,
+    ) -> Result<Box<dyn TransactionalProducer>, BrokerError> {
+        let properties = defaults::transactional_producer(id, self.mapped(ClientKind::Producer, settings)?);
+        let properties: Vec<_> = properties.into_iter().collect();
+        let wait = milliseconds(settings, "max.block.ms", self.wait)?;
+        let client = joined(beside(move || Client::new(Kind::Producer, &properties))).await?;
+        Ok(Box::new(KafkaTransactions::begin(client, wait).await?))
     }
 
     async fn consumer(

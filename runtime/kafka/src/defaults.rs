@@ -54,6 +54,25 @@ pub(crate) fn producer(settings: Properties) -> Properties {
     properties
 }
 
+/// Java's time for a transaction.
+const TRANSACTION_MS: u64 = 60_000;
+
+/// What a producer needs to write in transactions, whatever else it is to be.
+pub(crate) fn transactional_producer(id: &str, settings: Properties) -> Properties {
+    let mut properties = producer(settings);
+    for (key, value) in [("transactional.id", id), ("enable.idempotence", "true"), ("acks", "all")] {
+        properties.insert(key.into(), value.into());
+    }
+    properties.remove("max.in.flight.requests.per.connection");
+    let number = |key: &str| properties.get(key).and_then(|value| value.parse::<u64>().ok());
+    let transaction = number("transaction.timeout.ms").unwrap_or(TRANSACTION_MS);
+    // A record that comes after its transaction has ended is none of it.
+    let message = number("message.timeout.ms").filter(|&most| most > 0).unwrap_or(transaction).min(transaction);
+    properties.insert("transaction.timeout.ms".into(), transaction.to_string());
+    properties.insert("message.timeout.ms".into(), message.to_string());
+    properties
+}
+
 pub(crate) fn member(settings: Properties) -> Properties {
     let mut properties = of(&[ALL, READER, MEMBER]);
     properties.extend(settings);

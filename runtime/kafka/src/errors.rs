@@ -27,12 +27,11 @@ pub(crate) fn classified(error: KafkaError) -> BrokerError {
         | Code::NonEmptyGroup
         | Code::GroupSubscribedToTopic
         | Code::AssignmentLost => BrokerError::Fenced(said),
-        Code::MessageSizeTooLarge
-        | Code::InvalidMessage
-        | Code::InvalidMessageSize
+        Code::MessageSizeTooLarge | Code::InvalidMessageSize | Code::InvalidRecord | Code::InvalidTimestamp => {
+            BrokerError::BadRecord(said)
+        }
+        Code::InvalidMessage
         | Code::MessageBatchTooLarge
-        | Code::InvalidRecord
-        | Code::InvalidTimestamp
         | Code::UnsupportedCompressionType
         | Code::UnsupportedForMessageFormat
         | Code::UnsupportedVersion
@@ -69,7 +68,7 @@ pub(crate) fn store_error(topic: &str, error: BrokerError) -> StoreError {
     match error {
         BrokerError::Unavailable(why) => StoreError::Unavailable(why),
         BrokerError::Fenced(_) => StoreError::Fenced,
-        BrokerError::Rejected(why) => StoreError::Unusable(why),
+        BrokerError::Rejected(why) | BrokerError::BadRecord(why) => StoreError::Unusable(why),
         BrokerError::Denied(why) => StoreError::Unusable(format!(
             "topic {topic}: {why}: the worker's user has to be allowed to read and write it: kafka-acls.sh --add \
              --allow-principal User:NAME --operation Read --operation Write --topic {topic}"
@@ -112,7 +111,8 @@ mod tests {
         let of = |code| classified(KafkaError { code, message: "m".into() });
         assert!(matches!(of(Code::TopicAuthorizationFailed), BrokerError::Denied(_)));
         assert!(matches!(of(Code::IllegalGeneration), BrokerError::Fenced(_)));
-        assert!(matches!(of(Code::MessageSizeTooLarge), BrokerError::Rejected(_)));
+        assert!(matches!(of(Code::MessageSizeTooLarge), BrokerError::BadRecord(_)));
+        assert!(matches!(of(Code::UnknownTopicOrPartition), BrokerError::Rejected(_)));
         assert!(matches!(of(Code::MessageTimedOut), BrokerError::Unavailable(_)));
         assert!(matches!(of(Code::NotEnoughReplicas), BrokerError::Unavailable(_)));
     }

@@ -14,6 +14,7 @@ pub mod properties;
 mod stores;
 mod subscription;
 mod topics;
+mod transactions;
 mod wire;
 
 pub use broker::KafkaBroker;

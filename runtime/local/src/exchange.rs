@@ -123,6 +123,8 @@ pub enum Refusal {
     Unavailable(String),
     /// As [`BrokerError::Rejected`].
     Rejected(String),
+    /// As [`BrokerError::BadRecord`].
+    BadRecord(String),
     /// As [`BrokerError::Fenced`].
     Fenced(String),
     /// As [`BrokerError::Denied`].
@@ -134,6 +136,7 @@ impl From<BrokerError> for Refusal {
         match error {
             BrokerError::Unavailable(why) => Refusal::Unavailable(why),
             BrokerError::Rejected(why) => Refusal::Rejected(why),
+            BrokerError::BadRecord(why) => Refusal::BadRecord(why),
             BrokerError::Fenced(why) => Refusal::Fenced(why),
             BrokerError::Denied(why) => Refusal::Denied(why),
         }
@@ -145,6 +148,7 @@ impl From<Refusal> for BrokerError {
         match refusal {
             Refusal::Unavailable(why) => BrokerError::Unavailable(why),
             Refusal::Rejected(why) => BrokerError::Rejected(why),
+            Refusal::BadRecord(why) => BrokerError::BadRecord(why),
             Refusal::Fenced(why) => BrokerError::Fenced(why),
             Refusal::Denied(why) => BrokerError::Denied(why),
         }

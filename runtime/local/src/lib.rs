@@ -27,6 +27,7 @@ mod settings;
 mod socket;
 mod store;
 mod topic_config;
+mod transactions;
 mod upkeep;
 mod writer;
 

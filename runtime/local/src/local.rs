@@ -10,6 +10,7 @@ use tokio::sync::Notify;
 use weir_core::model::{Pattern, Position, Subscription, TopicPartition};
 use weir_core::port::{
     Broker, BrokerError, ClientSettings, CompactedLog, Consumer, Created, NewTopic, Producer, TopicDescription,
+    TransactionalProducer,
 };
 
 use crate::catalog::{Catalog, Topic};
@@ -25,6 +26,7 @@ use crate::reader::Reader;
 use crate::settings::Settings;
 use crate::store::{META, OFFSETS, Place, Store};
 use crate::topic_config::{TopicConfig, check_name};
+use crate::transactions::{Holders, LocalTransactions};
 use crate::upkeep::{self, Upkeep};
 use crate::writer::{Grouping, Writer};
 
@@ -52,6 +54,7 @@ pub(crate) struct Shared {
     pub settings: Settings,
     upkeep_due: AtomicI64,
     drawn: AtomicI64,
+    pub holders: Holders,
     _lock: Option<DirLock>,
 }
 
@@ -96,10 +99,22 @@ impl Local {
         let upkeep_due = AtomicI64::new(settings.clock.now() + settings.upkeep_interval.as_millis() as i64);
         let drawn = AtomicI64::new(0);
         let reader = if threads { Some(Reader::start().map_err(no_thread)?) } else { None };
-        let shared = Shared { writer, reader, store, catalog, groups, settings, upkeep_due, drawn, _lock: lock };
+        let holders = Holders::default();
+        let shared =
+            Shared { writer, reader, store, catalog, groups, settings, upkeep_due, drawn, holders, _lock: lock };
         let shared = Arc::new(shared);
         let upkeep = if threads { Some(Upkeep::start(shared.clone()).map_err(no_thread)?) } else { None };
         Ok(Arc::new(Local { engine: Arc::new(Engine { shared, upkeep: Mutex::new(upkeep) }) }))
+    }
+
+    /// How a producer places its records, and the largest that it takes.
+    fn placing(&self, settings: &ClientSettings) -> Result<(Partitioner, usize), BrokerError> {
+        let batch_bytes = number(settings, "batch.size")?.unwrap_or(16 << 10);
+        let ours = &self.engine.shared.settings;
+        let record_bytes_max = number(settings, "max.request.size")?.unwrap_or(ours.record_bytes_max);
+        let nth = self.engine.shared.drawn.fetch_add(1, Ordering::Relaxed) as u64;
+        let partitioner = Partitioner::new(batch_bytes, ours.seed ^ nth.wrapping_mul(0xd134_2543_de82_ef95));
+        Ok((partitioner, record_bytes_max.min(ours.record_bytes_max)))
     }
 
     /// Where the store is.
@@ -241,12 +256,17 @@ impl Broker for Local {
     }
 
     async fn producer(&self, settings: &ClientSettings) -> Result<Box<dyn Producer>, BrokerError> {
-        let batch_bytes = number(settings, "batch.size")?.unwrap_or(16 << 10);
-        let ours = &self.engine.shared.settings;
-        let record_bytes_max = number(settings, "max.request.size")?.unwrap_or(ours.record_bytes_max);
-        let nth = self.engine.shared.drawn.fetch_add(1, Ordering::Relaxed) as u64;
-        let partitioner = Partitioner::new(batch_bytes, ours.seed ^ nth.wrapping_mul(0xd134_2543_de82_ef95));
-        Ok(Box::new(LocalProducer::new(self.engine.clone(), partitioner, record_bytes_max.min(ours.record_bytes_max))))
+        let (partitioner, record_bytes_max) = self.placing(settings)?;
+        Ok(Box::new(LocalProducer::new(self.engine.clone(), partitioner, record_bytes_max)))
+    }
+
+    async fn transactional_producer(
+        &self,
+        id: &str,
+        settings: &ClientSettings,
+    ) -> Result<Box<dyn TransactionalProducer>, BrokerError> {
+        let (partitioner, record_bytes_max) = self.placing(settings)?;
+        Ok(Box::new(LocalTransactions::new(self.engine.clone(), partitioner, record_bytes_max, id)))
     }
 
     async fn consumer(

@@ -33,7 +33,9 @@ fn store_error(error: BrokerError) -> StoreError {
     match error {
         BrokerError::Unavailable(why) => StoreError::Unavailable(why),
         BrokerError::Fenced(_) => StoreError::Fenced,
-        BrokerError::Rejected(why) | BrokerError::Denied(why) => StoreError::Unusable(why),
+        BrokerError::Rejected(why) | BrokerError::BadRecord(why) | BrokerError::Denied(why) => {
+            StoreError::Unusable(why)
+        }
     }
 }
 

@@ -99,10 +99,10 @@ pub(crate) fn place(
         let bytes = row_bytes(records, row);
         let partition = match topics.get(at) {
             Some(Some(topic)) => partition(topic, partitioner, record_bytes_max, records, row, bytes),
-            _ => Err(match records.topics.get(at) {
+            _ => Err(BrokerError::Rejected(match records.topics.get(at) {
                 Some(name) => format!("topic {name} does not exist"),
                 None => format!("record {row} names no topic"),
-            }),
+            })),
         };
         placed.push(match (partition, topics.get(at)) {
             (Ok(partition), Some(Some(topic))) => {
@@ -113,7 +113,7 @@ pub(crate) fn place(
                 parts[part].2.push(row as u32);
                 Ok((part, parts[part].2.len() as i64 - 1))
             }
-            (Err(why), _) => Err(BrokerError::Rejected(why)),
+            (Err(why), _) => Err(why),
             (Ok(_), _) => Err(BrokerError::Rejected(format!("record {row} names no topic"))),
         });
     }
@@ -137,17 +137,20 @@ fn partition(
     records: &RawRecords,
     row: usize,
     bytes: usize,
-) -> Result<i32, String> {
+) -> Result<i32, BrokerError> {
     let most = topic.config.record_bytes_max.unwrap_or(usize::MAX).min(record_bytes_max);
     if bytes > most {
-        return Err(format!("a record of {bytes} bytes for topic {}, which takes at most {most}", topic.name));
+        let why = format!("a record of {bytes} bytes for topic {}, which takes at most {most}", topic.name);
+        return Err(BrokerError::BadRecord(why));
     }
     let key = records.key.get(row);
     if topic.config.compact && key.is_none() {
-        return Err(format!("topic {} is compacted and takes no record without key", topic.name));
+        let why = format!("topic {} is compacted and takes no record without key", topic.name);
+        return Err(BrokerError::BadRecord(why));
     }
     let partitions = topic.partitions.len() as i32;
-    partitioner.place(&topic.name, partitions, records.partition_of(row), key, bytes)
+    let chosen = partitioner.place(&topic.name, partitions, records.partition_of(row), key, bytes);
+    chosen.map_err(BrokerError::Rejected)
 }
 
 /// The answer for each ticket, in their order.

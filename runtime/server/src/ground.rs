@@ -68,7 +68,7 @@ impl Role {
                  there: kafka-acls.sh --add --allow-principal User:NAME --operation Create --operation Read --operation \
                  Write --topic {name}"
             ),
-            BrokerError::Rejected(_) => format!(
+            BrokerError::Rejected(_) | BrokerError::BadRecord(_) => format!(
                 ". Where it is not there it is made with {key}.partitions={} and {key}.replication.factor={}: correct \
                  these keys, or make the topic, compacted",
                 made.partitions, made.replication_factor

@@ -403,7 +403,7 @@ impl Producer for WatchedProducer {
             if self.sent.is_empty() {
                 std::future::pending::<()>().await;
             }
-            let refused = |ticket| Sent { ticket, outcome: Err(BrokerError::Rejected("it is refused".into())) };
+            let refused = |ticket| Sent { ticket, outcome: Err(BrokerError::BadRecord("it is refused".into())) };
             return self.sent.drain(..).map(refused).collect();
         }
         self.inner.answers().await

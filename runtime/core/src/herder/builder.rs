@@ -272,9 +272,9 @@ impl Builder {
             ClassKind::Source | ClassKind::Transformation | ClassKind::Predicate => TaskCounts::Source(Arc::default()),
         };
         let errors = Arc::new(ErrorCounts::default());
-        let retries = Retries { settings: settings.errors.retries, counts: errors.clone() };
-        let reports = self.reports(found.class.kind, &settings, &id, errors.clone()).await?;
         let tolerance = settings.errors.tolerance;
+        let retries = Retries { settings: settings.errors.retries, tolerance, counts: errors.clone() };
+        let reports = self.reports(found.class.kind, &settings, &id, errors.clone()).await?;
         let _shown = self.tasks.show(
             id.clone(),
             ObservedTask {

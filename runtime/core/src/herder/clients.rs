@@ -28,7 +28,8 @@ fn used(kind: ClassKind, config: &Config, distributed: bool) -> Vec<ClientKind> 
         (ClassKind::Sink, ClientKind::Producer | ClientKind::Admin) => given(LETTERS),
         // What is no sink is a source: steps have no clients.
         (_, ClientKind::Producer) => true,
-        (_, ClientKind::Consumer) => distributed && given("offsets.storage.topic"),
+        // Its dead letters are read when they go back.
+        (_, ClientKind::Consumer) => given(LETTERS) || (distributed && given("offsets.storage.topic")),
         (_, ClientKind::Admin) => {
             let makes_topics = below(config, "topic.creation.").next().is_some();
             makes_topics || given(LETTERS) || (distributed && given("offsets.storage.topic"))
@@ -157,7 +158,7 @@ mod tests {
             (Source, &[makes], false, &[Producer, Admin]),
             (Source, &[offsets], false, &[Producer]),
             (Source, &[offsets], true, &[Producer, Consumer, Admin]),
-            (Source, &[dlq], false, &[Producer, Admin]),
+            (Source, &[dlq], false, &[Producer, Consumer, Admin]),
             (Sink, &[makes, offsets], true, &[Consumer]),
             (Sink, &[dlq], false, &[Producer, Consumer, Admin]),
             (Sink, &[("errors.deadletterqueue.topic.name", " ")], false, &[Consumer]),

@@ -57,12 +57,7 @@ impl Builder {
             admin.create_topic(&new).await.map_err(failed)?;
         }
         let producer = self.broker.producer(&self.dead_letter_settings(settings, id)).await.map_err(failed)?;
-        Ok(DeadLetters {
-            topic: letters.topic.as_str().into(),
-            context_headers: letters.context_headers,
-            producer,
-            buffer_bytes: self.settings.buffer_memory,
-        })
+        Ok(DeadLetters::new(&letters.topic, letters.context_headers, producer, self.settings.buffer_memory))
     }
 
     fn dead_letter_settings(&self, settings: &ConnectorSettings, id: &TaskId) -> ClientSettings {

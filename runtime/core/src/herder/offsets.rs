@@ -145,7 +145,7 @@ impl Builder {
     }
 
     /// The brokers as the connector's own settings reach them (Worker.sinkConnectorOffsets).
-    fn admin_of(&self, settings: &ConnectorSettings) -> Result<Arc<dyn Broker>, HerderError> {
+    pub(super) fn admin_of(&self, settings: &ConnectorSettings) -> Result<Arc<dyn Broker>, HerderError> {
         self.admin(settings, &format!("connector-worker-adminclient-{}", settings.name)).map_err(failed)
     }
 

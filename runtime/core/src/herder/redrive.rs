@@ -1,49 +1,24 @@
 //! Dead letters go back: a sink's to the topics that they came from, a source's through its chain once more. Connect has
 //! nothing like it.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+mod queue;
+mod tally;
 
-use tokio::time::Instant;
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::model::{ClassKind, Config, Position, RawRecords, Subscription, TaskId, TopicPartition};
-use crate::port::{BrokerError, Consumer, ConsumerPolled, Producer, Sent};
-use crate::process::{Chain, Converters, Outbound, Passed, Retries, Way, taken_back, way};
+use crate::port::{BrokerError, Producer, Sent};
+use crate::process::{Chain, Converters, Outbound, Passed, Retries, taken_back};
 use crate::settings::{ConnectorSettings, Hidden};
 use crate::task::{NotMade, Topics};
 
 use super::builder::{Builder, Failure};
 use super::offsets::failed;
 use super::request::HerderError;
-
-/// How long it may take in all, which is less than REST waits.
-const TIME: Duration = Duration::from_secs(60);
-/// How long the queue is silent before it counts as read to its end.
-const SILENCE: Duration = Duration::from_secs(1);
-/// Bytes of letters that are on their way back at a time.
-const BATCH_BYTES: usize = 1 << 20;
-
-/// What became of a connector's dead letters.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Redriven {
-    /// The queue.
-    pub topic: String,
-    /// Letters that were not looked at before.
-    pub letters: u64,
-    /// How many of them went back, or would have, by topic.
-    pub back: BTreeMap<String, u64>,
-    /// Of a source: how many its transformations filtered.
-    pub filtered: u64,
-    /// How many failed once more, or were refused, and are letters again.
-    pub failed: u64,
-    /// How many another connector gave up, which shares the queue.
-    pub of_others: u64,
-    /// How many do not say where they are from, which therefore stay.
-    pub unknown: u64,
-    /// Whether all were looked at. What came meanwhile is left for the next time.
-    pub complete: bool,
-}
+use queue::{Queue, TIME, after, place, unreadable};
+pub use tally::Redriven;
+use tally::{Origins, Tally};
 
 /// The connectors whose letters go back at this moment.
 #[derive(Clone, Default)]
@@ -94,30 +69,20 @@ impl Builder {
             )));
         };
         let kind = self.connector_class(settings).map_err(failed)?.class.kind;
-        let subscription = Subscription::Topics(vec![letters.topic.clone()]);
-        let consumer = self.broker.consumer(&subscription, &self.redrive_settings(settings)).await;
-        let mut queue = Queue {
-            consumer: consumer.map_err(|error| unreadable(&letters.topic, error))?,
-            topic: letters.topic.clone(),
-            until: Instant::now() + TIME,
-            positions: BTreeMap::new(),
-        };
-        let only_topic = match (&settings.subscription, kind) {
-            (Some(Subscription::Topics(topics)), ClassKind::Sink) if topics.len() == 1 => {
-                Some(topics[0].as_str().into())
-            }
-            _ => None,
-        };
+        self.check_overrides(kind, &settings.config).map_err(failed)?;
         let mut tally = Tally {
             redriven: Redriven { topic: letters.topic.clone(), ..Redriven::default() },
             connector: name.clone(),
-            only_topic,
+            origins: Origins::of(kind, settings.subscription.as_ref()).map_err(HerderError::Invalid)?,
         };
-        let done = if dry_run {
-            queue.ends(|batch| drop(tally.sort(batch))).await.map(|(_, complete)| tally.redriven.complete = complete)
-        } else {
-            let mut back = self.way_back(kind, settings).await?;
-            back.drive(&mut queue, &mut tally).await
+        let mut back = match dry_run {
+            true => None,
+            false => Some(self.way_back(kind, settings).await?),
+        };
+        let mut queue = self.queue(&letters.topic, settings, dry_run).await?;
+        let done = match &mut back {
+            None => queue.ends(|batch| drop(tally.sort(batch))).await.map(|(_, whole)| tally.redriven.complete = whole),
+            Some(back) => back.drive(&mut queue, &mut tally).await,
         };
         // The group has nothing to wait for, whatever came of it.
         if let Err(error) = queue.consumer.close().await {
@@ -126,14 +91,28 @@ impl Builder {
         done.map(|()| tally.redriven)
     }
 
-    /// The letters' own group, which is nobody else's whatever the connector overrides.
-    fn redrive_settings(&self, settings: &ConnectorSettings) -> crate::port::ClientSettings {
+    /// The queue, from where it was looked at last. A dry run reads in a group that nobody else is in.
+    async fn queue(&self, topic: &str, settings: &ConnectorSettings, dry_run: bool) -> Result<Queue, HerderError> {
         let name = &settings.name;
+        let failed = |error| unreadable(topic, error);
+        let admin = self.admin_of(settings)?;
+        if admin.describe_topics(&[topic]).await.map_err(failed)?.iter().all(Option::is_none) {
+            return Err(HerderError::Invalid(format!(
+                "The dead letter queue {topic} that connector {name} names in errors.deadletterqueue.topic.name is not there: \
+                 no task of it has run yet, or somebody has deleted it"
+            )));
+        }
+        let own = format!("weir-redrive-{name}");
+        let committed = admin.group_offsets(&own).await.map_err(failed)?;
+        let group = if dry_run { format!("{own}-dry-{:x}", fastrand::u64(..)) } else { own };
         let mut merged = self.consumer_settings(settings, &TaskId { connector: name.clone(), index: 0 });
-        merged.insert("group.id".to_owned(), format!("connect-{name}-dead-letters"));
-        merged.insert("client.id".to_owned(), format!("connector-dlq-consumer-{name}"));
-        merged.insert("auto.offset.reset".to_owned(), "earliest".to_owned());
-        merged
+        let client = format!("connector-dlq-consumer-{name}");
+        for (key, value) in [("group.id", group.as_str()), ("client.id", &client), ("auto.offset.reset", "earliest")] {
+            merged.insert(key.to_owned(), value.to_owned());
+        }
+        let subscription = Subscription::Topics(vec![topic.to_owned()]);
+        let consumer = self.broker.consumer(&subscription, &merged).await.map_err(failed)?;
+        Ok(Queue::new(consumer, topic, committed))
     }
 
     async fn way_back(&self, kind: ClassKind, settings: &ConnectorSettings) -> Result<WayBack, HerderError> {
@@ -165,123 +144,6 @@ impl Builder {
     }
 }
 
-fn unreadable(topic: &str, error: BrokerError) -> HerderError {
-    HerderError::Failed(format!("The dead letter queue {topic} cannot be read: {error}"))
-}
-
-/// A topic, and the partition of it where there is one that is meant.
-type Place = (Arc<str>, Option<i32>);
-
-/// What is found in letters.
-struct Tally {
-    redriven: Redriven,
-    connector: String,
-    only_topic: Option<Arc<str>>,
-}
-
-impl Tally {
-    /// The rows that go back, and where to.
-    fn sort(&mut self, letters: &RawRecords) -> (Vec<u32>, Vec<Place>) {
-        let (mut rows, mut ways) = (Vec::new(), Vec::new());
-        let counts = &mut self.redriven;
-        counts.letters += letters.rows as u64;
-        for row in 0..letters.rows {
-            match way(letters, row, &self.connector, self.only_topic.as_ref()) {
-                Way::Back(topic, partition) => {
-                    *counts.back.entry(topic.to_string()).or_default() += 1;
-                    rows.push(row as u32);
-                    ways.push((topic, partition));
-                }
-                Way::OfAnother => counts.of_others += 1,
-                Way::Unknown => counts.unknown += 1,
-            }
-        }
-        (rows, ways)
-    }
-
-    /// A record that was counted as going back did not.
-    fn stays(&mut self, topic: &str) {
-        if let Some(back) = self.redriven.back.get_mut(topic) {
-            *back = back.saturating_sub(1);
-        }
-    }
-}
-
-/// The queue, read by a group of its own.
-struct Queue {
-    consumer: Box<dyn Consumer>,
-    topic: String,
-    until: Instant,
-    /// Where reading has begun.
-    positions: BTreeMap<TopicPartition, i64>,
-}
-
-impl Queue {
-    /// The next letters; none when there are no more, or the time is over.
-    async fn next(&mut self) -> Result<Option<RawRecords>, HerderError> {
-        loop {
-            let left = self.until.saturating_duration_since(Instant::now());
-            if left.is_zero() && self.positions.is_empty() {
-                return Err(HerderError::Conflict(format!(
-                    "The dead letter queue {} was given to no reader in {} s: it is redriven elsewhere at this moment, or \
-                     Kafka is busy. Try again",
-                    self.topic,
-                    TIME.as_secs()
-                )));
-            }
-            if left.is_zero() {
-                return Ok(None);
-            }
-            let polled = self.consumer.poll(SILENCE.min(left), BATCH_BYTES).await;
-            match polled.map_err(|error| unreadable(&self.topic, error))? {
-                ConsumerPolled::Records(letters) => return Ok(Some(letters)),
-                ConsumerPolled::Nothing if self.positions.is_empty() => {}
-                ConsumerPolled::Nothing => return Ok(None),
-                ConsumerPolled::Assigned(positions) => {
-                    self.positions.extend(positions.into_iter().map(|position| (position.partition, position.offset)));
-                }
-                ConsumerPolled::Revoked(_) | ConsumerPolled::Lost(_) => {
-                    return Err(HerderError::Conflict(format!(
-                        "The dead letter queue {} is redriven elsewhere at this moment. Try again",
-                        self.topic
-                    )));
-                }
-            }
-        }
-    }
-
-    /// Reads to the end. Answers where each partition ends, and whether the end was reached in time.
-    async fn ends(
-        &mut self,
-        mut look: impl FnMut(&RawRecords),
-    ) -> Result<(BTreeMap<TopicPartition, i64>, bool), HerderError> {
-        let mut ends = BTreeMap::new();
-        while let Some(letters) = self.next().await? {
-            look(&letters);
-            ends.extend(after(&letters));
-        }
-        Ok((ends, Instant::now() < self.until))
-    }
-
-    /// Begins anew where it had begun.
-    async fn again_from_begin(&mut self) -> Result<(), HerderError> {
-        let begin = |(partition, &offset): (&TopicPartition, &i64)| Position { partition: partition.clone(), offset };
-        let positions: Vec<Position> = self.positions.iter().map(begin).collect();
-        self.consumer.seek(&positions).await.map_err(|error| unreadable(&self.topic, error))
-    }
-}
-
-/// The partition of a letter, and the offset after it.
-fn place(letters: &RawRecords, row: usize) -> (TopicPartition, i64) {
-    let partition = letters.partition_of(row).unwrap_or_default();
-    (TopicPartition { topic: letters.topic_of(row).clone(), partition }, letters.offset[row] + 1)
-}
-
-/// The offset after the last letter of each partition.
-fn after(letters: &RawRecords) -> BTreeMap<TopicPartition, i64> {
-    (0..letters.rows).map(|row| place(letters, row)).collect()
-}
-
 /// What brings a source's records on their way once more.
 struct Again {
     written_down: Converters,
@@ -300,9 +162,8 @@ impl WayBack {
     /// Sends everything back that is in the queue now. What comes meanwhile, because a task fails at it once more, is
     /// not looked at: it would never end.
     async fn drive(&mut self, queue: &mut Queue, tally: &mut Tally) -> Result<(), HerderError> {
-        let (ends, _) = queue.ends(|_| {}).await?;
-        queue.until = Instant::now() + TIME / 2;
-        queue.again_from_begin().await?;
+        let (ends, whole) = queue.ends(|_| {}).await?;
+        queue.once_more().await?;
         let mut left = ends.clone();
         while !left.is_empty() {
             let Some(letters) = queue.next().await? else { return Ok(()) };
@@ -312,7 +173,8 @@ impl WayBack {
             };
             let rows: Vec<u32> = (0..letters.rows as u32).filter(before_end).collect();
             let letters = letters.select(&rows);
-            self.send_back(&letters, tally).await?;
+            let sending = tokio::time::timeout_at(queue.deadline(), self.send_back(&letters, tally)).await;
+            sending.map_err(|_| too_slow(&queue.topic))??;
             let reached = after(&letters);
             let position =
                 |(partition, &offset): (&TopicPartition, &i64)| Position { partition: partition.clone(), offset };
@@ -322,17 +184,16 @@ impl WayBack {
             }
             left.retain(|partition, end| reached.get(partition).is_none_or(|offset| offset < end));
         }
-        tally.redriven.complete = true;
+        tally.redriven.complete = whole;
         Ok(())
     }
 
     async fn send_back(&mut self, letters: &RawRecords, tally: &mut Tally) -> Result<(), HerderError> {
-        let (rows, ways) = tally.sort(letters);
-        let back = taken_back(letters, &rows, &ways);
-        let topics: Vec<Arc<str>> = ways.into_iter().map(|(topic, _)| topic).collect();
-        let all = || (0..rows.len() as u32).collect::<Vec<u32>>();
+        let (rows, places) = tally.sort(letters);
+        let back = taken_back(letters, &rows, &places);
+        let topics: Vec<Arc<str>> = places.into_iter().map(|(topic, _)| topic).collect();
         let (sent, from, mut failed) = match &mut self.again {
-            None => (all(), back, Vec::new()),
+            None => ((0..rows.len() as u32).collect::<Vec<u32>>(), back, Vec::new()),
             Some(again) => again.bring_on(back, tally, &topics).await?,
         };
         for topic in from.topics_used() {
@@ -369,7 +230,7 @@ impl WayBack {
         }
     }
 
-    /// Writes records, and waits until they are answered. Answers the tickets of those that were refused.
+    /// Writes records, and waits until they are answered. Answers the tickets of those that were refused for what they are.
     async fn write(&mut self, records: RawRecords, tickets: &[u64]) -> Result<Vec<(u64, BrokerError)>, HerderError> {
         let not_written = |error: BrokerError| HerderError::Failed(format!("Dead letters could not go back: {error}"));
         if tickets.is_empty() {
@@ -381,13 +242,20 @@ impl WayBack {
             for Sent { ticket, outcome } in self.producer.answers().await {
                 match outcome {
                     Ok(_) => {}
-                    Err(error @ BrokerError::Rejected(_)) => refused.push((ticket, error)),
+                    Err(error @ BrokerError::BadRecord(_)) => refused.push((ticket, error)),
                     Err(error) => return Err(not_written(error)),
                 }
             }
         }
         Ok(refused)
     }
+}
+
+fn too_slow(topic: &str) -> HerderError {
+    let seconds = TIME.as_secs();
+    HerderError::Failed(format!(
+        "Dead letters of {topic} were not all written within {seconds} s. Those of the last batch go back once more next time"
+    ))
 }
 
 async fn make(topics: &Topics, topic: &Arc<str>) -> Result<(), HerderError> {

@@ -68,6 +68,22 @@ impl RawHeaders {
         row.checked_sub(1).map_or(0, end)..end(row)
     }
 
+    /// The headers of the given rows, in the given order, over the same names.
+    fn select(&self, rows: &[u32]) -> RawHeaders {
+        if self.ends.is_empty() {
+            return RawHeaders::default();
+        }
+        let mut chosen = RawHeaders { names: self.names.clone(), ..RawHeaders::default() };
+        for &row in rows {
+            for at in self.range(row as usize) {
+                chosen.name.push(self.name[at]);
+                chosen.value.push_option(self.value.get(at));
+            }
+            chosen.ends.push(chosen.name.len() as u32);
+        }
+        chosen
+    }
+
     /// The headers of a row, in order.
     pub fn of(&self, row: usize) -> impl Iterator<Item = (&str, Option<&[u8]>)> {
         self.range(row).map(|at| (&*self.names[self.name[at] as usize], self.value.get(at)))
@@ -106,12 +122,6 @@ impl RawRecords {
 
     /// The given rows, in the given order, over the same tables.
     pub fn select(&self, rows: &[u32]) -> RawRecords {
-        let headers = weir_data::Headers {
-            ends: self.headers.ends.clone(),
-            name: self.headers.name.clone(),
-            value: Cells { column: self.headers.value.clone(), schema: Vec::new() },
-        };
-        let headers = headers.select(rows);
         RawRecords {
             rows: rows.len(),
             topics: self.topics.clone(),
@@ -123,12 +133,7 @@ impl RawRecords {
             timestamp_type: self.timestamp_type,
             key: self.key.select(rows),
             value: self.value.select(rows),
-            headers: RawHeaders {
-                names: self.headers.names.clone(),
-                ends: headers.ends,
-                name: headers.name,
-                value: headers.value.column,
-            },
+            headers: self.headers.select(rows),
         }
     }
 

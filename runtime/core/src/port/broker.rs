@@ -13,9 +13,12 @@ pub enum BrokerError {
     /// It did not answer, or cannot for now: try again.
     #[error("{0}")]
     Unavailable(String),
-    /// It will not take this: trying again does not help.
+    /// It will not do this: trying again does not help.
     #[error("{0}")]
     Rejected(String),
+    /// It will not take this record, for what it is: too large, say. Others it takes.
+    #[error("{0}")]
+    BadRecord(String),
     /// Somebody newer has taken over: stop, write nothing.
     #[error("{0}")]
     Fenced(String),
@@ -93,6 +96,16 @@ pub trait Broker: Send + Sync {
     /// A producer for one task.
     async fn producer(&self, settings: &ClientSettings) -> Result<Box<dyn Producer>, BrokerError>;
 
+    /// A producer that writes in transactions under an id, once whoever had it before is fenced: what that one had not
+    /// committed is given up, and it commits nothing more.
+    async fn transactional_producer(
+        &self,
+        id: &str,
+        _: &ClientSettings,
+    ) -> Result<Box<dyn TransactionalProducer>, BrokerError> {
+        Err(BrokerError::Rejected(format!("transactional.id={id}: there are no transactions here")))
+    }
+
     /// A consumer that joins `group.id` of its settings and reads a subscription.
     async fn consumer(
         &self,
@@ -144,6 +157,18 @@ pub trait Producer: Send {
 
     /// Answers in the order of arrival, at least one; waits when there is none. Cancel safe.
     async fn answers(&mut self) -> Vec<Sent>;
+}
+
+/// Writes records in transactions. The first record after a commit begins the next one; until it is committed, whoever reads
+/// only what is committed sees nothing of it. Answers may come before, and say where a record will be.
+#[async_trait]
+pub trait TransactionalProducer: Producer {
+    /// Commits everything that was sent since the last commit. Answers what was not answered yet. Where a record was refused,
+    /// or the transaction cannot be committed, nothing of it is, and it is to be aborted.
+    async fn commit(&mut self) -> Result<Vec<Sent>, BrokerError>;
+
+    /// Gives up everything that was sent since the last commit.
+    async fn abort(&mut self) -> Result<(), BrokerError>;
 }
 
 /// What a consumer has to say.

@@ -13,7 +13,7 @@ mod secrets;
 
 pub use broker::{
     Broker, BrokerError, ClientSettings, Consumer, Created, NewTopic, Polled as ConsumerPolled, Producer, Sent, Ticket,
-    TopicDescription,
+    TopicDescription, TransactionalProducer,
 };
 pub use config_provider::{ConfigProviders, LookupError, NoConfigProviders};
 pub use converter::{Converted, Converter, ConverterFactory, Serialized, TopicColumn};

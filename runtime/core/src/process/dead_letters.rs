@@ -1,27 +1,37 @@
 //! Dead letters: records that were given up, written to a topic of their own as they came (DeadLetterQueueReporter).
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::model::{RawHeaders, RawRecords, TaskId};
-use crate::port::{BrokerError, Producer, Sent};
+use crate::port::{BrokerError, Producer, Sent, Ticket};
 
-use super::error_context::{Origin, headers};
+use super::error_context::{INCOMPLETE, Origin, PREFIX, headers};
 use super::stage::StageFault;
+
+/// Headers by name.
+type Context = Vec<(String, String)>;
 
 /// Where a task's dead letters go.
 pub struct DeadLetters {
     /// The topic.
     pub topic: Arc<str>,
-    /// Whether headers say what was wrong.
-    pub context_headers: bool,
     /// What writes them.
     pub producer: Box<dyn Producer>,
+    /// Whether headers say what was wrong.
+    context_headers: bool,
     /// As many bytes may be unanswered before more are sent.
-    pub buffer_bytes: usize,
+    buffer_bytes: usize,
+    /// What takes the place of each letter that is not answered, should it be refused for what it is; none for what is such
+    /// a place itself.
+    unanswered: BTreeMap<Ticket, Option<Context>>,
+    next: Ticket,
+    /// Why a letter is not stored. Nothing makes up for that.
+    failed: Option<BrokerError>,
 }
 
 /// The letters of rows, each with the headers that say what was wrong.
-fn letters(topic: &Arc<str>, rows: RawRecords, context: &[Vec<(String, String)>]) -> RawRecords {
+fn letters(topic: &Arc<str>, rows: RawRecords, context: &[Context]) -> RawRecords {
     let headers = headed(rows.headers, context);
     RawRecords {
         topics: vec![topic.clone()],
@@ -35,7 +45,7 @@ fn letters(topic: &Arc<str>, rows: RawRecords, context: &[Vec<(String, String)>]
 }
 
 /// Each row's own headers, and behind them those that are added to it.
-fn headed(own: RawHeaders, added: &[Vec<(String, String)>]) -> RawHeaders {
+fn headed(own: RawHeaders, added: &[Context]) -> RawHeaders {
     let first_added = own.names.len();
     let mut all = RawHeaders { names: own.names.clone(), ..RawHeaders::default() };
     for (row, added) in added.iter().enumerate() {
@@ -58,25 +68,52 @@ fn headed(own: RawHeaders, added: &[Vec<(String, String)>]) -> RawHeaders {
 }
 
 impl DeadLetters {
-    /// Sends rows that failed, one for each fault, which came from these places.
-    pub fn send(&mut self, task: &TaskId, rows: RawRecords, why: &[(&StageFault, Origin)]) -> Result<(), BrokerError> {
-        let context = |(fault, origin): &(&StageFault, Origin)| match self.context_headers {
-            true => headers(task, fault, origin),
-            false => Vec::new(),
-        };
-        let context: Vec<_> = why.iter().map(context).collect();
-        self.write(rows, &context)
+    /// Letters into a topic.
+    pub fn new(topic: &str, context_headers: bool, producer: Box<dyn Producer>, buffer_bytes: usize) -> DeadLetters {
+        DeadLetters {
+            topic: topic.into(),
+            producer,
+            context_headers,
+            buffer_bytes,
+            unanswered: BTreeMap::new(),
+            next: 0,
+            failed: None,
+        }
     }
 
-    /// Sends letters that say where a record is, and no more of it than that.
+    /// Sends rows that failed, one for each fault, which came from these places. Of some a part may be missing.
+    pub fn send(
+        &mut self,
+        task: &TaskId,
+        rows: RawRecords,
+        why: &[(&StageFault, Origin)],
+        incomplete: &BTreeSet<usize>,
+    ) -> Result<(), BrokerError> {
+        let whole: Vec<Context> = why.iter().map(|(fault, origin)| headers(task, fault, origin)).collect();
+        let shown = whole.iter().enumerate().map(|(row, context)| {
+            let context = if self.context_headers { context.clone() } else { Context::new() };
+            if incomplete.contains(&row) { with_incomplete(context) } else { context }
+        });
+        let shown: Vec<Context> = shown.collect();
+        self.write(rows, &shown, whole.into_iter().map(Some).collect())
+    }
+
+    /// Sends a letter that says where a record is, and no more of it than that.
     pub fn send_place(&mut self, task: &TaskId, place: RawRecords, fault: &StageFault) -> Result<(), BrokerError> {
-        let context = headers(task, fault, &Origin::consumed(&place, 0));
-        self.write(place, &[context])
+        let context = with_incomplete(headers(task, fault, &Origin::consumed(&place, 0)));
+        self.write(place, &[context], vec![None])
     }
 
-    fn write(&mut self, rows: RawRecords, context: &[Vec<(String, String)>]) -> Result<(), BrokerError> {
+    fn write(
+        &mut self,
+        rows: RawRecords,
+        context: &[Context],
+        in_place: Vec<Option<Context>>,
+    ) -> Result<(), BrokerError> {
         let letters = letters(&self.topic, rows, context);
-        let tickets: Vec<u64> = (0..letters.rows as u64).collect();
+        let tickets: Vec<Ticket> = (self.next..self.next + letters.rows as u64).collect();
+        self.next += letters.rows as u64;
+        self.unanswered.extend(tickets.iter().copied().zip(in_place));
         self.producer.send(letters, &tickets)
     }
 
@@ -85,21 +122,38 @@ impl DeadLetters {
         self.producer.unanswered_bytes() > self.buffer_bytes
     }
 
-    /// Waits until every letter is answered. Answers how many were refused, with the first refusal: such a letter would
-    /// be refused again. The error says that the topic cannot be written to.
+    /// Waits until every letter is answered. Answers how many were refused for what they are, with the first refusal; in
+    /// their place stand letters that say where the records are. The error says that a letter is not stored, and says so
+    /// ever after.
     pub async fn flush(&mut self) -> Result<Option<(u64, BrokerError)>, BrokerError> {
         let mut refused: Option<(u64, BrokerError)> = None;
-        while self.producer.unanswered_bytes() > 0 {
-            for Sent { outcome, .. } in self.producer.answers().await {
-                match outcome {
-                    Ok(_) => {}
-                    Err(error @ BrokerError::Rejected(_)) => refused.get_or_insert((0, error)).0 += 1,
-                    Err(error) => return Err(error),
+        while self.failed.is_none() && self.producer.unanswered_bytes() > 0 {
+            let mut in_place = Vec::new();
+            for Sent { ticket, outcome } in self.producer.answers().await {
+                match (outcome, self.unanswered.remove(&ticket).flatten()) {
+                    (Ok(_), _) => {}
+                    (Err(error @ BrokerError::BadRecord(_)), Some(context)) => {
+                        refused.get_or_insert((0, error)).0 += 1;
+                        in_place.push(with_incomplete(context));
+                    }
+                    (Err(error), _) => drop(self.failed.get_or_insert(error)),
                 }
             }
+            if !in_place.is_empty() {
+                let mut rows =
+                    RawRecords { rows: in_place.len(), topics: vec![self.topic.clone()], ..RawRecords::default() };
+                in_place.iter().for_each(|_| rows.value.push_absent());
+                let none = vec![None; in_place.len()];
+                self.write(rows, &in_place, none)?;
+            }
         }
-        Ok(refused)
+        self.failed.clone().map_or(Ok(refused), Err)
     }
+}
+
+fn with_incomplete(mut context: Context) -> Context {
+    context.push((format!("{PREFIX}{INCOMPLETE}"), "true".to_owned()));
+    context
 }
 
 #[cfg(test)]

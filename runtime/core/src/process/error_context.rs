@@ -1,12 +1,43 @@
 //! Pure. What is told of a record that failed: a line, and the headers of its dead letter (ProcessingContext,
 //! DeadLetterQueueReporter).
 
-use crate::model::{Fault, RawRecords, Records, TaskId, TimestampType};
+use crate::model::{Fault, RawRecords, Records, TaskId, TimestampType, TopicPartition};
 
 use super::stage::StageFault;
 
 /// What every header of a dead letter that says something of its error begins with.
 pub const PREFIX: &str = "__connect.errors.";
+
+/// The header, behind the prefix, of a letter that is not its whole record.
+pub const INCOMPLETE: &str = "incomplete";
+
+/// The names, behind the prefix, of what a letter may say.
+pub const NAMES: [&str; 13] = [
+    "topic",
+    "partition",
+    "offset",
+    "source.partition",
+    "source.offset",
+    "connector.name",
+    "task.id",
+    "stage",
+    "class.name",
+    "exception.class.name",
+    "exception.message",
+    "exception.stacktrace",
+    INCOMPLETE,
+];
+
+/// The most of an error's words that a letter holds, in bytes.
+const WORDS_MAX: usize = 8 << 10;
+
+fn cut(mut words: String) -> String {
+    if words.len() > WORDS_MAX {
+        words.truncate(words.floor_char_boundary(WORDS_MAX));
+        words.push_str("...");
+    }
+    words
+}
 
 /// Where a record that failed came from, as headers name it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -37,6 +68,11 @@ impl Origin {
         let topic = Some(records.topic_of(row).to_string());
         Origin { topic, partition: records.partition_of(row), offset: None, source: Some(source) }
     }
+}
+
+/// A consumed row as traces name it.
+pub fn consumed_at(TopicPartition { topic, partition }: &TopicPartition, offset: i64) -> String {
+    format!("consumed record is {{topic='{topic}', partition={partition}, offset={offset}}}")
 }
 
 /// A consumed row as a line names it.
@@ -80,7 +116,7 @@ fn exception(fault: &Fault) -> &'static str {
 /// The headers that a dead letter has beside its record's own, in Connect's order.
 pub fn headers(task: &TaskId, fault: &StageFault, origin: &Origin) -> Vec<(String, String)> {
     let whole = fault.fault.to_string();
-    let message = whole.split("\nCaused by: ").next().unwrap_or_default().to_owned();
+    let message = cut(whole.split("\nCaused by: ").next().unwrap_or_default().to_owned());
     let exception = exception(&fault.fault);
     let (source_partition, source_offset) = origin.source.clone().unzip();
     let named = [
@@ -95,7 +131,7 @@ pub fn headers(task: &TaskId, fault: &StageFault, origin: &Origin) -> Vec<(Strin
         ("class.name", Some(fault.class.clone())),
         ("exception.class.name", Some(exception.to_owned())),
         ("exception.message", Some(message)),
-        ("exception.stacktrace", Some(format!("{exception}: {whole}"))),
+        ("exception.stacktrace", Some(cut(format!("{exception}: {whole}")))),
     ];
     named.into_iter().filter_map(|(name, value)| Some((format!("{PREFIX}{name}"), value?))).collect()
 }
@@ -158,6 +194,14 @@ mod tests {
         ];
         let expected: Vec<_> = expected.map(|(name, value)| (format!("{PREFIX}{name}"), value.to_owned())).into();
         assert_eq!(got, expected);
+    }
+
+    #[test]
+    fn words_without_end_are_cut() {
+        let got = headers(&task(), &fault(Fault::Data("é".repeat(WORDS_MAX))), &Origin::default());
+        assert!(got.iter().all(|(_, value)| value.len() <= WORDS_MAX + 3));
+        let names: Vec<String> = got.iter().map(|(name, _)| name.clone()).collect();
+        assert!(names.iter().all(|name| NAMES.contains(&name.strip_prefix(PREFIX).unwrap())), "{names:?}");
     }
 
     #[test]

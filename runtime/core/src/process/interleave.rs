@@ -7,6 +7,12 @@ use crate::model::{BatchTables, Records};
 /// Puts together two parts of one batch. `left_rows` and `right_rows` say where each part's rows came from, rising; the
 /// answer says the same of the whole. Tables are joined; where one part's is the beginning of the other's it is kept once.
 pub fn interleave(left: &Records, left_rows: &[u32], right: &Records, right_rows: &[u32]) -> (Records, Vec<u32>) {
+    if right.rows == 0 {
+        return (left.clone(), left_rows.to_vec());
+    }
+    if left.rows == 0 {
+        return (right.clone(), right_rows.to_vec());
+    }
     let order = merged(left_rows, right_rows);
     let rows = order.iter().map(|&(is_left, at)| if is_left { left_rows[at] } else { right_rows[at] }).collect();
     let (topics, topic_shift) = joined(&left.tables.topics, &right.tables.topics);

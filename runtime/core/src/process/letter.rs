@@ -1,11 +1,11 @@
 //! Pure. Dead letters on their way back to the topics that they came from, or were meant for.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::model::{RawHeaders, RawRecords};
 
-use super::error_context::PREFIX;
+use super::error_context::{INCOMPLETE, NAMES, PREFIX};
 
 /// What becomes of a letter.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -14,17 +14,27 @@ pub enum Way {
     Back(Arc<str>, Option<i32>),
     /// Another connector gave it up.
     OfAnother,
-    /// It does not say where it is from.
+    /// It does not say where it is from, or is not the whole record.
     Unknown,
+}
+
+/// Where the headers of a row stand that its connector has added: the last of each name, for a record may have brought such
+/// headers itself.
+fn context(headers: &RawHeaders, row: usize) -> BTreeMap<&str, usize> {
+    let known = |at: usize| {
+        let name = headers.names[headers.name[at] as usize].strip_prefix(PREFIX)?;
+        NAMES.contains(&name).then_some((name, at))
+    };
+    headers.range(row).filter_map(known).collect()
 }
 
 /// Reads where a connector's letter goes back to. Letters without context are the connector's, and go to its only topic.
 pub fn way(letters: &RawRecords, row: usize, connector: &str, only_topic: Option<&Arc<str>>) -> Way {
-    let text = |name: &str| {
-        let mut headers = letters.headers.of(row);
-        let found = headers.find(|(known, _)| known.strip_prefix(PREFIX) == Some(name));
-        found.and_then(|(_, value)| std::str::from_utf8(value?).ok())
-    };
+    let said = context(&letters.headers, row);
+    let text = |name: &str| std::str::from_utf8(letters.headers.value.get(*said.get(name)?)?).ok();
+    if said.contains_key(INCOMPLETE) {
+        return Way::Unknown;
+    }
     if text("connector.name").is_some_and(|name| name != connector) {
         return Way::OfAnother;
     }
@@ -80,8 +90,9 @@ impl<T: Clone + Ord> Table<T> {
 fn own_headers(headers: &RawHeaders, rows: usize) -> RawHeaders {
     let mut own = RawHeaders { names: headers.names.clone(), ..RawHeaders::default() };
     for row in 0..rows {
+        let added: BTreeSet<usize> = context(headers, row).into_values().collect();
         for at in headers.range(row) {
-            if !headers.names[headers.name[at] as usize].starts_with(PREFIX) {
+            if !added.contains(&at) {
                 own.name.push(headers.name[at]);
                 own.value.push_option(headers.value.get(at));
             }
@@ -125,6 +136,20 @@ mod tests {
         let back = |topic: &str, partition| Way::Back(topic.into(), partition);
         assert_eq!(ways, [back("t", Some(3)), back("t", None), Way::OfAnother, back("only", None)]);
         assert_eq!(way(&letters, 3, "c", None), Way::Unknown);
+    }
+
+    #[test]
+    fn what_a_record_brought_itself_is_not_believed_and_comes_back_with_it() {
+        let (topic, name) = ("__connect.errors.topic", "__connect.errors.connector.name");
+        let letters = letters(&[
+            &[(topic, "forged"), (name, "d"), (topic, "t"), (name, "c")],
+            &[(topic, "t"), ("__connect.errors.incomplete", "true")],
+        ]);
+        assert_eq!(way(&letters, 0, "c", None), Way::Back("t".into(), None));
+        assert_eq!(way(&letters, 1, "c", None), Way::Unknown);
+        let back = taken_back(&letters, &[0], &[("t".into(), None)]);
+        let headers: Vec<_> = back.headers.of(0).map(|(name, value)| (name, value.unwrap())).collect();
+        assert_eq!(headers, [(topic, &b"forged"[..]), (name, b"d")]);
     }
 
     #[test]

@@ -16,7 +16,7 @@ mod tolerance;
 pub use chain::{Chain, ChainFailure, ChainSegmentPlace, Gate};
 pub use conversion::Converters;
 pub use dead_letters::DeadLetters;
-pub use error_context::{Origin, PREFIX as ERROR_HEADERS};
+pub use error_context::consumed_at;
 pub use interleave::interleave;
 pub use letter::{Way, taken_back, way};
 pub use passage::{Inbound, Outbound, Passed, Progress, Retries};

@@ -1,6 +1,7 @@
 //! A batch on its way between a topic and a task: what goes through at once, and what has to wait to be tried again. While
 //! it waits it is no call, so whoever has it can do other things meanwhile, or give it up.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,7 +9,7 @@ use tokio::time::Instant;
 
 use crate::model::{Fault, RawRecords, Records};
 use crate::observe::ErrorCounts;
-use crate::settings::RetrySettings;
+use crate::settings::{RetrySettings, Tolerance};
 
 use super::chain::{Chain, ChainFailure, Chained, compose};
 use super::conversion::Converters;
@@ -30,6 +31,8 @@ pub enum Progress {
 pub struct Retries {
     /// For how long and how often.
     pub settings: RetrySettings,
+    /// What becomes of the task when a row fails for good: where that ends it, no row behind is waited for.
+    pub tolerance: Tolerance,
     /// Where tries are counted.
     pub counts: Arc<ErrorCounts>,
 }
@@ -47,24 +50,53 @@ impl Default for Tries {
     }
 }
 
+/// Rows that are tried again, and after which time.
+struct Again {
+    rows: Vec<u32>,
+    wait: Duration,
+}
+
 impl Retries {
-    /// A stage was tried: how long to wait before rows that failed are tried again; none when there are none, or they
-    /// are given up.
-    fn after(&self, tries: &mut Tries, faults: &[StageFault]) -> Option<Duration> {
+    /// A stage was tried: which of the rows that failed are tried again. `ended` is the row that ends the task by now, if
+    /// there is one; `in_batch` says which row of the batch a row of the stage is.
+    fn after(
+        &self,
+        tries: &mut Tries,
+        faults: &[StageFault],
+        ended: Option<u32>,
+        in_batch: impl Fn(u32) -> u32,
+    ) -> Option<Again> {
+        if faults.is_empty() {
+            return None;
+        }
         tries.made += 1;
-        self.counts.failures.add(faults.len() as u64);
-        let later = faults.iter().filter(|fault| may_go_through(fault)).count();
-        if later == 0 {
+        let for_good: BTreeSet<u32> =
+            faults.iter().filter(|fault| !may_go_through(fault)).map(|fault| in_batch(fault.row)).collect();
+        let end = match self.tolerance {
+            Tolerance::All => None,
+            Tolerance::None => for_good.first().copied().into_iter().chain(ended).min(),
+        };
+        let looked_at = |row: &u32| end.is_none_or(|end| in_batch(*row) <= end);
+        let failed: BTreeSet<u32> = faults.iter().map(|fault| fault.row).filter(looked_at).collect();
+        let rows: Vec<u32> = failed.iter().copied().filter(|&row| !for_good.contains(&in_batch(row))).collect();
+        let counted = if tries.made == 1 { failed.len() } else { rows.len() };
+        self.counts.failures.add(counted as u64);
+        if rows.is_empty() {
             return None;
         }
         let wait = wait(&self.settings, tries.made, tries.began.elapsed(), fastrand::f64())?;
-        self.counts.retries.add(later as u64);
-        Some(wait)
+        self.counts.retries.add(rows.len() as u64);
+        Some(Again { rows, wait })
     }
 }
 
 fn may_go_through(fault: &StageFault) -> bool {
     matches!(fault.fault, Fault::Retriable(_))
+}
+
+/// The first row of a batch that failed for good.
+fn first_failed(faults: &[StageFault]) -> Option<u32> {
+    faults.iter().map(|fault| fault.row).min()
 }
 
 /// A batch on its way through a chain.
@@ -102,7 +134,6 @@ impl InChain {
             let came = retries.settings.any().then(|| records.clone());
             let count = records.rows as u32;
             let Chained { records, kept, mut faults } = chain.segment(self.next, records).await?;
-            let again = retries.after(&mut tries, &faults);
             let (mut rows, mut kept) = (None, kept);
             let mut through = records;
             if let Some((tried, before, before_rows)) = earlier {
@@ -111,18 +142,18 @@ impl InChain {
                 (through, kept, rows) = (whole, Some(whole_rows), Some(tried));
             }
             let place = |row: u32| rows.as_ref().map_or(row, |rows| rows[row as usize]);
-            let mut later: Vec<u32> = Vec::new();
-            if again.is_some() {
-                later.extend(faults.iter().filter(|fault| may_go_through(fault)).map(|fault| fault.row));
-                later.sort_unstable();
-                faults.retain(|fault| !may_go_through(fault));
+            let so_far = &mut self.so_far;
+            let in_batch = |row: u32| {
+                let row = place(row);
+                so_far.kept.as_ref().map_or(row, |kept| kept[row as usize])
+            };
+            let again = retries.after(&mut tries, &faults, first_failed(&so_far.faults), in_batch);
+            if let Some(Again { rows, .. }) = &again {
+                faults.retain(|fault| rows.binary_search(&fault.row).is_err());
             }
-            for fault in &mut faults {
-                let row = place(fault.row);
-                fault.row = self.so_far.kept.as_ref().map_or(row, |kept| kept[row as usize]);
-            }
-            self.so_far.faults.append(&mut faults);
-            if let (Some(wait), Some(came)) = (again, came) {
+            faults.iter_mut().for_each(|fault| fault.row = in_batch(fault.row));
+            so_far.faults.append(&mut faults);
+            if let (Some(Again { rows: later, wait }), Some(came)) = (again, came) {
                 let through_rows = kept.unwrap_or_else(|| (0..count).collect());
                 let (records, rows) = (came.select(&later), later.into_iter().map(place).collect());
                 self.waiting = Some(Waiting { tries, records, rows, through, through_rows });
@@ -179,7 +210,8 @@ impl Inbound {
         if let Some((raw, mut tries)) = self.raw.take() {
             let came = retries.settings.any().then(|| raw.clone());
             let (mut records, faults) = converters.to_connect(raw).await;
-            if let (Some(wait), Some(came)) = (retries.after(&mut tries, &faults), came) {
+            let again = retries.after(&mut tries, &faults, None, |row| row);
+            if let (Some(Again { wait, .. }), Some(came)) = (again, came) {
                 self.raw = Some((came, tries));
                 return Ok(Progress::Again(wait));
             }
@@ -231,16 +263,16 @@ impl Outbound {
         let records = std::mem::take(&mut so_far.records);
         let came = retries.settings.any().then(|| records.clone());
         let (raw, mut faults) = converters.from_connect(records).await;
-        if let (Some(wait), Some(came)) = (retries.after(&mut self.tries, &faults), came) {
+        let in_batch = |row: u32| so_far.kept.as_ref().map_or(row, |kept| kept[row as usize]);
+        let again = retries.after(&mut self.tries, &faults, first_failed(&so_far.faults), in_batch);
+        if let (Some(Again { wait, .. }), Some(came)) = (again, came) {
             so_far.records = came;
             return Ok(Progress::Again(wait));
         }
         self.raw = raw;
         if let Some(kept) = without_failed(self.raw.rows, &faults) {
             self.raw = self.raw.select(&kept);
-            faults.iter_mut().for_each(|fault| {
-                fault.row = so_far.kept.as_ref().map_or(fault.row, |kept| kept[fault.row as usize]);
-            });
+            faults.iter_mut().for_each(|fault| fault.row = in_batch(fault.row));
             so_far.kept = compose(so_far.kept.as_deref(), Some(kept));
         }
         so_far.faults.append(&mut faults);

@@ -1,5 +1,6 @@
 //! Reports of records that failed: counted, logged, and put among the dead letters, as a connector wants it (KIP-298).
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::SystemTime;
 
@@ -43,6 +44,11 @@ impl Reports {
         self.letters.is_some() || self.log.is_some()
     }
 
+    /// Counts rows that a task has named as wrong, which was no try of the worker's.
+    pub fn count_named(&self, judged: &Judged) {
+        self.counts.failures.add(judged.reported().count() as u64);
+    }
+
     /// Counts rows that failed for good.
     pub fn count(&self, judged: &Judged) {
         self.counts.errors.add(judged.reported().count() as u64);
@@ -73,7 +79,7 @@ impl Reports {
         let rows: Vec<u32> = faults.iter().map(|fault| fault.row).collect();
         let why: Vec<_> = faults.iter().map(|fault| (*fault, Origin::consumed(batch, fault.row as usize))).collect();
         self.counts.letters.add(rows.len() as u64);
-        letters.send(&self.task, batch.select(&rows), &why)
+        letters.send(&self.task, batch.select(&rows), &why, &BTreeSet::new())
     }
 
     /// Reports a consumed row of which only the place is known.
@@ -98,10 +104,11 @@ impl Reports {
         };
         let rows: Vec<u32> = faults.iter().map(|fault| fault.row).collect();
         let (written, missing) = converters.from_connect(batch.select(&rows)).await;
-        for StageFault { stage, fault, .. } in missing {
+        for StageFault { stage, fault, .. } in &missing {
             let (task, part) = (&self.task, stage.name());
             tracing::error!(%task, part, %fault, "a part of a record that failed cannot be written down: it is left out");
         }
+        let incomplete = missing.iter().map(|fault| fault.row as usize).collect();
         let origins = rows.iter().zip(sources).map(|(&row, source)| Origin::polled(batch, row as usize, source));
         let why: Vec<_> = faults.iter().copied().zip(origins).collect();
         for (at, (fault, origin)) in why.iter().enumerate() {
@@ -109,7 +116,7 @@ impl Reports {
         }
         let Some(letters) = &mut self.letters else { return Ok(()) };
         self.counts.letters.add(rows.len() as u64);
-        letters.send(&self.task, written, &why)
+        letters.send(&self.task, written, &why, &incomplete)
     }
 
     /// Why the task fails when its reports cannot be stored.
@@ -128,20 +135,28 @@ impl Reports {
     /// Waits until everything that was reported is where it goes.
     pub async fn flush(&mut self) -> Result<(), BrokerError> {
         let Some(letters) = &mut self.letters else { return Ok(()) };
-        if let Some((refused, error)) = letters.flush().await? {
-            self.counts.letter_failures.add(refused);
-            let topic = &letters.topic;
-            tracing::error!(
-                task = %self.task, %topic, refused, %error,
-                "Could not produce message to dead letter queue. The records stay where they were read"
-            );
+        match letters.flush().await {
+            Ok(None) => Ok(()),
+            Ok(Some((refused, error))) => {
+                self.counts.letter_failures.add(refused);
+                let (task, topic) = (&self.task, &letters.topic);
+                let what = "Could not produce message to dead letter queue: a letter that says where the record is stands for it";
+                tracing::error!(%task, %topic, refused, %error, "{what}");
+                Ok(())
+            }
+            Err(error) => {
+                self.counts.letter_failures.add(1);
+                Err(error)
+            }
         }
-        Ok(())
     }
 }
 
 /// The most of a record's key or value that a line shows, in bytes.
 const SHOWN_MAX: usize = 1_000;
+
+/// The most headers that a line shows.
+const HEADERS_SHOWN_MAX: usize = 20;
 
 /// A source's record as a line names it.
 fn described(written: &RawRecords, at: usize, origin: &Origin) -> String {
@@ -153,7 +168,12 @@ fn described(written: &RawRecords, at: usize, origin: &Origin) -> String {
         Some(bytes) => String::from_utf8_lossy(bytes).into_owned(),
     };
     let (partition, offset) = origin.source.clone().unwrap_or_default();
-    let headers: Vec<String> = written.headers.of(at).map(|(name, value)| format!("{name}={}", shown(value))).collect();
+    let headers: Vec<String> = written
+        .headers
+        .of(at)
+        .take(HEADERS_SHOWN_MAX)
+        .map(|(name, value)| format!("{name}={}", shown(value)))
+        .collect();
     format!(
         "source record is = SourceRecord{{sourcePartition={partition}, sourceOffset={offset}}} ConnectRecord{{topic='{}', \
          kafkaPartition={}, key={}, value={}, timestamp={}, headers=[{}]}}",

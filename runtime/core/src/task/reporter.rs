@@ -1,13 +1,13 @@
 //! What becomes of a sink's records that fail: those that failed on their way, and those that its guest reports (KIP-610).
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
 
 use crate::model::{Fault, RawRecords, TopicPartition};
 use crate::port::{BrokerError, ErrantReporter};
-use crate::process::{Judged, Reports, Stage, StageFault};
+use crate::process::{Judged, Reports, Stage, StageFault, consumed_at, failure};
 use crate::settings::Tolerance;
 
 use super::TaskFailure;
@@ -18,6 +18,9 @@ const SINK_TASK: &str = "org.apache.kafka.connect.sink.SinkTask";
 /// where they are.
 const KEPT_BYTES: usize = 8 << 20;
 
+/// The most of a reason that is kept, in bytes.
+const REASON_MAX: usize = 8 << 10;
+
 /// Takes reports of a sink task's records.
 pub struct Reporter {
     tolerance: Tolerance,
@@ -25,6 +28,8 @@ pub struct Reporter {
     are_read: bool,
     reports: tokio::sync::Mutex<Reports>,
     put: Mutex<PutRecords>,
+    /// The partitions that the task has.
+    open: Mutex<BTreeSet<TopicPartition>>,
     /// Why the task has to fail.
     exceeded: Mutex<Option<TaskFailure>>,
 }
@@ -38,6 +43,7 @@ impl Reporter {
             are_read: reports.are_read(),
             reports: tokio::sync::Mutex::new(reports),
             put: Mutex::default(),
+            open: Mutex::default(),
             exceeded: Mutex::default(),
         }
     }
@@ -68,6 +74,11 @@ impl Reporter {
         flushed.map_err(|error| not_stored(&reports, error))
     }
 
+    /// Counts rows that the guest has named as wrong.
+    pub(super) async fn count_named(&self, judged: &Judged) {
+        self.reports.lock().await.count_named(judged);
+    }
+
     /// Waits until everything that was reported is stored.
     pub(super) async fn flush(&self) -> Result<(), TaskFailure> {
         if !self.needs_records {
@@ -85,9 +96,21 @@ impl Reporter {
         }
     }
 
+    pub(super) fn opened(&self, partition: TopicPartition) {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner).insert(partition);
+    }
+
+    pub(super) fn closed(&self, partition: &TopicPartition) {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner).remove(partition);
+    }
+
+    fn has(&self, partition: &TopicPartition) -> bool {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner).contains(partition)
+    }
+
     /// Why the task has to fail, once its guest has reported a record and none is tolerated.
     pub(super) fn exceeded(&self) -> Option<TaskFailure> {
-        self.exceeded.lock().unwrap_or_else(PoisonError::into_inner).take()
+        self.exceeded.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
 
@@ -97,7 +120,13 @@ fn not_stored(reports: &Reports, error: BrokerError) -> TaskFailure {
 
 #[async_trait]
 impl ErrantReporter for Reporter {
-    async fn report(&self, partition: TopicPartition, offset: i64, reason: String) -> Result<(), Fault> {
+    async fn report(&self, partition: TopicPartition, offset: i64, mut reason: String) -> Result<(), Fault> {
+        if !self.has(&partition) {
+            return Err(Fault::Data(format!(
+                "the task has no partition {partition}: only of its own it reports records"
+            )));
+        }
+        reason.truncate(reason.floor_char_boundary(REASON_MAX));
         let found = self.put.lock().unwrap_or_else(PoisonError::into_inner).find(&partition, offset);
         let row = found.as_ref().map_or(0, |(_, row)| *row);
         let fault = StageFault { row, stage: Stage::TaskPut, class: SINK_TASK.into(), fault: Fault::Data(reason) };
@@ -116,9 +145,7 @@ impl ErrantReporter for Reporter {
         if self.tolerance == Tolerance::All {
             return Ok(());
         }
-        let TopicPartition { topic, partition } = &partition;
-        let what = format!("consumed record is {{topic='{topic}', partition={partition}, offset={offset}}}");
-        let failure = TaskFailure { trace: crate::process::failure(&fault, &what) };
+        let failure = TaskFailure { trace: failure(&fault, &consumed_at(&partition, offset)) };
         self.exceeded.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(failure);
         Err(Fault::Fatal("Tolerance exceeded in error handler".into()))
     }
@@ -138,32 +165,49 @@ fn only_place(partition: &TopicPartition, offset: i64) -> RawRecords {
 /// The records that were put last.
 #[derive(Default)]
 struct PutRecords {
-    batches: VecDeque<Arc<RawRecords>>,
+    batches: VecDeque<PutBatch>,
     bytes: usize,
+}
+
+/// A batch, and once a row of it was looked for, where each of its partitions' offsets stand: rising, as they are read.
+struct PutBatch {
+    batch: Arc<RawRecords>,
+    places: Option<BTreeMap<TopicPartition, Vec<(i64, u32)>>>,
+}
+
+impl PutBatch {
+    fn find(&mut self, partition: &TopicPartition, offset: i64) -> Option<u32> {
+        let batch = &self.batch;
+        let places = self.places.get_or_insert_with(|| {
+            let mut places: BTreeMap<TopicPartition, Vec<(i64, u32)>> = BTreeMap::new();
+            for (row, &offset) in batch.offset.iter().enumerate() {
+                let partition = batch.partition_of(row).unwrap_or(-1);
+                let place = TopicPartition { topic: batch.topic_of(row).clone(), partition };
+                places.entry(place).or_default().push((offset, row as u32));
+            }
+            places
+        });
+        let rows = places.get(partition)?;
+        let at = rows.binary_search_by_key(&offset, |(offset, _)| *offset).ok()?;
+        Some(rows[at].1)
+    }
 }
 
 impl PutRecords {
     fn keep(&mut self, batch: &Arc<RawRecords>) {
-        if self.batches.back().is_some_and(|last| Arc::ptr_eq(last, batch)) {
+        if self.batches.back().is_some_and(|last| Arc::ptr_eq(&last.batch, batch)) {
             return;
         }
         while self.bytes > KEPT_BYTES {
             let Some(oldest) = self.batches.pop_front() else { break };
-            self.bytes -= oldest.bytes();
+            self.bytes -= oldest.batch.bytes();
         }
         self.bytes += batch.bytes();
-        self.batches.push_back(batch.clone());
+        self.batches.push_back(PutBatch { batch: batch.clone(), places: None });
     }
 
-    fn find(&self, partition: &TopicPartition, offset: i64) -> Option<(Arc<RawRecords>, u32)> {
-        self.batches.iter().rev().find_map(|batch| {
-            let is = |row: &usize| {
-                batch.offset[*row] == offset
-                    && batch.topic_of(*row) == &partition.topic
-                    && batch.partition_of(*row) == Some(partition.partition)
-            };
-            (0..batch.offset.len()).find(is).map(|row| (batch.clone(), row as u32))
-        })
+    fn find(&mut self, partition: &TopicPartition, offset: i64) -> Option<(Arc<RawRecords>, u32)> {
+        self.batches.iter_mut().rev().find_map(|put| Some((put.batch.clone(), put.find(partition, offset)?)))
     }
 }
 
@@ -181,9 +225,10 @@ mod tests {
     fn put_records_are_found_by_their_place_until_newer_ones_need_the_room() {
         let mut put = PutRecords::default();
         (0..4).for_each(|offset| put.keep(&batch(offset, KEPT_BYTES / 2 - 100)));
-        let found = |partition, offset| put.find(&TopicPartition { topic: "t".into(), partition }, offset).is_some();
+        let mut found =
+            |partition, offset| put.find(&TopicPartition { topic: "t".into(), partition }, offset).is_some();
         assert_eq!([0, 1, 2, 3].map(|offset| found(3, offset)), [false, true, true, true]);
         assert!(!found(4, 3));
-        assert_eq!(put.bytes, put.batches.iter().map(|batch| batch.bytes()).sum::<usize>());
+        assert_eq!(put.bytes, put.batches.iter().map(|put| put.batch.bytes()).sum::<usize>());
     }
 }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::model::{RawRecords, Records, TopicPartition};
 use crate::port::SinkRecords;
+use crate::process::consumed_at;
 
 use super::TaskFailure;
 
@@ -40,8 +41,7 @@ impl Consumed {
     /// A row as traces name it.
     pub fn name(&self, row: u32) -> String {
         let (partition, offset) = (self.partition[row as usize] as usize, self.offset[row as usize]);
-        let TopicPartition { topic, partition } = &self.partitions[partition];
-        format!("consumed record is {{topic='{topic}', partition={partition}, offset={offset}}}")
+        consumed_at(&self.partitions[partition], offset)
     }
 }
 

@@ -252,6 +252,7 @@ impl Sink {
 
     async fn open(&mut self, positions: Vec<Position>) -> Step {
         self.commits.open(&positions);
+        positions.iter().for_each(|position| self.parts.reporter.opened(position.partition.clone()));
         let partitions: Vec<TopicPartition> = positions.iter().map(|p| p.partition.clone()).collect();
         if !self.life.works() || self.pending.is_some() {
             self.parts.consumer.pause(&partitions).map_err(consumer_failed)?;
@@ -276,6 +277,7 @@ impl Sink {
 
     async fn close(&mut self, partitions: &[TopicPartition]) -> Step {
         self.commits.close(partitions);
+        partitions.iter().for_each(|partition| self.parts.reporter.closed(partition));
         self.paused_by_guest.retain(|partition| !partitions.contains(partition));
         self.take_back().await?;
         if partitions.is_empty() || !self.guest_started {

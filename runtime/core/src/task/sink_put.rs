@@ -101,14 +101,19 @@ impl Sink {
         if *judged == Judged::default() {
             return Ok(());
         }
+        // Beyond the session another worker may run this task already, and report the same.
+        if !self.parts.grace.ours().await {
+            return Err(Event::Stop);
+        }
         let reported = self.parts.grace.unless_over(self.parts.reporter.report(judged, raw)).await;
         reported.ok_or(Event::Stop)?.map_err(Event::Failed)
     }
 
-    /// Waits until what was reported is stored.
+    /// Waits until what the guest has reported is stored. Where nothing is tolerated, that ends the task.
     pub(super) async fn flush_reports(&mut self) -> Step {
         let flushed = self.parts.grace.unless_over(self.parts.reporter.flush()).await;
-        flushed.ok_or(Event::Stop)?.map_err(Event::Failed)
+        flushed.ok_or(Event::Stop)?.map_err(Event::Failed)?;
+        self.parts.reporter.exceeded().map_or(Ok(()), |failure| Err(Event::Failed(failure)))
     }
 
     /// Tells the guest that there is nothing.
@@ -133,9 +138,6 @@ impl Sink {
             let put = self.parts.guest.put(&batch.records);
             let delivery = self.parts.grace.call("put", put).await;
             self.flush_reports().await?;
-            if let Some(failure) = self.parts.reporter.exceeded() {
-                return Err(Event::Failed(failure));
-            }
             match delivery {
                 Ok(delivery) => delivery,
                 Err(Fault::Retriable(reason)) => return self.keep(batch, 0, None, &reason),
@@ -167,6 +169,7 @@ impl Sink {
         };
         let wrong = |fault: &&RowFault| matches!(fault.fault, Fault::Data(_));
         let judged = judge(self.parts.reporter.tolerance(), faults.iter().take_while(wrong).map(of_row).collect());
+        self.parts.reporter.count_named(&judged).await;
         let (others, fatal) = (faults.iter().find(|fault| !wrong(fault)), judged.fatal.is_some());
         self.report(&judged, batch.raw.as_deref()).await?;
         let ends = if fatal { faults.first() } else { others };

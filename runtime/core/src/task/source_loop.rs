@@ -156,7 +156,7 @@ impl Source {
     }
 
     fn has_room(&self) -> bool {
-        self.parts.producer.unanswered_bytes() <= self.parts.buffer_bytes
+        self.parts.producer.unanswered_bytes().max(self.unanswered.bytes()) <= self.parts.buffer_bytes
     }
 
     /// Goes on with the work until something happens to the task.
@@ -293,7 +293,7 @@ impl Source {
                     self.parts.counts.written.add(1);
                     self.acknowledge(ticket, Some(position));
                 }
-                Err(error @ BrokerError::Rejected(_)) if self.parts.tolerance == Tolerance::All => {
+                Err(error @ BrokerError::BadRecord(_)) if self.parts.tolerance == Tolerance::All => {
                     refused.push((ticket, error));
                 }
                 // Its ticket stays unacknowledged for ever, and holds back every later offset of its partition.
@@ -332,6 +332,7 @@ impl Source {
     /// Stores the offsets that are safe.
     pub(super) async fn commit(&mut self) -> Option<Event> {
         self.next_commit = Instant::now() + self.parts.flush_interval;
+        self.gather();
         let safe = self.submitted.committable();
         self.unstored.extend(safe.offsets);
         if !self.unstored.is_empty() {

@@ -1,6 +1,6 @@
 //! A source's batch from its guest to its producer: what fails on the way is tried again, passed over or ends the task.
 
-use std::collections::{HashSet, VecDeque};
+use std::collections::{BTreeMap, HashSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -33,24 +33,33 @@ pub(super) struct OnTheWay {
 
 /// Batches as they were polled, of which rows are not answered yet.
 #[derive(Default)]
-pub(super) struct Unanswered(VecDeque<(Ticket, Arc<Records>)>);
+pub(super) struct Unanswered {
+    batches: VecDeque<(Ticket, Arc<Records>)>,
+    bytes: usize,
+}
 
 impl Unanswered {
     fn keep(&mut self, base: Ticket, records: Arc<Records>) {
-        self.0.push_back((base, records));
+        self.bytes += records.bytes();
+        self.batches.push_back((base, records));
+    }
+
+    /// The bytes of all of them.
+    pub fn bytes(&self) -> usize {
+        self.bytes
     }
 
     /// The batch that a ticket is of, and its first ticket.
     fn of(&self, ticket: Ticket) -> Option<(Ticket, Arc<Records>)> {
-        let after = self.0.partition_point(|(base, _)| *base <= ticket);
-        let (base, records) = self.0.get(after.checked_sub(1)?)?;
+        let after = self.batches.partition_point(|(base, _)| *base <= ticket);
+        let (base, records) = self.batches.get(after.checked_sub(1)?)?;
         Some((*base, records.clone()))
     }
 
     /// Forgets what stands before a ticket.
     fn forget_before(&mut self, ticket: Ticket) {
-        while self.0.front().is_some_and(|(base, records)| base + records.rows as u64 <= ticket) {
-            self.0.pop_front();
+        while self.batches.front().is_some_and(|(base, records)| base + records.rows as u64 <= ticket) {
+            self.bytes -= self.batches.pop_front().map_or(0, |(_, records)| records.bytes());
         }
     }
 }
@@ -93,7 +102,7 @@ impl Source {
         self.acknowledge_filtered(base, rows, kept.as_deref(), &faults);
         let Judged { passed_over, fatal } = self.pass_over(base, faults, polled.as_deref()).await?;
         passed_over.iter().for_each(|fault| self.acknowledge(base + u64::from(fault.row), None));
-        self.submitted.gather();
+        self.gather();
         let origin = |row: usize| kept.as_ref().map_or(row as u32, |kept| kept[row]);
         let mut tickets: Vec<Ticket> = (0..raw.rows).map(|row| base + u64::from(origin(row))).collect();
         if let Some(fatal) = &fatal {
@@ -112,7 +121,7 @@ impl Source {
         if raw.rows > 0 && !self.parts.grace.ours().await {
             return Err(Event::Stop);
         }
-        if let Some(polled) = polled.filter(|_| self.parts.tolerance == Tolerance::All) {
+        if let Some(polled) = polled.filter(|_| raw.rows > 0 && self.parts.tolerance == Tolerance::All) {
             self.unanswered.keep(base, polled);
         }
         if raw.rows > 0
@@ -144,6 +153,10 @@ impl Source {
         if faults.is_empty() {
             return Ok(());
         }
+        // Beyond the session another worker may run this task already, and report the same.
+        if !self.parts.grace.ours().await {
+            return Err(Event::Stop);
+        }
         let source = |fault: &&StageFault| self.submitted.source_of(base + u64::from(fault.row)).unwrap_or_default();
         let sources: Vec<_> = faults.iter().map(source).collect();
         let reports = &mut self.parts.reports;
@@ -167,24 +180,25 @@ impl Source {
             self.parts.counts.filtered.add(1);
             self.acknowledge(base + u64::from(row), None);
         }
-        self.submitted.gather();
+        self.gather();
     }
 
     /// Passes over records that the brokers refused for what they are, where that is tolerated.
     pub(super) async fn pass_over_refused(&mut self, refused: Vec<(Ticket, BrokerError)>) -> Result<(), Event> {
+        let mut by_batch: BTreeMap<Ticket, (Option<Arc<Records>>, Vec<StageFault>)> = BTreeMap::new();
+        let tickets: Vec<Ticket> = refused.iter().map(|(ticket, _)| *ticket).collect();
         for (ticket, error) in refused {
             let (base, polled) = self.unanswered.of(ticket).unzip();
             let base = base.unwrap_or(ticket);
-            let fault = StageFault {
-                row: (ticket - base) as u32,
-                stage: Stage::KafkaProduce,
-                class: SOURCE_TASK.into(),
-                fault: Fault::Data(error.to_string()),
-            };
+            let (row, class) = ((ticket - base) as u32, SOURCE_TASK.to_owned());
+            let fault = StageFault { row, stage: Stage::KafkaProduce, class, fault: Fault::Data(error.to_string()) };
+            by_batch.entry(base).or_insert((polled, Vec::new())).1.push(fault);
             self.parts.reports.count_report(false);
-            self.report(base, &[&fault], polled.as_deref()).await?;
-            self.acknowledge(ticket, None);
         }
+        for (base, (polled, faults)) in by_batch {
+            self.report(base, &faults.iter().collect::<Vec<_>>(), polled.as_deref()).await?;
+        }
+        tickets.into_iter().for_each(|ticket| self.acknowledge(ticket, None));
         Ok(())
     }
 

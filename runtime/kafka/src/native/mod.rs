@@ -10,6 +10,7 @@ mod group_offsets;
 mod intake;
 mod partitions;
 mod produce;
+mod transactions;
 
 use std::ffi::{CStr, CString, c_char};
 

@@ -103,7 +103,7 @@ const PRODUCER: Table = &[
     ("partitioner.ignore.keys", Read(rules::ignore_keys)),
     ("request.timeout.ms", Read(rules::producer_request_timeout)),
     ("retries", Same),
-    ("transaction.timeout.ms", Ignored("there are no transactions yet")),
+    ("transaction.timeout.ms", Same),
     ("transaction.two.phase.commit.enable", Ignored("there are no transactions yet")),
     ("transactional.id", Refused("transactions are not supported yet; take it out")),
 ];

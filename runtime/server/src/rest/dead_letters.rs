@@ -3,14 +3,25 @@
 use axum::extract::{Path, Query, State};
 use serde_json::json;
 
-use super::query::{Parameters, flag};
+use super::error::Error;
+use super::query::Parameters;
 use super::{Answer, AppSlot, herder, ok, unknown};
 
 /// POST /connectors/{name}/dead-letters/redrive, with `dryRun`
 pub async fn redrive(State(app): State<AppSlot>, Path(name): Path<String>, Query(query): Query<Parameters>) -> Answer {
     let herder = herder(&app)?;
     let info = herder.view.info(&name).ok_or_else(|| unknown(&name))?;
-    let dry_run = flag(&query, "dryRun", false);
+    // What is misspelt must not be done.
+    let dry_run = match &query[..] {
+        [] => false,
+        [(key, value)] if key == "dryRun" && value == "true" => true,
+        [(key, value)] if key == "dryRun" && value == "false" => false,
+        [(key, value), ..] => {
+            return Err(Error::bad_request(format!(
+                "Unknown parameter {key}={value}: dryRun=true says what would go back, without it dead letters do go back"
+            )));
+        }
+    };
     let done = herder.builder.redrive(&info.config, dry_run).await?;
     ok(json!({
         "topic": done.topic,

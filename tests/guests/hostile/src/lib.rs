@@ -154,7 +154,7 @@ impl SourceTask for HostileTask {
     }
 }
 
-/// A sink that misbehaves in `put`.
+/// A sink that misbehaves in `put`, or, where the key `call` is `report`, reports each record as errant.
 pub struct HostileSink(Config);
 
 /// Its task.
@@ -181,8 +181,13 @@ impl SinkTask for HostileSinkTask {
         Ok(HostileSinkTask(config))
     }
 
-    fn put(&mut self, _: &SinkBatch) -> Result<Delivery> {
+    fn put(&mut self, batch: &SinkBatch) -> Result<Delivery> {
         in_call(&self.0, "put")?;
+        if self.0.text("call")? == "report" {
+            for record in batch.iter() {
+                weir_sdk::report_errant(&record, "it is errant")?;
+            }
+        }
         Ok(Delivery::all())
     }
 }

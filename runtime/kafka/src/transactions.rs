@@ -1,0 +1,104 @@
+//! A producer that writes in transactions.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use weir_core::model::RawRecords;
+use weir_core::port::{BrokerError, Producer, Sent, Ticket, TransactionalProducer};
+
+use crate::broker::{beside, joined};
+use crate::errors::classified;
+use crate::native::{Client, KafkaError};
+use crate::producer::KafkaProducer;
+
+pub(crate) struct KafkaTransactions {
+    producer: KafkaProducer,
+    client: Arc<Client>,
+    /// How long brokers are waited for.
+    wait: Duration,
+    begun: bool,
+    /// Why the transaction that has begun cannot be committed.
+    failed: Option<BrokerError>,
+}
+
+impl KafkaTransactions {
+    /// Takes the transactional id of a client over.
+    pub async fn begin(client: Client, wait: Duration) -> Result<KafkaTransactions, BrokerError> {
+        let client = Arc::new(client);
+        let producer = KafkaProducer::new(client.clone());
+        ask(&client, wait, Client::init_transactions).await?;
+        Ok(KafkaTransactions { producer, client, wait, begun: false, failed: None })
+    }
+
+    fn note(&mut self, sent: &[Sent]) {
+        if self.failed.is_none() {
+            self.failed = sent.iter().find_map(|sent| sent.outcome.clone().err());
+        }
+    }
+
+    async fn all_answered(&mut self) -> Vec<Sent> {
+        let mut all = Vec::new();
+        while self.producer.unanswered_bytes() > 0 {
+            all.extend(self.producer.answers().await);
+        }
+        all
+    }
+}
+
+/// Makes a call that waits for brokers.
+async fn ask(
+    client: &Arc<Client>,
+    wait: Duration,
+    call: fn(&Client, Duration) -> Result<(), KafkaError>,
+) -> Result<(), BrokerError> {
+    let client = client.clone();
+    joined(beside(move || call(&client, wait))).await
+}
+
+#[async_trait]
+impl Producer for KafkaTransactions {
+    fn send(&mut self, records: RawRecords, tickets: &[Ticket]) -> Result<(), BrokerError> {
+        if !self.begun {
+            self.client.begin_transaction().map_err(classified)?;
+            self.begun = true;
+        }
+        self.producer.send(records, tickets)
+    }
+
+    fn unanswered_bytes(&self) -> usize {
+        self.producer.unanswered_bytes()
+    }
+
+    async fn answers(&mut self) -> Vec<Sent> {
+        let sent = self.producer.answers().await;
+        self.note(&sent);
+        sent
+    }
+}
+
+#[async_trait]
+impl TransactionalProducer for KafkaTransactions {
+    async fn commit(&mut self) -> Result<Vec<Sent>, BrokerError> {
+        let sent = self.all_answered().await;
+        self.note(&sent);
+        if let Some(error) = &self.failed {
+            return Err(error.clone());
+        }
+        if self.begun {
+            ask(&self.client, self.wait, Client::commit_transaction).await?;
+            self.begun = false;
+        }
+        Ok(sent)
+    }
+
+    async fn abort(&mut self) -> Result<(), BrokerError> {
+        if self.begun {
+            ask(&self.client, self.wait, Client::abort_transaction).await?;
+            self.begun = false;
+        }
+        self.all_answered().await;
+        self.failed = None;
+        Ok(())
+    }
+}

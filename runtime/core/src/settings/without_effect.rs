@@ -47,6 +47,8 @@ const UNSUPPORTED_BELOW: &[&str] = &[
 
 /// Prefixes of keys that are for the clients of tasks.
 const OF_CLIENTS: [&str; 3] = ["producer.", "consumer.", "admin."];
+/// With what those begin that only look like them.
+const OF_LISTENERS: &str = "admin.listeners";
 
 /// One line that names every key without effect and says what to do; none where all have one. `unread` are the keys of which
 /// the worker read nothing; `client` says whether a key has an effect on clients, and none for a key that they do not know.
@@ -55,7 +57,7 @@ pub fn without_effect(config: &Config, unread: &[String], client: impl Fn(&str) 
     for key in config.keys().map(String::as_str) {
         let is_unread = unread.iter().any(|name| name == key);
         let is_workers = UNSUPPORTED.contains(&key) || UNSUPPORTED_BELOW.iter().any(|below| key.starts_with(below));
-        let of_clients = OF_CLIENTS.iter().any(|prefix| key.starts_with(prefix));
+        let of_clients = OF_CLIENTS.iter().any(|prefix| key.starts_with(prefix)) && !key.starts_with(OF_LISTENERS);
         match client(key) {
             _ if is_unread && is_workers => unsupported.push(key),
             Some(false) if is_unread || of_clients => unsupported.push(key),
@@ -105,6 +107,8 @@ mod tests {
                 ("producer.buffer.memory", "1000000"),
                 ("ssl.protocol", "TLS"),
                 ("key.converter.schemas.enable", "false"),
+                ("admin.listeners", "https://:1"),
+                ("admin.listeners.https.ssl.keystore.type", "PEM"),
             ],
         );
         let expected = "these configurations were supplied but are not used: bogus, consumer.bogus (unknown: correct \

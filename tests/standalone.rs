@@ -249,7 +249,12 @@ fn a_connector_of_rest_has_neither_standard_input_nor_output() {
         let answer = request("POST", &format!("{url}/connectors"), Some(("application/json", body.as_bytes())));
         assert_eq!(answer.status, 400, "{}", answer.text);
         let said = answer.json()["message"].as_str().unwrap_or_default().to_owned();
-        for part in ["file", "without a value it asks for standard input or output", "command line", "name a file"] {
+        for part in [
+            "configuration file:",
+            "without a value it asks for standard input or output",
+            "command line",
+            "name a file",
+        ] {
             assert!(said.contains(part), "{part}: {said}");
         }
     }

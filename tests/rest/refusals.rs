@@ -30,7 +30,11 @@ fn what_is_wrong_is_refused_in_connects_form() {
         (request("POST", &connectors, Some(("application/json", b"{"))), 400, "not JSON"),
         (send("POST", &connectors, &json!({"name": "x", "config": {}})), 400, "contains no connector type"),
         (send("POST", &connectors, &json!({"name": "x", "config": {"connector.class": "No"}})), 400, "matches No"),
-        (send("POST", &connectors, &outside), 400, "sandbox.path.ceiling"),
+        (
+            send("POST", &connectors, &outside),
+            400,
+            "for configuration file: path /etc/x is not below sandbox.path.ceiling",
+        ),
         (request("PUT", &format!("{url}/connectors/x/pause"), None), 404, "Unknown connector x"),
         (request("POST", &format!("{url}/connectors/x/restart"), None), 404, "Unknown connector: x"),
     ] {

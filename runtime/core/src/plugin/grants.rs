@@ -33,7 +33,7 @@ pub fn grants(class: &Class, config: &Config, ceilings: &Ceilings) -> Result<Gra
             }
         };
         if let Err(message) = outcome {
-            problems.push(Problem { key: key.name.clone(), message });
+            problems.push(refused(&key.name, &message));
         }
     }
     problems.extend(opened_by_the_host(config, ceilings));
@@ -68,10 +68,15 @@ fn opened_by_the_host(config: &Config, ceilings: &Ceilings) -> Vec<Problem> {
             Ok(())
         };
         if let Err(message) = outcome {
-            problems.push(Problem { key: key.clone(), message });
+            problems.push(refused(key, &message));
         }
     }
     problems
+}
+
+/// Whoever makes a connector is told the message alone, so it says the key.
+fn refused(key: &str, reason: &str) -> Problem {
+    Problem { key: key.to_owned(), message: format!("Invalid value for configuration {key}: {reason}") }
 }
 
 fn value_of<'a>(key: &'a ConfigKey, config: &'a Config) -> Option<&'a str> {
@@ -92,7 +97,7 @@ fn grant_path(path: &str, access: PathAccess, ceilings: &Ceilings, grants: &mut 
         let ceiling: Vec<String> = ceilings.paths.iter().map(|ceiling| ceiling.display().to_string()).collect();
         let ceiling = if ceiling.is_empty() { "none".to_owned() } else { ceiling.join(", ") };
         return Err(format!(
-            "path {} is not below sandbox.path.ceiling ({ceiling}): the worker's operator has to set it",
+            "path {} is not below sandbox.path.ceiling ({ceiling}), which the worker's operator sets",
             path.display()
         ));
     }
@@ -146,8 +151,7 @@ fn grant_endpoints(text: &str, kind: &EndpointKind, ceilings: &Ceilings, grants:
         if !ceilings.endpoints.iter().any(|ceiling| under(&endpoint, ceiling)) {
             let ceiling = if ceilings.endpoints.is_empty() { "none".into() } else { ceilings.endpoints.join(", ") };
             return Err(format!(
-                "endpoint {endpoint} is not under sandbox.endpoint.ceiling ({ceiling}): the worker's operator has to \
-                 set it"
+                "endpoint {endpoint} is not under sandbox.endpoint.ceiling ({ceiling}), which the worker's operator sets"
             ));
         }
         grants.endpoints.push(endpoint);

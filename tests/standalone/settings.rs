@@ -4,7 +4,7 @@ use super::*;
 
 #[test]
 fn keys_without_effect_are_named_once_in_one_line_whatever_the_topics_are_on() {
-    let bogus = "bogus=1\nmetric.reporters=R\nrest.extension.classes=E\nproducer.bogus=1\nproducer.linger.ms=5\n";
+    let bogus = "bogus=1\nmetric.reporters=R\nrest.extension.classes=E\nproducer.bogus=1\nproducer.linger.ms=5\nadmin.listeners=\n";
     let unknown = "bogus, producer.bogus (unknown: correct their names, or take them out)";
     let unsupported = "metric.reporters, rest.extension.classes (not supported here: take them out)";
     let kafka = kafka::shared().bootstrap();
@@ -20,9 +20,20 @@ fn keys_without_effect_are_named_once_in_one_line_whatever_the_topics_are_on() {
         let said: Vec<&str> = log.lines().filter(|line| line.contains("bogus")).collect();
         assert_eq!(said.len(), 1, "{log}");
         assert!(said[0].contains(&format!("are not used: {unknown}; {unsupported}")), "{}", said[0]);
-        assert!(!log.contains("linger.ms"), "{log}");
+        assert!(!log.contains("linger.ms") && !log.contains("admin.listeners"), "{log}");
         assert!(worker.stop());
     }
+}
+
+#[test]
+fn a_broker_that_does_not_answer_ends_the_worker_with_where_it_was_looked_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let own =
+        format!("default.api.timeout.ms=1500\noffset.storage.file.filename={}\n", folder.join("offsets").display());
+    let (well, log) = Worker::standalone(folder, &format!("{}{own}", on("127.0.0.1:1")), &[]).ended();
+    let said = "weir: bootstrap.servers=127.0.0.1:1: failed to connect to and describe the Kafka cluster: ";
+    assert!(!well && log.contains(said) && log.contains("Check the worker's broker connection"), "{log}");
 }
 
 #[test]

@@ -73,7 +73,8 @@ impl Role {
                  these keys, or make the topic, compacted",
                 made.partitions, made.replication_factor
             ),
-            BrokerError::Unavailable(_) | BrokerError::Fenced(_) => String::new(),
+            BrokerError::Unavailable(_) => ". Check the worker's broker connection and security properties".to_owned(),
+            BrokerError::Fenced(_) => String::new(),
         }
     }
 }

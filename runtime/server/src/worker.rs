@@ -296,10 +296,12 @@ async fn start(
         (None, Bootstrap::Local(_) | Bootstrap::Kafka(_)) => None,
     };
     let bodies = settings.plugin_upload_dir.clone().unwrap_or_else(std::env::temp_dir);
+    let loading = slot.stages.enter("loading plugins, and compiling those that are new here");
     let mut registry = plugins::load(&host, &settings.plugin_path, bytes_max).await?;
     if let Some(store) = &uploaded {
         plugins::load_uploads(&host, &**store, &mut registry).await?;
     }
+    drop(loading);
     let group = settings.distributed.clone();
     let mut ground = match &group {
         Some(group) => ground::shared(&settings, group).await?,
@@ -321,7 +323,16 @@ async fn start(
     let (statuses, follower) =
         StatusStore::open(&*ground.statuses, worker_id).await.map_err(unusable("status.storage.topic"))?;
     let statuses = Arc::new(statuses);
-    let cluster_id = ground.broker.cluster_id().await.map_err(|error| format!("the cluster's id: {error}"))?;
+    let cluster_id = ground.broker.cluster_id().await.map_err(|error| {
+        let servers = match &settings.bootstrap {
+            Bootstrap::Kafka(servers) => servers.as_str(),
+            Bootstrap::Local(_) | Bootstrap::LocalMemory => "local:",
+        };
+        format!(
+            "bootstrap.servers={servers}: failed to connect to and describe the Kafka cluster: {error}. Check the worker's \
+             broker connection and security properties"
+        )
+    })?;
     tracing::info!(
         version = env!("CARGO_PKG_VERSION"),
         commit = binary.commit,

@@ -1,8 +1,10 @@
-//! What examples/deploy promises: readiness under systemd, no rights and no writable root, files that agree with the
+//! What examples/deploy promises: readiness under systemd, no rights and no writable root, an address that others can use, files that agree with the
 //! binary and with each other, and what Kafka has to allow.
 
 #[path = "deploy/acls.rs"]
 mod acls;
+#[path = "deploy/advertised.rs"]
+mod advertised;
 #[path = "deploy/confined.rs"]
 mod confined;
 #[path = "deploy/files.rs"]

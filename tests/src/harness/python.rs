@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 /// The interpreter.
-fn interpreter() -> PathBuf {
+pub fn interpreter() -> PathBuf {
     let python = std::env::var_os("WEIR_PYTHON").map(PathBuf::from).expect("WEIR_PYTHON is set: run make test");
     assert!(python.exists(), "{} is missing: run make test", python.display());
     python

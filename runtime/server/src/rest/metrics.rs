@@ -3,6 +3,7 @@
 use axum::extract::State;
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
+use rustix::time::{ClockId, clock_gettime};
 
 use weir_core::herder::samples;
 use weir_core::observe::{Sample, table};
@@ -24,15 +25,17 @@ pub async fn metrics(State(app): State<AppSlot>) -> Result<Response, Error> {
 /// What the system says of this process; less where it does not say it.
 fn of_process() -> Vec<Sample> {
     let read = |file: &str| std::fs::read_to_string(file).unwrap_or_default();
-    let (stat, statm, uptime) = (read("/proc/self/stat"), read("/proc/self/statm"), read("/proc/uptime"));
+    let (stat, statm) = (read("/proc/self/stat"), read("/proc/self/statm"));
     // Behind the name, which may hold anything.
     let fields: Vec<&str> = stat.rsplit_once(") ").map_or("", |(_, rest)| rest).split(' ').collect();
     let ticks = |at: usize| fields.get(at)?.parse::<f64>().ok().map(|ticks| ticks / CLOCK_TICKS);
     let cpu = ticks(11).zip(ticks(12)).map(|(user, system)| user + system);
     let pages = statm.split(' ').nth(1).and_then(|pages| pages.parse::<f64>().ok());
-    let up: Option<f64> = uptime.split(' ').next().and_then(|seconds| seconds.parse().ok());
+    // Not of /proc/uptime, which a unit's ProcSubset=pid hides.
+    let up = clock_gettime(ClockId::Boottime);
+    let up = up.tv_sec as f64 + up.tv_nsec as f64 / 1e9;
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).map(|since| since.as_secs_f64());
-    let start = ticks(19).zip(up).zip(now.ok()).map(|((start, up), now)| (now - up + start).floor());
+    let start = ticks(19).zip(now.ok()).map(|(start, now)| (now - up + start).floor());
     let values = [
         (&table::PROCESS_CPU, cpu),
         (&table::PROCESS_MEMORY, pages.map(|pages| pages * PAGE_BYTES)),

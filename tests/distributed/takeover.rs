@@ -86,6 +86,97 @@ fn apache_takes_over_where_weir_stopped_and_weir_where_apache_did() {
     assert!(arrived(&group).values().all(|times| *times == 1), "offsets are taken over: {:?}", arrived(&group));
 }
 
+/// What the status topic says last of each connector and task, for whoever comes after a worker.
+fn left_behind(group: &Group) -> BTreeMap<String, String> {
+    let mut left = BTreeMap::new();
+    for entry in super::faults::topics::entries(group, "status") {
+        let text = |bytes: Option<Vec<u8>>| String::from_utf8(bytes.unwrap_or_default()).unwrap();
+        let (key, status) = (text(entry.record.key), text(entry.record.value));
+        if !key.starts_with("status-topic-") {
+            let status: Value = serde_json::from_str(&status).unwrap_or_default();
+            left.insert(key, status["state"].as_str().unwrap_or_default().to_owned());
+        }
+    }
+    left
+}
+
+/// Connector and task of `resting` are paused, `stopped` has none, `task-fails` has one that fails, `fails` does itself
+/// too; all as this worker runs them.
+fn rests_and_fails(worker: &mut Worker, url: &str) {
+    let mut seen = Vec::new();
+    let expected = [
+        ("resting", "PAUSED", json!("PAUSED")),
+        ("stopped", "STOPPED", Value::Null),
+        ("task-fails", "RUNNING", json!("FAILED")),
+        ("fails", "FAILED", json!("FAILED")),
+    ];
+    worker.until("states as they were", || {
+        seen = expected.iter().map(|(name, ..)| status(url, name)).collect();
+        seen.iter().zip(&expected).all(|(status, (_, connector, task))| {
+            let of = |part: &Value| url.ends_with(part["worker_id"].as_str().unwrap_or("?"));
+            let (first, has) = (&status["tasks"][0], !task.is_null());
+            status["connector"]["state"] == *connector
+                && first["state"] == *task
+                && of(&status["connector"])
+                && (!has || of(first))
+        })
+    });
+}
+
+#[test]
+fn what_rests_or_has_failed_is_unassigned_once_its_worker_stops_and_is_so_again_on_the_next_as_with_apache() {
+    let providers = "config.providers=file\n\
+                     config.providers.file.class=org.apache.kafka.common.config.provider.FileConfigProvider\n";
+    let mut group = Group::on(&super::kafka::shared().bootstrap(), "left-behind", providers);
+    group.begin(1);
+    let url = group.urls()[0].clone();
+    let mut folder_for_a_file = sink(&group);
+    folder_for_a_file["file"] = json!(group.dir.path().display().to_string());
+    let (mut of_a_variable, variable) = (group.source(2), group.file("topic.properties"));
+    std::fs::write(&variable, format!("topic={}-lines\n", group.name)).unwrap();
+    of_a_variable["topic"] = json!(format!("${{file:{}:topic}}", variable.display()));
+    super::faults::topics::make(&group.bootstrap, &format!("{}-lines", group.name));
+    for (name, config) in [
+        ("resting", group.source(0)),
+        ("stopped", group.source(1)),
+        ("task-fails", folder_for_a_file),
+        ("fails", of_a_variable),
+    ] {
+        let made = group.put(0, name, &config);
+        assert_eq!(made.status, 201, "{made:?}");
+    }
+    group.until("tasks", |urls| {
+        ["resting", "stopped", "fails"].iter().all(|name| status(&urls[0], name)["tasks"][0]["state"] == "RUNNING")
+    });
+    assert_eq!(answered("PUT", &format!("{url}/connectors/resting/pause"), None).status, 202);
+    assert_eq!(answered("PUT", &format!("{url}/connectors/stopped/stop"), None).status, 204);
+    std::fs::remove_file(variable).unwrap();
+    assert_eq!(answered("POST", &format!("{url}/connectors/fails/restart?includeTasks=true"), None).status, 202);
+    let mut weir = group.workers[0].take().unwrap().worker;
+    rests_and_fails(&mut weir, &url);
+    assert!(weir.stop());
+    let ours = left_behind(&group);
+
+    let (mut java, url) = apache(&group);
+    rests_and_fails(&mut java, &url);
+    java.stop(); // a JVM that was told to stop does not call that success
+    let mut theirs = left_behind(&group);
+    // Apache gives up a connector whatever its state is, but for one that it could not even make: weir has one kind of
+    // failure only. A task that has failed stays failed for all to see.
+    assert_eq!(theirs.insert("status-connector-fails".into(), "UNASSIGNED".into()).as_deref(), Some("FAILED"));
+    assert_eq!(ours, theirs);
+    let state = |key: &str| ours[key].as_str();
+    for name in ["resting", "stopped", "task-fails", "fails"] {
+        assert_eq!(state(&format!("status-connector-{name}")), "UNASSIGNED", "{ours:?}");
+    }
+    assert_eq!([state("status-task-resting-0"), state("status-task-task-fails-0")], ["UNASSIGNED", "FAILED"]);
+
+    group.start(0);
+    let super::Member { worker: mut weir, url } = group.workers[0].take().unwrap();
+    rests_and_fails(&mut weir, &url);
+    assert!(weir.stop());
+}
+
 /// A life of a standalone worker: it is given a source and a sink, and lines go through.
 fn lives(group: &Group, worker: &mut Worker, url: &str, round: &str) {
     let source = json!({

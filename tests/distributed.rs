@@ -10,6 +10,8 @@ mod recorded;
 mod rolling;
 #[path = "distributed/takeover.rs"]
 mod takeover;
+#[path = "distributed/to_https.rs"]
+mod to_https;
 #[path = "distributed/unsigned.rs"]
 mod unsigned;
 

@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use weir_tests::harness::http::request;
-use weir_tests::harness::python;
 use weir_tests::harness::scenario::{Scenario, Stage};
 use weir_tests::harness::worker::Worker;
+use weir_tests::harness::{kafka, make_topic, python};
 
 /// Longer than any of them takes on a busy machine.
 const WITHIN: Duration = Duration::from_secs(180);
@@ -29,28 +29,65 @@ fn worker(folder: &Path, more: &str) -> (Worker, String) {
     (worker, url)
 }
 
-/// Runs a script against a worker of its own; its arguments are the worker's address and a folder.
-fn walk(script: &str) {
+/// Runs a script against a worker of its own; its arguments are the worker's address, a folder, and what else there is.
+fn walk(script: &str, more: &[&str]) {
     let folder = tempfile::tempdir().unwrap();
     let (worker, url) = worker(folder.path(), "");
-    let here = folder.path().display().to_string();
-    python::run(folder.path(), &[&python::script(script), &url, &here], WITHIN);
+    walk_over(&url, folder.path(), script, more);
     assert!(worker.stop());
+}
+
+fn walk_over(url: &str, folder: &Path, script: &str, more: &[&str]) {
+    let (script, here) = (python::script(script), folder.display().to_string());
+    let arguments = [&[script.as_str(), url, &here], more].concat();
+    python::run(folder, &arguments, WITHIN);
 }
 
 #[test]
 fn kafka_connect_py_takes_a_connector_through_its_life() {
-    walk("kafka_connect_py.py");
+    walk("kafka_connect_py.py", &[]);
 }
 
 #[test]
 fn kpops_deploys_resets_cleans_and_destroys_a_pipeline() {
-    walk("kpops_pipeline.py");
+    walk("kpops_pipeline.py", &[]);
 }
 
 #[test]
 fn schemathesis_finds_no_answer_that_the_document_does_not_say() {
-    walk("schemathesis_run.py");
+    walk("schemathesis_run.py", &["25"]);
+}
+
+#[test]
+fn schemathesis_finds_none_over_a_worker_that_sends_on_to_the_leader_either() {
+    let folder = tempfile::tempdir().unwrap();
+    let group = format!("asked-{}", std::process::id());
+    let mut properties = format!(
+        "bootstrap.servers={}\ngroup.id={group}\nsandbox.path.ceiling={}\noffset.flush.interval.ms=200\n\
+         key.converter=org.apache.kafka.connect.storage.StringConverter\n\
+         value.converter=org.apache.kafka.connect.storage.StringConverter\n",
+        kafka::shared().bootstrap(),
+        folder.path().display()
+    );
+    for of in ["config", "offset", "status"] {
+        properties += &format!("{of}.storage.topic={group}-{of}\n{of}.storage.replication.factor=1\n");
+    }
+    // Sources need their topic, and consumers look for new ones every five minutes.
+    make_topic("lines", 1);
+    let member = |name: &str| {
+        let folder = folder.path().join(name);
+        std::fs::create_dir(&folder).unwrap();
+        let mut worker = Worker::distributed(&folder, &properties);
+        let url = worker.url();
+        (worker, url)
+    };
+    let ((first, leader), (mut second, follower)) = (member("first"), member("second"));
+    let (leads, log) = (format!("leader=\"{leader}/\""), second.log_file());
+    second.until(&leads, || std::fs::read_to_string(&log).unwrap_or_default().contains(&leads));
+    walk_over(&follower, folder.path(), "schemathesis_run.py", &["8"]);
+    let requests = first.log();
+    assert!(requests.contains("forward=true"), "nothing was sent on:\n{requests}");
+    assert!(first.stop() && second.stop());
 }
 
 #[test]

@@ -18,6 +18,25 @@ def number(value):
     return zlib.crc32(repr(value).encode("utf-8", "surrogatepass"))
 
 
+def until(what, holds):
+    deadline = time.monotonic() + 60
+    while not holds():
+        assert time.monotonic() < deadline, f"waited in vain for {what}"
+        time.sleep(0.02)
+
+
+def insist(method, url, **more):
+    """Asks until the worker's group is between two changes of who runs what."""
+    answers = []
+
+    def done():
+        answers.append(requests.request(method, url, timeout=30, **more))
+        return answers[-1].status_code != 409
+
+    until(f"{method} {url}", done)
+    answers[-1].raise_for_status()
+
+
 def base(url):
     return url[: url.index("/", len("http://"))]
 
@@ -66,15 +85,19 @@ def before_call(context, case, kwargs):
     name = requests.utils.unquote(encoded)
     if name in THERE:
         connector = f"{base(case.operation.base_url + '/')}/connectors/{encoded}"
-        if requests.get(connector, timeout=30).status_code == 404:
-            requests.put(f"{connector}/config", json=THERE[name], timeout=30).raise_for_status()
+
+        def answers(path):
+            return requests.get(f"{connector}{path}", timeout=30)
+
+        if answers("").status_code == 404:
+            insist("PUT", f"{connector}/config", json=THERE[name])
+            until(f"{name} to be there", lambda: answers("").status_code == 200)
         if name == "stopped":
-            requests.put(f"{connector}/stop", timeout=30).raise_for_status()
+            insist("PUT", f"{connector}/stop")
+            until("it to stop", lambda: answers("/status").json().get("connector", {}).get("state") == "STOPPED")
         elif "task" in case.path_parameters:
-            requests.put(f"{connector}/resume", timeout=30).raise_for_status()
-            deadline = time.monotonic() + 30
-            while requests.get(f"{connector}/tasks/0/status", timeout=30).status_code != 200:
-                assert time.monotonic() < deadline, f"{name} has no task"
+            insist("PUT", f"{connector}/resume")
+            until(f"a task of {name}", lambda: answers("/tasks/0/status").status_code == 200)
 
 
 @schemathesis.hook

@@ -1,4 +1,4 @@
-"""schemathesis over /openapi.json. Arguments: the worker's address, and a folder.
+"""schemathesis over /openapi.json. Arguments: the worker's address, a folder, and how many examples of each operation.
 
 Left out are checks that hold any API to more than Connect's promises: that what the document does not describe is refused
 (Connect ignores query parameters and values that it does not know), and that what it does is taken (no schema says which
@@ -12,7 +12,7 @@ from pathlib import Path
 
 import requests
 
-url, folder = sys.argv[1:]
+url, folder, examples = sys.argv[1:]
 CHECKS = [
     "not_a_server_error",
     "status_code_conformance",
@@ -28,7 +28,7 @@ environment["PYTHONPATH"] = str(Path(__file__).parent)
 done = subprocess.run(
     [
         sys.executable, "-m", "schemathesis.cli", "run", f"{url}/openapi.json", "--checks", ",".join(CHECKS),
-        "--phases", "examples,coverage,fuzzing", "--max-examples", "25", "--seed", "1", "--generation-deterministic",
+        "--phases", "examples,coverage,fuzzing", "--max-examples", examples, "--seed", "1", "--generation-deterministic",
         "--continue-on-failure", "--no-color", "--warnings", "off",
     ],
     env=environment,

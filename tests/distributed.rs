@@ -282,6 +282,12 @@ fn any_worker_answers_any_request_and_a_stopped_one_hands_over() {
         });
         assert_eq!(ask("PUT", "/connectors/two/resume"), 202);
         group.until_running(&names, 1);
+        let logger = format!("/admin/loggers/com.example.by-{by}");
+        let set = answered("PUT", &format!("{url}{logger}?scope=cluster"), Some(&json!({"level": "DEBUG"})));
+        assert_eq!(set.status, 204, "{set:?}");
+        group.until("the level on every worker", |urls| {
+            urls.iter().all(|url| answered("GET", &format!("{url}{logger}"), None).json()["level"] == "DEBUG")
+        });
         assert_eq!(ask("POST", "/connectors/none/restart"), 404);
         assert_eq!(ask("DELETE", "/connectors/none"), 404);
         let unsigned = answered("POST", &format!("{url}/connectors/one/tasks"), Some(&json!([])));

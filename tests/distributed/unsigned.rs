@@ -1,9 +1,10 @@
-//! What workers ask of each other, before there is a group whose key could sign it.
+//! What a worker answers that is not in its group yet: to probes, and to other workers, before there is a key that could
+//! sign what they ask.
 
 use serde_json::json;
 use weir_tests::harness::kafka::Kafka;
 
-use super::{Group, answered};
+use super::{Answer, Group, answered};
 
 #[test]
 fn before_it_is_in_its_group_too_a_worker_takes_no_tasks_from_whoever_signs_nothing() {
@@ -12,7 +13,7 @@ fn before_it_is_in_its_group_too_a_worker_takes_no_tasks_from_whoever_signs_noth
     let mut group = Group::on(&broker.bootstrap(), "unsigned", "");
     group.workers.push(None);
     group.launch(0);
-    let mut said = String::new();
+    let (mut said, mut health) = (String::new(), Answer::parse(""));
     let worker = &mut group.workers[0].as_mut().unwrap().worker;
     let log = worker.log_file();
     worker.until("a refusal", || {
@@ -22,8 +23,12 @@ fn before_it_is_in_its_group_too_a_worker_takes_no_tasks_from_whoever_signs_noth
         let answer = answered("POST", &format!("{url}/connectors/mine/tasks"), Some(&json!([{"task.class": "X"}])));
         said = answer.text.clone();
         assert!([0, 400, 503].contains(&answer.status), "{answer:?}");
+        health = answered("GET", &format!("{url}/health"), None);
         answer.status == 400
     });
+    let told = health.json();
+    assert_eq!((health.status, &told["status"]), (503, &json!("starting")), "{health:?}");
+    assert!(told["message"].as_str().unwrap().starts_with("Worker is still starting up."), "{health:?}");
     assert!(said.contains("Internal request missing required signature"), "{said}");
     let log = worker.log();
     assert!(!log.contains("joined the group"), "it was asked before it had joined:\n{log}");

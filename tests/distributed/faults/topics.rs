@@ -25,7 +25,12 @@ fn topic(name: &str) -> NewTopic {
 
 /// Makes a topic of one partition.
 pub fn make(bootstrap: &str, name: &str) {
-    run(broker(bootstrap).create_topic(&topic(name))).expect("a topic");
+    make_as(bootstrap, &topic(name));
+}
+
+/// Makes a topic as it is described.
+pub fn make_as(bootstrap: &str, topic: &NewTopic) {
+    run(broker(bootstrap).create_topic(topic)).expect("a topic");
 }
 
 /// Everything in one of a group's internal topics, each partition in its order.

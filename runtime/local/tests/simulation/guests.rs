@@ -15,6 +15,7 @@ use weir_core::port::{
 };
 use weir_data::{Cells, Column, Node, Schema, Type};
 
+use crate::fate::{Fate, MARK};
 use crate::keeper::{self, KeeperTask};
 use crate::links::Link;
 
@@ -30,6 +31,8 @@ struct Held {
     /// The number of its worker's life.
     life: u32,
     session: Arc<Session>,
+    /// What its variable stood for when it was made.
+    mark: Option<String>,
 }
 
 /// What runs, by what it is, and by the number of the instance.
@@ -50,14 +53,14 @@ pub struct Floor {
 pub type SharedFloor = Arc<Mutex<Floor>>;
 
 impl Floor {
-    fn enter(&mut self, what: &str, life: u32, session: &Arc<Session>) -> u64 {
+    fn enter(&mut self, what: &str, mark: Option<String>, life: u32, session: &Arc<Session>) -> u64 {
         let here = self.runs.entry(what.to_owned()).or_default();
         // In one life there is never a second instance, whatever its session says.
         if let Some(other) = here.values().find(|other| other.life == life || other.session.holds()) {
             self.violations.push(format!("{what} starts in life {life} while life {} runs it", other.life));
         }
         self.entered += 1;
-        here.insert(self.entered, Held { life, session: session.clone() });
+        here.insert(self.entered, Held { life, session: session.clone(), mark });
         self.entered
     }
 
@@ -83,6 +86,12 @@ impl Floor {
         here.filter(|(_, held)| held.session.holds()).map(|(_, held)| held.life).collect()
     }
 
+    /// What the variables of something that runs stood for when it was made.
+    pub fn marks(&self, what: &str) -> Vec<Option<String>> {
+        let here = self.runs.get(what).into_iter().flatten();
+        here.filter(|(_, held)| held.session.holds()).map(|(_, held)| held.mark.clone()).collect()
+    }
+
     /// All that runs.
     pub fn running(&self) -> Vec<&str> {
         self.runs.keys().filter(|what| !self.owners(what).is_empty()).map(String::as_str).collect()
@@ -97,19 +106,25 @@ impl Floor {
 /// Notes that something runs for as long as it is there.
 pub struct Place {
     what: String,
+    mark: Option<String>,
     number: u64,
     floor: SharedFloor,
+    fate: Fate,
 }
 
 impl Place {
-    fn enter(what: &str, worker: &Counter) -> Place {
+    fn enter(context: &Context, worker: &Counter) -> Place {
+        let (what, mark) = (context.owner.trim_end_matches("|worker").to_owned(), context.config.get(MARK).cloned());
         let mut floor = worker.floor.lock().unwrap_or_else(PoisonError::into_inner);
-        let number = floor.enter(what, worker.life, &worker.session);
-        Place { what: what.to_owned(), number, floor: worker.floor.clone() }
+        let number = floor.enter(&what, mark.clone(), worker.life, &worker.session);
+        Place { what, mark, number, floor: worker.floor.clone(), fate: worker.fate.clone() }
     }
-}
 
-impl Place {
+    /// Goes on, unless fate has it otherwise.
+    pub fn go_on(&self) -> Result<(), Fault> {
+        self.fate.spares(&self.what, self.mark.as_ref())
+    }
+
     /// Notes what a sink has kept.
     pub fn keep(&self, offsets: impl Iterator<Item = i64>) {
         self.floor.lock().unwrap_or_else(PoisonError::into_inner).kept.extend(offsets);
@@ -130,11 +145,12 @@ pub struct Counter {
     session: Arc<Session>,
     link: Link,
     floor: SharedFloor,
+    fate: Fate,
 }
 
 impl Counter {
     /// The component for a life of a worker.
-    pub fn new(life: u32, session: Arc<Session>, link: Link, floor: SharedFloor) -> Counter {
+    pub fn new(life: u32, session: Arc<Session>, link: Link, floor: SharedFloor, fate: Fate) -> Counter {
         let class = |name: &str, kind, wants| Class {
             name: name.into(),
             aliases: vec![],
@@ -149,7 +165,7 @@ impl Counter {
             class(CLASS, ClassKind::Source, OptionalCalls::default()),
             class(keeper::CLASS, ClassKind::Sink, keeps),
         ];
-        Counter { classes, life, session, link, floor }
+        Counter { classes, life, session, link, floor, fate }
     }
 }
 
@@ -173,11 +189,11 @@ impl Component for Counter {
 
     async fn connector(&self, _: ConnectorKind, context: Context) -> Result<Box<dyn Instance>, Fault> {
         let tasks = context.config.get("tasks").and_then(|tasks| tasks.parse().ok()).unwrap_or(1);
-        Ok(Box::new(CounterConnector { tasks, _place: Place::enter(context.owner.trim_end_matches("|worker"), self) }))
+        Ok(Box::new(CounterConnector { tasks, place: Place::enter(&context, self) }))
     }
 
     async fn source_task(&self, context: Context) -> Result<Box<dyn SourceTask>, Fault> {
-        let place = Place::enter(&context.owner, self);
+        let place = Place::enter(&context, self);
         Ok(Box::new(CounterTask {
             partition: format!("{{\"counter\":\"{}\"}}", context.owner),
             schema: SchemaHandle::new(Schema::of(Node::new(Type::String))),
@@ -189,7 +205,7 @@ impl Component for Counter {
     }
 
     async fn sink_task(&self, context: Context) -> Result<Box<dyn SinkTask>, Fault> {
-        Ok(Box::new(KeeperTask::new(self.link.clone(), Place::enter(&context.owner, self))))
+        Ok(Box::new(KeeperTask::new(self.link.clone(), Place::enter(&context, self))))
     }
 
     async fn transformations(&self, _: Context) -> Result<Box<dyn Transformations>, Fault> {
@@ -203,7 +219,7 @@ impl Component for Counter {
 
 struct CounterConnector {
     tasks: u32,
-    _place: Place,
+    place: Place,
 }
 
 #[async_trait]
@@ -213,11 +229,12 @@ impl Instance for CounterConnector {
     }
 
     async fn start(&mut self) -> Result<(), Fault> {
-        Ok(())
+        self.place.go_on()
     }
 
     async fn task_configs(&mut self, max_tasks: u32) -> Result<Vec<Config>, Fault> {
-        let config = |task: u32| Config::from([("number".to_owned(), task.to_string())]);
+        let mark = self.place.mark.iter().map(|mark| (MARK.to_owned(), mark.clone()));
+        let config = |task: u32| mark.clone().chain([("number".to_owned(), task.to_string())]).collect::<Config>();
         Ok((0..self.tasks.min(max_tasks)).map(config).collect())
     }
 
@@ -258,6 +275,7 @@ impl SourceTask for CounterTask {
     async fn poll(&mut self, max_wait: Duration, _: usize) -> Result<Polled, Fault> {
         tokio::time::sleep(PACE.min(max_wait)).await;
         self.link.pass().await;
+        self.place.go_on()?;
         self.counted += 1;
         let mut floor = self.place.floor.lock().unwrap_or_else(PoisonError::into_inner);
         *floor.counted.entry(self.context.owner.to_string()).or_insert(0) += 1;

@@ -37,6 +37,7 @@ impl SinkTask for KeeperTask {
 
     async fn put(&mut self, records: &SinkRecords) -> Result<SinkDelivery, Fault> {
         self.link.pass().await;
+        self.place.go_on()?;
         self.given.extend(&records.records.offset);
         Ok(SinkDelivery::default())
     }

@@ -3,25 +3,28 @@
 //!
 //! `SIMULATION_SEED=n` runs one seed and prints its trace; `SIMULATION_SEEDS=n` that many.
 
+mod at_rest;
+mod fate;
 mod guests;
 mod keeper;
 mod links;
 mod mortal;
 mod world;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use weir_core::herder::{ClusterState, Put, Request};
+use weir_core::herder::{Put, Request};
 use weir_core::model::{Config, Subscription, TaskId};
 use weir_core::port::{Broker, ClientSettings, Consumer, ConsumerPolled};
-use weir_core::store::{ConfigStore, OffsetStore, State as Said, TargetState};
+use weir_core::store::{OffsetStore, TargetState};
 
+use crate::at_rest::{amiss, lags_behind, stands_still};
 use crate::links::State;
 use crate::world::{DELAY, PROTOCOLS, World};
 
-const STEPS: u64 = 25;
+const STEPS: u64 = 28;
 /// What connectors are called; the last is the sink.
 const NAMES: [&str; 4] = ["a", "b", "c", SINK];
 const SINK: &str = "s";
@@ -29,19 +32,22 @@ const SINK: &str = "s";
 const SEEDS: u64 = 500;
 /// How often it is looked who runs what.
 const LOOK: Duration = Duration::from_millis(100);
-/// In which every counter that runs has counted on.
-const COUNT: Duration = Duration::from_secs(5);
-/// In which a sink that runs has kept what was there before.
-const CATCH_UP: Duration = Duration::from_secs(60);
 /// By when everything has to be at rest once nothing happens any more.
 const REST: Duration = Duration::from_secs(180);
 
-fn config(name: &str, tasks: u64) -> Config {
+/// What becomes of what has failed: it stays so, or is started again, without end or once.
+const RESTARTS: [&[(&str, &str)]; 3] = [
+    &[],
+    &[("auto.restart", "true"), ("auto.restart.max.attempts", "1000")],
+    &[("auto.restart", "true"), ("auto.restart.max.attempts", "1")],
+];
+
+fn config(name: &str, tasks: u64, more: &[(&str, &str)]) -> Config {
     let class = match name == SINK {
         true => [("connector.class", keeper::CLASS), ("topics", guests::TOPIC)],
         false => [("connector.class", guests::CLASS), ("topic", guests::TOPIC)],
     };
-    let entries = [("name", name), ("tasks.max", "5")].into_iter().chain(class);
+    let entries = [("name", name), ("tasks.max", "5")].into_iter().chain(class).chain(more.iter().copied());
     let mut config: Config = entries.map(|(key, value)| (key.to_owned(), value.to_owned())).collect();
     config.insert("tasks".into(), tasks.to_string());
     config
@@ -62,13 +68,15 @@ async fn step(world: &Arc<World>, next_worker: &mut u32) {
         let request = |answer| Request::Target { name: name.clone(), target, answer };
         _ = world.ask(number, &format!("{target:?} {name}"), request).await;
     };
-    match world.below(24) {
+    match world.below(30) {
         0..=4 => {
             let tasks = 1 + world.below(4);
-            let put =
-                Put { config: config(&name, tasks), target: None, replace: true, ceilings: None, made_from: None };
+            let mut more = RESTARTS[world.below(3) as usize].to_vec();
+            more.extend((world.below(2) == 0).then_some((fate::MARK, fate::VARIABLE)));
+            let config = config(&name, tasks, &more);
+            let put = Put { config, target: None, replace: true, ceilings: None, made_from: None };
             let request = |answer| Request::Put { put: put.clone(), answer };
-            _ = world.ask(number, &format!("{name} with {tasks} tasks"), request).await;
+            _ = world.ask(number, &format!("{name} with {tasks} tasks and {more:?}"), request).await;
         }
         5 => {
             let request = |answer| Request::Delete { name: name.clone(), answer };
@@ -102,134 +110,23 @@ async fn step(world: &Arc<World>, next_worker: &mut u32) {
                 world.note(format!("worker {number} lags: {lags}"));
             }
         }
+        22..=24 => {
+            let task = world.below(4);
+            let what = if task == 3 { name } else { format!("{name}|task-{task}") };
+            world.note(format!("{what} is to fail"));
+            world.fate.fail(&what);
+        }
+        25 => {
+            world.fate.change();
+            world.note("variables stand for something else");
+        }
+        26 => {
+            let out_of_reach = world.below(2) == 0;
+            world.fate.hide(out_of_reach);
+            world.note(format!("variables are out of reach: {out_of_reach}"));
+        }
         _ => link(State::Up),
     }
-}
-
-/// The state that the config topic tells anybody who reads it.
-async fn truth(world: &World) -> ClusterState {
-    let mut state = ClusterState::default();
-    let mut configs = ConfigStore::open(world.configs.clone()).await.unwrap();
-    for record in configs.read_to_end().await.unwrap() {
-        state.apply(record);
-    }
-    state
-}
-
-/// What tasks say that they failed with.
-fn failures(world: &World) -> Vec<String> {
-    let lives = world.lives.lock().unwrap();
-    let Some(life) = lives.values().next() else { return Vec::new() };
-    let statuses = &life.herder.view.statuses;
-    let all = NAMES.iter().flat_map(|name| statuses.tasks(name));
-    all.filter_map(|(id, status)| Some(format!("{id}: {}", status.trace?))).collect()
-}
-
-/// What is not as it should be at rest.
-async fn amiss(world: &World) -> Option<String> {
-    let state = truth(world).await;
-    let mut expected = BTreeSet::new();
-    let mut tasks = BTreeMap::new();
-    let mut connectors = BTreeMap::new();
-    for (name, connector) in state.connectors() {
-        connectors.insert(name, connector.target);
-        let count: usize = connector.config["tasks"].parse().unwrap();
-        if connector.target == TargetState::Stopped {
-            if !connector.tasks.is_empty() {
-                return Some(format!("{name} is stopped and has tasks"));
-            }
-            continue;
-        }
-        // A paused connector makes no tasks; it keeps those that it has.
-        if connector.target == TargetState::Started && connector.tasks.len() != count {
-            return Some(format!("{name} has {} tasks, not {count}", connector.tasks.len()));
-        }
-        if connector.target == TargetState::Started {
-            expected.insert(name.clone());
-        }
-        for index in 0..connector.tasks.len() as u32 {
-            expected.insert(format!("{name}|task-{index}"));
-            tasks.insert(TaskId { connector: name.clone(), index }, connector.target);
-        }
-    }
-    let floor = world.floor.lock().unwrap();
-    let running: BTreeSet<String> = floor.running().into_iter().map(str::to_owned).collect();
-    if running != expected {
-        let (more, less) = (running.difference(&expected), expected.difference(&running));
-        let (more, less) = (Vec::from_iter(more), Vec::from_iter(less));
-        let failed = failures(world).join("; ");
-        return Some(format!("runs too much: {more:?}; not enough: {less:?}; failed: {failed}"));
-    }
-    if let Some(what) = running.iter().find(|what| floor.owners(what).len() != 1) {
-        return Some(format!("{what} runs {:?}", floor.owners(what)));
-    }
-    for life in world.lives.lock().unwrap().values() {
-        let key = life.herder.view.state().session_key().cloned();
-        if key.as_ref() != state.session_key() {
-            return Some(format!("worker {} knows of {key:?}, not of {:?}", life.number, state.session_key()));
-        }
-        for (name, target) in &connectors {
-            let should = match target {
-                TargetState::Started => Said::Running,
-                TargetState::Paused => Said::Paused,
-                TargetState::Stopped => Said::Stopped,
-            };
-            let said = life.herder.view.statuses.connector(name).map(|status| status.state);
-            if said != Some(should) {
-                return Some(format!("worker {} says {said:?} of {name}, which is {target:?}", life.number));
-            }
-        }
-        for (id, target) in &tasks {
-            let owner = floor.owners(&format!("{}|task-{}", id.connector, id.index))[0];
-            let should = if *target == TargetState::Paused { Said::Paused } else { Said::Running };
-            let status = life.herder.view.statuses.of_task(id);
-            let said = status.as_ref().map(|status| (status.state, status.worker_id.clone()));
-            if said != Some((should, format!("worker-{owner}:8083"))) {
-                return Some(format!("worker {} says {said:?} of {id}, which worker {owner} runs", life.number));
-            }
-        }
-        let names = life.herder.view.connectors();
-        if names != Vec::from_iter(state.connectors().keys().cloned()) {
-            return Some(format!("worker {} knows of {names:?}", life.number));
-        }
-        if let Some(name) =
-            NAMES.iter().find(|name| state.get(name).is_none() && life.herder.view.statuses.connector(name).is_some())
-        {
-            return Some(format!("worker {} has a state of {name}, which is gone", life.number));
-        }
-    }
-    None
-}
-
-/// Whether every counter that is to run counts on.
-async fn stands_still(world: &World) -> Option<String> {
-    let state = truth(world).await;
-    let counted = || world.floor.lock().unwrap().counted.clone();
-    let before = counted();
-    tokio::time::sleep(COUNT).await;
-    let after = counted();
-    let started = state.connectors().iter().filter(|(_, connector)| connector.target == TargetState::Started);
-    let counts = started.filter(|(name, _)| *name != SINK);
-    let mut tasks = counts
-        .flat_map(|(name, connector)| (0..connector.tasks.len()).map(move |index| format!("{name}|task-{index}")));
-    let stands = tasks.find(|task| after.get(task) <= before.get(task))?;
-    Some(format!("{stands} runs and has not counted on from {:?}", before.get(&stands)))
-}
-
-/// Whether the sink, if it is to run, comes to keep all that is in the topic by now.
-async fn lags_behind(world: &World) -> Option<String> {
-    if truth(world).await.get(SINK).is_none_or(|sink| sink.target != TargetState::Started) {
-        return None;
-    }
-    let written = written(world).await;
-    let kept = || (0..written).filter(|offset| world.floor.lock().unwrap().kept.contains(offset)).count() as i64;
-    for _ in 0..CATCH_UP.as_secs() {
-        if kept() == written {
-            return None;
-        }
-        tokio::time::sleep(Duration::from_secs(1)).await;
-    }
-    Some(format!("the sink runs and has kept {} of {written}", kept()))
 }
 
 /// What the sink has committed though it has not kept it.
@@ -318,6 +215,20 @@ async fn gaps(world: &World) -> Vec<String> {
     gaps
 }
 
+/// Where it stands what the variable stands for, which is for nobody to read.
+async fn told_secrets(world: &World) -> Vec<String> {
+    let mut told = Vec::new();
+    for log in [&world.configs, &world.offsets, &world.statuses] {
+        for entry in log.reader().await.unwrap().read_to_end().await.unwrap() {
+            let text = |bytes: Option<Vec<u8>>| String::from_utf8(bytes.unwrap_or_default()).unwrap();
+            told.push(format!("{}: {}", text(entry.record.key), text(entry.record.value)));
+        }
+    }
+    told.extend(world.trace());
+    told.retain(|text| text.contains(fate::SECRET));
+    told
+}
+
 async fn live(seed: u64) -> (Vec<String>, Vec<String>) {
     // Every fourth group is one in which each worker is set to a protocol of its own.
     let world = World::new(seed, PROTOCOLS.get((seed % 4) as usize).copied()).await;
@@ -343,6 +254,7 @@ async fn live(seed: u64) -> (Vec<String>, Vec<String>) {
         life.link.set(State::Up);
         life.link.lag(false);
     }
+    world.fate.hide(false);
     world.note("faults end");
     // What was slow comes by then.
     tokio::time::sleep(links::SLOW).await;
@@ -367,6 +279,7 @@ async fn live(seed: u64) -> (Vec<String>, Vec<String>) {
     violations.extend(wrong);
     violations.extend(gaps(&world).await);
     violations.extend(unkept(&world).await);
+    violations.extend(told_secrets(&world).await);
     (world.trace(), violations)
 }
 
@@ -386,7 +299,7 @@ async fn a_worker_that_cannot_read_what_the_others_go_by_leaves_them_and_comes_b
         world.start(number).await;
     }
     let put = async |name: &str| {
-        let put = Put { config: config(name, 3), target: None, replace: true, ceilings: None, made_from: None };
+        let put = Put { config: config(name, 3, &[]), target: None, replace: true, ceilings: None, made_from: None };
         world.ask(1, name, |answer| Request::Put { put: put.clone(), answer }).await.unwrap();
     };
     let until = async |what: &str, holds: &dyn Fn() -> bool| {

@@ -14,17 +14,16 @@ use weir_core::contract::topic;
 use weir_core::herder::member::Timings;
 use weir_core::herder::{
     AutoRestart, Builder, Distributed, GroupSettings, Held, Herder, HerderError, Redrives, Request, Stages, View,
-    membership,
+    make_anew, membership, restart_failed,
 };
 use weir_core::model::{Config, GroupProtocol};
 use weir_core::plugin::Registry;
-use weir_core::port::{
-    Broker, CompactedLog, LoggerLevel, Loggers, NoConfigProviders, NoLevel, Peers, Secrets, SessionKey,
-};
+use weir_core::port::{Broker, CompactedLog, LoggerLevel, Loggers, NoLevel, Peers, Secrets, SessionKey};
 use weir_core::settings::WorkerSettings;
 use weir_core::store::{ConfigStore, OffsetStore, SessionLog, StatusStore};
 use weir_local::{Local, Settings, WorkerGroups};
 
+use crate::fate::Fate;
 use crate::guests::{Counter, Plain, SharedFloor, TOPIC};
 use crate::links::{Far, FarLog, Link, State};
 use crate::mortal::Mortal;
@@ -51,11 +50,12 @@ pub struct Life {
 pub struct World {
     pub broker: Arc<Local>,
     pub floor: SharedFloor,
+    pub fate: Fate,
     pub lives: Mutex<BTreeMap<u32, Life>>,
     pub configs: Arc<dyn CompactedLog>,
     pub offsets: Arc<dyn CompactedLog>,
+    pub statuses: Arc<dyn CompactedLog>,
     groups: WorkerGroups,
-    statuses: Arc<dyn CompactedLog>,
     random: Arc<Mutex<fastrand::Rng>>,
     /// The protocol of all workers; none where each has its own.
     protocol: Option<GroupProtocol>,
@@ -103,6 +103,7 @@ impl World {
         Arc::new(World {
             broker,
             floor: SharedFloor::default(),
+            fate: Fate::default(),
             lives: Mutex::default(),
             configs,
             groups: WorkerGroups::default(),
@@ -158,7 +159,7 @@ impl World {
         };
         let (configs, offsets, statuses) = (far(&self.configs), far(&self.offsets), far(&self.statuses));
         let mut registry = Registry::default();
-        let counter = Counter::new(number, session.clone(), link.clone(), self.floor.clone());
+        let counter = Counter::new(number, session.clone(), link.clone(), self.floor.clone(), self.fate.clone());
         registry.add(Arc::new(counter), true).unwrap();
         let plugins = Arc::new(RwLock::new(registry));
         let (store, reader) = StatusStore::open(&*statuses, &worker_id).await.unwrap();
@@ -183,7 +184,7 @@ impl World {
             statuses: store.clone(),
             tasks: Arc::default(),
             session: Some(session.clone()),
-            providers: Arc::new(NoConfigProviders),
+            providers: Arc::new(self.fate.clone()),
             secrets: Secrets::default(),
             held: Held::default(),
             auto_restart: AutoRestart::default(),
@@ -214,6 +215,8 @@ impl World {
             gone.cancel();
         });
         let herder = Herder::new(requests, view, builder);
+        runs.spawn(make_anew(herder.clone(), cancel.clone()));
+        runs.spawn(restart_failed(herder.clone(), worker_id, cancel.clone()));
         locked(&self.lives).insert(number, Life { number, url, link, herder, broker, cancel, runs });
         self.note(format!("worker {number} starts, {protocol:?}"));
     }
@@ -236,7 +239,7 @@ impl World {
         life.link.lag(false);
         life.cancel.cancel();
         // It follows statuses for ever.
-        for _ in 0..3 {
+        for _ in 0..5 {
             let ended = tokio::time::timeout(Duration::from_secs(60), life.runs.join_next()).await;
             if ended.is_err() {
                 locked(&self.floor).violations.push(format!("worker {number} does not stop"));

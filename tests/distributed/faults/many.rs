@@ -34,7 +34,7 @@ fn two_hundred_connectors_that_are_made_while_workers_come_and_go_run_once_each(
                 group.start(at);
                 watch.ask(&group.workers[at].as_ref().unwrap().url);
             } else {
-                watch.leave_out(&group.workers[at].as_ref().unwrap().url.clone());
+                watch.ask_no_more(&group.workers[at].as_ref().unwrap().url.clone());
                 group.kill(at);
             }
         }

@@ -230,7 +230,7 @@ impl Doubles {
         let workers: Arc<Mutex<BTreeMap<usize, u32>>> = Arc::default();
         let (note, live, began) = (seen.clone(), workers.clone(), Instant::now());
         let looks = Repeated::every(Duration::from_millis(20), move || {
-            // Held, so that nobody who is left out is looked at any more.
+            // Held, so that nobody who is overlooked is looked at any more.
             let live = live.lock().unwrap();
             let look = || -> BTreeSet<(PathBuf, usize)> {
                 let open = |(&at, &id): (&usize, &u32)| open_files(id).into_iter().map(move |file| (file, at));
@@ -263,7 +263,7 @@ impl Doubles {
         }
     }
 
-    fn leave_out(&self, at: usize) {
+    fn overlook(&self, at: usize) {
         self.workers.lock().unwrap().remove(&at);
     }
 

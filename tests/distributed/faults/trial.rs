@@ -25,13 +25,13 @@ impl Trial {
     /// A worker is about to be killed, or to be stopped in the middle of what it does: nobody asks it, and what it has
     /// open says nothing.
     pub fn leave_out(&self, group: &Group, at: usize) {
-        self.watch.leave_out(&group.workers[at].as_ref().expect("a worker that lives").url);
-        self.doubles.leave_out(at);
+        self.watch.ask_no_more(&group.workers[at].as_ref().expect("a worker that lives").url);
+        self.overlook(at);
     }
 
     /// What a worker has open says nothing from now on; it is asked as before.
     pub fn overlook(&self, at: usize) {
-        self.doubles.leave_out(at);
+        self.doubles.overlook(at);
     }
 
     /// A worker is back.

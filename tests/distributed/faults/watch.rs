@@ -87,7 +87,7 @@ impl Watch {
     }
 
     /// Asks a worker no more: it is about to be killed, or to be stopped in the middle of what it does.
-    pub fn leave_out(&self, url: &str) {
+    pub fn ask_no_more(&self, url: &str) {
         self.shared.lock().unwrap_or_else(PoisonError::into_inner).asked.remove(url);
     }
 

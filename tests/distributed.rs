@@ -12,6 +12,8 @@ mod rolling;
 mod takeover;
 #[path = "distributed/to_https.rs"]
 mod to_https;
+#[path = "distributed/unhealthy.rs"]
+mod unhealthy;
 #[path = "distributed/unsigned.rs"]
 mod unsigned;
 

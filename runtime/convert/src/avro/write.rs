@@ -117,7 +117,8 @@ pub(crate) fn value(node: &WriteNode, cell: &[u8], at: usize, most: usize, out: 
         }
         (WriteKind::Int(bits), major::UNSIGNED | major::NEGATIVE) => match integer(&head) {
             Some(value) if value << (64 - bits) >> (64 - bits) == value => long(out, value),
-            _ => return mismatch(),
+            Some(value) => return Err(format!("{value} is no number of {bits} bits")),
+            None => return mismatch(),
         },
         (WriteKind::Float, _) if head.first == cbor::FLOAT32 => {
             out.extend_from_slice(&(head.argument as u32).to_le_bytes());

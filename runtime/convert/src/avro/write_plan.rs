@@ -161,6 +161,8 @@ impl Planner<'_> {
             (Type::Int16, AvroType::Int | AvroType::Long) => WriteKind::Int(16),
             (Type::Int32, AvroType::Int | AvroType::Long) => WriteKind::Int(32),
             (Type::Int64, AvroType::Long) => WriteKind::Int(64),
+            // As Confluent's writes it, but for numbers that would lose their high bits.
+            (Type::Int64, AvroType::Int) => WriteKind::Int(32),
             (Type::Float32, AvroType::Float) => WriteKind::Float,
             (Type::Float64, AvroType::Double) => WriteKind::Double,
             (Type::Bytes, AvroType::Bytes) => WriteKind::Bytes,
@@ -184,6 +186,14 @@ impl Planner<'_> {
                 _ => return mismatch(node, to),
             },
             (Type::Struct(fields), AvroType::Record(to)) if !is_union(node) => {
+                let is_known = |field: &weir_data::Field| {
+                    let name = scrub(&field.name, self.settings);
+                    to.iter().any(|member| member.name == name)
+                };
+                if let Some(lost) = fields.iter().find(|field| !is_known(field)) {
+                    let record = self.avro.node(avro).full_name();
+                    return Err(format!("the field {} has no place in the record {record}", lost.name));
+                }
                 let mut members = Vec::with_capacity(to.len());
                 for member in to {
                     let is_it = |field: &&weir_data::Field| scrub(&field.name, self.settings) == member.name;

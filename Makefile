@@ -1,5 +1,5 @@
 # Every target sets up what it needs and nothing more (setup/install.sh), then builds, then runs.
-.PHONY: demo test bench compare check guests build setup clean-out
+.PHONY: demo test soak bench compare check guests build setup clean-out
 
 demo:
 	@setup/install.sh build
@@ -9,6 +9,10 @@ demo:
 # TEST='word ...' runs only the tests whose names hold one of the words.
 test:
 	@setup/run-tests.sh test
+
+# What takes longer than make test may: every decoder is fuzzed for two minutes, or SECONDS_EACH.
+soak:
+	@setup/run-tests.sh soak
 
 # BENCH='word ...' likewise.
 bench:

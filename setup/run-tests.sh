@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Set-up, build, then every suite to its end; the last line sums them: N passed, N failed.
-# usage: setup/run-tests.sh test | check     TEST='word ...' runs only the tests whose names hold one of the words
+# usage: setup/run-tests.sh test | check | soak     TEST='word ...' runs only the tests whose names hold one of the words
 set -u
 root=$(cd "$(dirname "$0")/.." && pwd)
 . "$root/setup/env.sh"
@@ -120,8 +120,16 @@ case $what in
         fi
         [ -n "$filter" ] || check docs docs
         ;;
+    soak)
+        check set-up setup/install.sh build || finish
+        . "$root/setup/claim.sh"
+        check build setup/build.sh dev || finish
+        export WEIR_FUZZ_SECONDS="${SECONDS_EACH:-120}"
+        suite fuzz cargo test --workspace --no-fail-fast --test fuzz -- --nocapture
+        suite fuzz cargo test --workspace --no-fail-fast --lib -- --nocapture fuzz::
+        ;;
     *)
-        echo "run-tests: no such run: $what. Say test or check" >&2
+        echo "run-tests: no such run: $what. Say test, check or soak" >&2
         exit 1
         ;;
 esac

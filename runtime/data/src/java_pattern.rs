@@ -27,6 +27,9 @@ fn class(letter: char) -> Option<&'static str> {
     })
 }
 
+/// Characters that such a name has at most, its brackets among them.
+const POSIX_MAX: usize = 8;
+
 fn posix(name: &str) -> Option<&'static str> {
     Some(match name {
         "Lower" => "a-z",
@@ -131,11 +134,10 @@ fn escape(chars: &[char], at: usize, out: &mut String) -> Result<usize, String> 
     }
     match c {
         'Q' => {
-            let rest: String = chars[next..].iter().collect();
-            let (quoted, after) =
-                rest.split_once("\\E").map_or((&rest[..], None), |(quoted, rest)| (quoted, Some(rest)));
-            out.push_str(&quote(quoted));
-            return Ok(after.map_or(chars.len(), |after| chars.len() - after.chars().count()));
+            let end = chars[next..].windows(2).position(|pair| pair == ['\\', 'E']).map(|end| next + end);
+            let quoted: String = chars[next..end.unwrap_or(chars.len())].iter().collect();
+            out.push_str(&quote(&quoted));
+            return Ok(end.map_or(chars.len(), |end| end + 2));
         }
         'E' => {}
         'b' | 'B' => out.push_str(&format!("(?-u:\\{c})")),
@@ -162,7 +164,7 @@ fn escape(chars: &[char], at: usize, out: &mut String) -> Result<usize, String> 
 }
 
 fn property(chars: &[char], at: usize, out: &mut String) -> Result<usize, String> {
-    let rest: String = chars[at + 1..].iter().collect();
+    let rest: String = chars[at + 1..].iter().take(POSIX_MAX).collect();
     let name = rest.strip_prefix('{').and_then(|rest| rest.split_once('}')).map(|(name, _)| name);
     match name.and_then(|name| posix(name).map(|set| (name, set))) {
         Some((name, set)) => {

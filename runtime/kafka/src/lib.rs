@@ -6,11 +6,14 @@ mod checked;
 mod consumer;
 mod defaults;
 mod errors;
+#[cfg(test)]
+mod fuzz;
 mod log;
 mod log_lines;
 mod native;
 mod producer;
 pub mod properties;
+mod rounds;
 mod stores;
 mod subscription;
 mod topics;

@@ -11,6 +11,10 @@ use weir_core::port::ClientSettings;
 
 use crate::defaults::Properties;
 use crate::properties::{self, ClientKind, Origin, problem};
+use crate::rounds::rounds;
+
+/// Rounds of hashing that a store may ask for, some seconds' worth. keytool asks for 10,000.
+const ROUNDS_MAX: u64 = 10_000_000;
 
 /// Properties that librdkafka does not know: a trust store of PKCS12, and what opens it.
 pub(crate) const OURS: [&str; 2] = ["ssl.truststore.location", "ssl.truststore.password"];
@@ -81,6 +85,17 @@ fn file(key: &'static str, path: &str) -> Result<Vec<u8>, Wrong> {
     std::fs::read(path).map_err(|e| (key, format!("it cannot be read: {e}")))
 }
 
+/// A store of PKCS12 that does not take long to open.
+fn pkcs12(key: &'static str, path: &str) -> Result<Pkcs12, Wrong> {
+    let der = file(key, path)?;
+    let asked = rounds(&der);
+    if asked > ROUNDS_MAX {
+        let why = format!("it asks for {asked} rounds of hashing; make it anew with at most {ROUNDS_MAX}");
+        return Err((key, why));
+    }
+    Pkcs12::from_der(&der).map_err(|_| (key, "it is no PKCS12 store".into()))
+}
+
 /// The certificates of those who are trusted, and the setting that names them.
 pub(crate) fn trusted(properties: &Properties) -> Result<Option<(&'static str, Vec<X509>)>, Wrong> {
     if let Some(path) = properties.get(OURS[0]) {
@@ -102,7 +117,7 @@ pub(crate) fn trusted(properties: &Properties) -> Result<Option<(&'static str, V
 /// What is trusted out of a store of PKCS12.
 fn trusted_of(path: &str, password: &str) -> Result<Vec<X509>, Wrong> {
     let wrong = |remedy: String| (OURS[0], remedy);
-    let store = Pkcs12::from_der(&file(OURS[0], path)?).map_err(|_| wrong("it is no PKCS12 store".into()))?;
+    let store = pkcs12(OURS[0], path)?;
     let store = store.parse2(password).map_err(|e| {
         wrong(format!("it cannot be opened with ssl.truststore.password, or is of a kind that OpenSSL gave up: {e}"))
     })?;
@@ -139,7 +154,7 @@ pub(crate) fn shown(properties: &Properties) -> Result<Option<Shown>, Wrong> {
     const STORE: &str = "ssl.keystore.location";
     let get = |key: &str| properties.get(key).map(String::as_str);
     if let Some(path) = get("ssl.keystore.location") {
-        let store = Pkcs12::from_der(&file(STORE, path)?).map_err(|_| (STORE, "it is no PKCS12 store".to_string()))?;
+        let store = pkcs12(STORE, path)?;
         let store = store.parse2(get("ssl.keystore.password").unwrap_or_default()).map_err(|e| {
             (
                 STORE,
@@ -174,7 +189,7 @@ pub(crate) fn shown(properties: &Properties) -> Result<Option<Shown>, Wrong> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use openssl::asn1::Asn1Time;
     use openssl::ec::{EcGroup, EcKey};
     use openssl::hash::MessageDigest;
@@ -197,6 +212,19 @@ mod tests {
         certificate.set_not_after(&Asn1Time::days_from_now(2).unwrap()).unwrap();
         certificate.sign(&key, MessageDigest::sha256()).unwrap();
         (key, certificate.build())
+    }
+
+    /// A number of 0 to 2 and a store of that kind: a certificate, a key with its certificate, a trust store of PKCS12.
+    pub(crate) fn samples() -> Vec<Vec<u8>> {
+        let (key, certificate) = identity();
+        let (pem, held) = (certificate.to_pem().unwrap(), key.private_key_to_pem_pkcs8().unwrap());
+        let mut trusted = Stack::new().unwrap();
+        trusted.push(certificate).unwrap();
+        let mut store = Pkcs12::builder();
+        store.ca(trusted).key_iter(1).mac_iter(1);
+        let store = store.build2("").unwrap().to_der().unwrap();
+        let numbered = |(kind, store): (u8, Vec<u8>)| [vec![kind], store].concat();
+        [(0, pem.clone()), (1, [held, pem].concat()), (2, store)].map(numbered).into()
     }
 
     #[test]

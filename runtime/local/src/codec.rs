@@ -12,6 +12,9 @@ const VERSION: u8 = 1;
 const PREFIX: usize = 9;
 const HEAD: usize = PREFIX + 1 + 4 + 4 + 8 + 8;
 
+/// Rows that a frame may have, however few bytes they take: rows of one time without key, value and headers take none.
+const ROWS_MAX: usize = 1 << 20;
+
 const SAME_TIMESTAMP: u8 = 1;
 const LOG_APPEND_TIME: u8 = 2;
 const DELTAS: u8 = 4;
@@ -164,7 +167,7 @@ pub fn head(bytes: &[u8]) -> Result<Head, Unreadable> {
     if length > whole {
         return Err(Unreadable::Cut);
     }
-    if length < HEAD || rows > length || (span as usize) < rows {
+    if length < HEAD || rows > length.max(ROWS_MAX) || (span as usize) < rows {
         return Err(Unreadable::Senseless(format!("{rows} rows over {span} offsets in {length} bytes")));
     }
     Ok(Head { length, rows, span, appended, newest, flags })
@@ -339,6 +342,21 @@ mod tests {
             bytes[5..PREFIX].copy_from_slice(&crc.to_le_bytes());
             let _ = decode(&bytes);
         }
+    }
+
+    #[test]
+    fn rows_that_take_no_bytes_come_back() {
+        let batch = Batch {
+            rows: 30_000,
+            span: 30_000,
+            timestamps: vec![7; 30_000],
+            timestamp_type: TimestampType::CreateTime,
+            ..Batch::default()
+        };
+        let mut bytes = Vec::new();
+        encode(&batch, &mut bytes);
+        assert!(bytes.len() < 100);
+        assert_eq!(decode(&bytes).unwrap().1, batch);
     }
 
     #[test]

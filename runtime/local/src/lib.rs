@@ -10,6 +10,8 @@ mod compaction;
 mod consumer;
 mod coordinator;
 mod exchange;
+#[cfg(test)]
+mod fuzz;
 mod group;
 mod groups;
 mod local;

@@ -11,6 +11,8 @@ mod connector;
 mod describe;
 mod engine;
 mod files;
+#[cfg(test)]
+mod fuzz;
 mod host;
 mod http;
 mod instance;

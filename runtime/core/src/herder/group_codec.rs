@@ -11,6 +11,9 @@ const CONNECTOR: i32 = -1;
 const NO_ERROR: i16 = 0;
 const CONFIG_MISMATCH: i16 = 1;
 
+/// Bytes that the names of a message's tasks may take together: four bytes name another task of the same connector.
+const NAMES_MAX: usize = 16 << 20;
+
 /// Bytes that are none of this protocol's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{what} at byte {at} is not Connect's group protocol")]
@@ -44,7 +47,7 @@ pub fn encode_state(state: &MemberState, protocol: GroupProtocol, leader: Option
 
 /// Reads a member's metadata.
 pub fn decode_state(bytes: &[u8]) -> Result<MemberState, Malformed> {
-    let mut read = Reading { bytes, at: 0 };
+    let mut read = Reading { bytes, at: 0, names: 0 };
     let version = read.version()?;
     let (url, offset) = (read.text()?, read.i64()?);
     let mut runs = Work::default();
@@ -76,7 +79,7 @@ pub fn encode_assignment(assignment: &Assignment, protocol: GroupProtocol) -> Ve
 
 /// Reads an assignment.
 pub fn decode_assignment(bytes: &[u8]) -> Result<Assignment, Malformed> {
-    let mut read = Reading { bytes, at: 0 };
+    let mut read = Reading { bytes, at: 0, names: 0 };
     let version = read.version()?;
     let error = read.i16()?;
     let (leader, leader_url, offset, assigned) = (read.text()?, read.text()?, read.i64()?, read.work()?);
@@ -137,6 +140,8 @@ fn put_work(out: &mut Vec<u8>, work: &Work) {
 struct Reading<'a> {
     bytes: &'a [u8],
     at: usize,
+    /// Bytes that the names of tasks take so far.
+    names: usize,
 }
 
 impl<'a> Reading<'a> {
@@ -183,6 +188,10 @@ impl<'a> Reading<'a> {
             let connector = self.text()?;
             for _ in 0..self.i32()? {
                 let at = self.at;
+                self.names += connector.len();
+                if self.names > NAMES_MAX {
+                    return Err(Malformed { what: "more tasks than fit in memory", at });
+                }
                 match self.i32()? {
                     CONNECTOR => {
                         work.connectors.insert(connector.clone());

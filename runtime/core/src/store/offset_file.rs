@@ -22,6 +22,9 @@ const BYTES_CLASS: &[u8] = b"\x72\x00\x02[B\xac\xf3\x17\xf8\x06\x08\x54\xe0\x02\
 /// `loadFactor` 0.75
 const LOAD_FACTOR: [u8; 4] = [0x3f, 0x40, 0, 0];
 
+/// Bytes that references may repeat of byte arrays that stood before: five bytes of a file could stand for all of it.
+const REPEATED_MAX: usize = 16 << 20;
+
 /// Why a file is not an offsets file.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("byte {at}: {what}")]
@@ -37,6 +40,8 @@ struct Stream<'a> {
     at: usize,
     /// What has been numbered: byte arrays by their content, everything else as none.
     handles: Vec<Option<Vec<u8>>>,
+    /// Bytes that references have repeated.
+    repeated: usize,
 }
 
 impl<'a> Stream<'a> {
@@ -81,7 +86,12 @@ impl<'a> Stream<'a> {
             NULL => Ok(None),
             REFERENCE => {
                 let found = self.referred()?;
-                found.map(Some).ok_or_else(|| self.wrong("a reference to something that is no byte array"))
+                let found = found.ok_or_else(|| self.wrong("a reference to something that is no byte array"))?;
+                self.repeated += found.len();
+                if self.repeated > REPEATED_MAX {
+                    return Err(self.wrong(format!("references that repeat more than {REPEATED_MAX} bytes")));
+                }
+                Ok(Some(found))
             }
             ARRAY => {
                 if self.bytes.get(self.at) == Some(&CLASS) {
@@ -107,7 +117,7 @@ pub fn decode_offset_file(bytes: &[u8]) -> Result<Entries, NotOffsets> {
     if bytes.is_empty() {
         return Ok(Vec::new());
     }
-    let mut stream = Stream { bytes, at: 0, handles: Vec::new() };
+    let mut stream = Stream { bytes, at: 0, handles: Vec::new(), repeated: 0 };
     stream.expect(&HEADER, "Java serialisation")?;
     stream.expect(&[OBJECT], "object")?;
     stream.expect(MAP_CLASS, "java.util.HashMap")?;

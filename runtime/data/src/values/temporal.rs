@@ -18,7 +18,8 @@ pub(crate) fn parse(text: &str) -> Option<Parsed> {
         24 => {
             let (year, month, day) = fields.date()?;
             fields.literal(b'T')?;
-            moment(logical::TIMESTAMP, Type::Int64, date::days(year, month, day) * date::DAY + fields.time()?)
+            let midnight = date::days(year, month, day).checked_mul(date::DAY)?;
+            moment(logical::TIMESTAMP, Type::Int64, midnight.checked_add(fields.time()?)?)
         }
         _ => None,
     }
@@ -35,14 +36,12 @@ struct Fields<'a> {
 }
 
 impl Fields<'_> {
+    /// A number of up to nine digits.
     fn number(&mut self) -> Option<i64> {
-        let start = self.at;
-        let mut value = 0;
-        while let Some(digit) = self.text.get(self.at).map(|byte| byte.wrapping_sub(b'0')).filter(|&digit| digit < 10) {
-            value = value * 10 + i64::from(digit);
-            self.at += 1;
-        }
-        (self.at > start && self.at - start <= 9).then_some(value)
+        let digits = self.text[self.at..].iter().take_while(|byte| byte.is_ascii_digit()).count();
+        let number = std::str::from_utf8(&self.text[self.at..self.at + digits]).ok()?;
+        self.at += digits;
+        if digits <= 9 { number.parse().ok() } else { None }
     }
 
     fn literal(&mut self, literal: u8) -> Option<()> {

@@ -8,6 +8,8 @@ mod connection;
 mod coordinator;
 mod errors;
 mod frame;
+#[cfg(test)]
+pub(crate) mod fuzz;
 mod messages;
 mod sasl;
 mod scram;

@@ -7,6 +7,8 @@ mod cross_origin;
 mod dead_letters;
 mod error;
 mod forward;
+#[cfg(test)]
+mod fuzz;
 mod internal;
 mod loggers;
 mod media;

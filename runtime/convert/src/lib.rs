@@ -2,6 +2,10 @@
 
 mod avro;
 mod byte_array;
+#[cfg(test)]
+mod carried;
+#[cfg(test)]
+mod fuzz;
 mod header;
 mod java_class;
 mod json;

@@ -14,6 +14,7 @@ pub(crate) fn json(schema: &Schema, at: u32, cell: &[u8], settings: &DataSetting
     Ok(json)
 }
 
+#[derive(Clone, Copy)]
 struct Printer<'a> {
     schema: &'a Schema,
     cell: &'a [u8],
@@ -80,7 +81,10 @@ impl Printer<'_> {
                 self.each(&head, &mut at, |at| {
                     let field = fields.next().ok_or(Malformed::Unsupported)?;
                     let (value, end) = self.value(field.node, at)?;
-                    members.insert(scrub(&field.name, self.settings), value);
+                    // A field that is null stands for its own default, as in Struct.get.
+                    let own = self.schema.node(field.node).default.as_ref().filter(|_| value.is_null());
+                    let own = own.map(|cell| Printer { cell, ..*self }.value(field.node, 0)).transpose()?;
+                    members.insert(scrub(&field.name, self.settings), own.map_or(value, |(own, _)| own));
                     Ok(end)
                 })?;
                 // AvroData takes the first field of a union, set or not.

@@ -5,6 +5,8 @@ mod default;
 mod default_json;
 mod from_connect;
 #[cfg(test)]
+pub(crate) mod fuzzed;
+#[cfg(test)]
 mod golden;
 #[cfg(test)]
 mod hostile;

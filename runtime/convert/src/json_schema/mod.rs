@@ -3,6 +3,8 @@
 
 mod from_connect;
 #[cfg(test)]
+pub(crate) mod fuzzed;
+#[cfg(test)]
 mod golden;
 #[cfg(test)]
 mod hostile;

@@ -1,5 +1,7 @@
 //! Pure. Protobuf schemas out of their text and of those that they import.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
 use prost_reflect::prost::Message as _;
 use prost_reflect::prost_types::FileDescriptorProto;
 use prost_reflect::{DescriptorPool, FileDescriptor, MessageDescriptor};
@@ -86,7 +88,14 @@ fn add(
         add(pool, imported, references, around)?;
     }
     around.pop();
-    pool.add_file_descriptor_proto(file).map_err(|error| format!("the schema makes no sense: {error}"))
+    let syntax = file.syntax.as_deref().unwrap_or("proto2");
+    if !matches!(syntax, "" | "proto2" | "proto3") {
+        return Err(format!("the schema is written in {syntax:?}; proto2 and proto3 are understood"));
+    }
+    // The crate panics where it would say what is wrong with a descriptor whose places it does not know.
+    let added = catch_unwind(AssertUnwindSafe(|| pool.add_file_descriptor_proto(file)));
+    let added = added.map_err(|_| "the schema makes no sense: its descriptors contradict themselves")?;
+    added.map_err(|error| format!("the schema makes no sense: {error}"))
 }
 
 /// A schema that is a serialized descriptor in base64, as some clients register them.

@@ -13,7 +13,8 @@ use super::{descriptors, wire};
 /// Bytes that a batch may grow to in these tests, and a record more.
 const MOST: usize = 1 << 20;
 
-const ALL: &str = "syntax = \"proto3\"; import \"google/protobuf/timestamp.proto\"; \
+/// A schema with a field of every kind.
+pub(super) const ALL: &str = "syntax = \"proto3\"; import \"google/protobuf/timestamp.proto\"; \
     message M { int32 a = 1; sint64 b = 2; fixed32 c = 3; double d = 4; string s = 5; bytes y = 6; \
     repeated int32 r = 7; map<string, N> m = 8; N n = 9; oneof o { string os = 10; N on = 11; } E e = 12; \
     google.protobuf.Timestamp t = 13; repeated N rn = 14; bool q = 15; optional float f = 16; \

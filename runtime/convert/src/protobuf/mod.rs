@@ -5,6 +5,8 @@ mod calendar;
 mod descriptors;
 mod from_connect;
 #[cfg(test)]
+pub(crate) mod fuzzed;
+#[cfg(test)]
 mod hostile;
 mod names;
 mod read;

@@ -41,9 +41,10 @@ struct Field {
 
 enum Slot {
     One(Field),
-    /// Whether they stand behind one tag.
+    /// The default is that of all of them; and whether they stand behind one tag.
     Many(Field, bool),
-    Entries(u32, Field, Field),
+    /// The number of the field, its default, and the fields of an entry.
+    Entries(u32, Option<Vec<u8>>, Field, Field),
     Union(Vec<Field>),
 }
 
@@ -115,11 +116,16 @@ impl Planner<'_> {
                 }
                 (_, None) => return Err(missing(&field.name)),
                 (Type::Array(items), Some(found)) if found.is_list() => {
-                    Slot::Many(self.field(*items, &found)?, found.is_packed())
+                    let one = Field { default: self.default(field.node), ..self.field(*items, &found)? };
+                    Slot::Many(one, found.is_packed())
                 }
                 (Type::Map { key, value }, Some(found)) => {
                     let (keys, values) = entry(&found).ok_or_else(|| missing(&field.name))?;
-                    Slot::Entries(found.number(), self.field(*key, &keys)?, self.field(*value, &values)?)
+                    // Defaults are those of a struct's fields, which entries are not.
+                    let part =
+                        |at: u32, of: &FieldDescriptor| Ok::<_, String>(Field { default: None, ..self.field(at, of)? });
+                    let default = self.default(field.node);
+                    Slot::Entries(found.number(), default, part(*key, &keys)?, part(*value, &values)?)
                 }
                 (_, Some(found)) if found.is_list() => return mismatch(inner, found.full_name()),
                 (_, Some(found)) => Slot::One(self.field(field.node, &found)?),
@@ -129,10 +135,14 @@ impl Planner<'_> {
     }
 
     fn field(&self, at: u32, field: &FieldDescriptor) -> Result<Field, String> {
-        let node = self.schema.node(at);
-        let default = node.default.clone().filter(|_| !self.settings.ignore_default_for_nullables);
         let write = self.value(at, field)?.into();
-        Ok(Field { number: field.number(), write, presence: field.supports_presence(), default })
+        let presence = field.supports_presence();
+        Ok(Field { number: field.number(), write, presence, default: self.default(at) })
+    }
+
+    /// What null is written as.
+    fn default(&self, at: u32) -> Option<Vec<u8>> {
+        self.schema.node(at).default.clone().filter(|_| !self.settings.ignore_default_for_nullables)
     }
 
     fn value(&self, at: u32, field: &FieldDescriptor) -> Result<Write, String> {
@@ -346,9 +356,13 @@ fn message(slots: &[Slot], cell: &[u8], found: &Head, most: usize, out: &mut Vec
         let inner = head(cell, at)?;
         at = match slot {
             Slot::One(one) => field(one, cell, at, most, out)?,
-            _ if inner.first == cbor::NULL => inner.end,
-            Slot::Many(one, packed) => many(one, *packed, cell, &inner, most, out)?,
-            Slot::Entries(number, key, value) => entries((*number, key, value), cell, &inner, most, out)?,
+            Slot::Many(one, packed) => {
+                stood_in(one.default.as_ref(), cell, &inner, |cell, found| many(one, *packed, cell, found, most, out))?
+            }
+            Slot::Entries(number, default, key, value) => stood_in(default.as_ref(), cell, &inner, |cell, found| {
+                entries((*number, key, value), cell, found, most, out)
+            })?,
+            Slot::Union(_) if inner.first == cbor::NULL => inner.end,
             Slot::Union(fields) => {
                 if inner.major != major::ARRAY || inner.argument != fields.len() as u64 {
                     return Err("a cell that is no union where one should be".into());
@@ -362,6 +376,22 @@ fn message(slots: &[Slot], cell: &[u8], found: &Head, most: usize, out: &mut Vec
         };
     }
     Ok(at)
+}
+
+/// Writes what was found, its default where that is null and has one, or nothing; answers where what was found ends.
+fn stood_in(
+    default: Option<&Vec<u8>>,
+    cell: &[u8],
+    found: &Head,
+    mut write: impl FnMut(&[u8], &Head) -> Result<usize, String>,
+) -> Result<usize, String> {
+    if found.first != cbor::NULL {
+        return write(cell, found);
+    }
+    if let Some(default) = default {
+        write(default, &head(default, 0)?)?;
+    }
+    Ok(found.end)
 }
 
 fn many(one: &Field, packed: bool, cell: &[u8], found: &Head, most: usize, out: &mut Vec<u8>) -> Result<usize, String> {

@@ -1,6 +1,9 @@
 //! What the tests of converters share: running one to its end, and values as the golden files spell them.
 #![allow(dead_code)]
 
+pub mod carried;
+pub mod random;
+
 use std::future::Future;
 use std::pin::pin;
 use std::sync::Arc;

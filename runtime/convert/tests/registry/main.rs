@@ -3,6 +3,7 @@
 #[path = "../../../../tests/src/harness/apicurio.rs"]
 mod apicurio;
 mod avro;
+mod bad_input;
 mod json_schema;
 mod protobuf;
 #[path = "../support/registry.rs"]

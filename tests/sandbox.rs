@@ -3,6 +3,8 @@
 
 #[path = "sandbox/compiling.rs"]
 mod compiling;
+#[path = "sandbox/crossing.rs"]
+mod crossing;
 #[path = "sandbox/limits.rs"]
 mod limits;
 #[path = "sandbox/sinks.rs"]

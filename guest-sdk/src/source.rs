@@ -3,8 +3,8 @@
 use std::rc::Rc;
 use std::time::Duration;
 
-use weir_data::Column;
 use weir_data::cbor::same;
+use weir_data::{Column, limits};
 
 use crate::bindings::source::exports::weir::connect::source_task as wit;
 use crate::class::Class;
@@ -293,11 +293,12 @@ impl SourceBatch {
         self.len() == 0
     }
 
-    /// Whether the batch holds records, and as many bytes as the worker wishes (its `batch.bytes.max`): time for the poll
-    /// to end. More may be added, which only costs memory.
+    /// Whether the batch holds records, and as many bytes as the worker wishes (its `batch.bytes.max`), or half as many
+    /// schemas as a task may have at a time: time for the poll to end. More bytes only cost memory, more schemas the
+    /// task.
     #[inline]
     pub fn is_full(&self) -> bool {
-        !self.is_empty() && self.bytes() >= self.bytes_max
+        !self.is_empty() && (self.bytes() >= self.bytes_max || self.tables.schema_count() >= limits::SCHEMAS / 2)
     }
 
     /// How many bytes the records take.

@@ -53,6 +53,10 @@ impl Tables {
         position(&mut self.header_names, |n| n == name, || name.to_owned())
     }
 
+    pub fn schema_count(&self) -> usize {
+        self.schemas.len()
+    }
+
     pub fn schemas(&self) -> Vec<Option<Rc<Schema>>> {
         self.schemas.clone()
     }

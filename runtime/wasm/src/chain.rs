@@ -4,6 +4,7 @@ use async_trait::async_trait;
 use wasmtime::Store;
 use weir_core::model::{Config, Fault, Parts, Problem, Records, RowFault, StepParts, TimestampType};
 use weir_core::port::{ChainSegment, Transformations, Transformed};
+use weir_core::process::interleave;
 use weir_data::Lie;
 
 use crate::batch::{LoweredTables, cells, check_text, headers, lift_cells, lift_headers, lift_tables};
@@ -11,6 +12,7 @@ use crate::bindings::exports::weir::connect::transformations as wit;
 use crate::bindings::weir::connect::schemas::News;
 use crate::call::{fault, lie, problem};
 use crate::instance::{Live, call, lower_config};
+use crate::pieces::{piece, pieces};
 use crate::schema_table::SchemaTable;
 use crate::state::GuestState;
 
@@ -81,6 +83,26 @@ impl Transformations for Chain {
     }
 
     async fn apply(&mut self, segment: u32, records: Records) -> Result<Transformed, Fault> {
+        let Some(pieces) = pieces(&records) else { return self.apply_whole(segment, records).await };
+        let (mut whole, mut rows, mut failed) = (Records::default(), Vec::new(), Vec::new());
+        for of in pieces {
+            let transformed = self.apply_whole(segment, piece(&records, &of)).await?;
+            let at = |row: u32| of[row as usize];
+            failed.extend(transformed.failed.into_iter().map(|fault| RowFault { row: at(fault.row), ..fault }));
+            let kept = transformed.kept.map_or_else(|| of.clone(), |kept| kept.into_iter().map(at).collect());
+            (whole, rows) = match rows.is_empty() {
+                true => (transformed.records, kept),
+                false => interleave(&whole, &rows, &transformed.records, &kept),
+            };
+        }
+        let kept = (rows.len() < records.rows).then_some(rows);
+        Ok(Transformed { records: whole, kept, failed })
+    }
+}
+
+impl Chain {
+    /// Runs records of not too many schemas through a segment.
+    async fn apply_whole(&mut self, segment: u32, records: Records) -> Result<Transformed, Fault> {
         let Some(&(touched, steps)) = self.segments.get(segment as usize) else {
             return Err(Fault::Fatal(format!("segment {segment} is not configured")));
         };

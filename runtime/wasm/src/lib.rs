@@ -17,6 +17,7 @@ mod host;
 mod http;
 mod instance;
 mod log_lines;
+mod pieces;
 mod schema_table;
 mod send;
 mod sink;

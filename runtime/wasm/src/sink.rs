@@ -5,7 +5,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use weir_core::model::{Fault, Position, RowFault, TimestampType, TopicPartition};
 use weir_core::port::{SinkDelivery, SinkRecords, SinkRetry, SinkTask};
-use weir_data::Lie;
+use weir_data::{Lie, select_positions};
 
 use crate::batch::{LoweredTables, cells, headers};
 use crate::bindings::exports::weir::connect::sink_task as wit;
@@ -13,6 +13,7 @@ use crate::bindings::weir::connect::positions::{PositionParam, TopicPartitionPar
 use crate::bindings::weir::connect::schemas::News;
 use crate::call::{fault, lie};
 use crate::instance::{Live, call, lower_config};
+use crate::pieces::{piece, pieces};
 
 pub(crate) struct Task(pub Live<wit::Guest>);
 
@@ -37,6 +38,49 @@ impl SinkTask for Task {
     }
 
     async fn put(&mut self, batch: &SinkRecords) -> Result<SinkDelivery, Fault> {
+        let Some(pieces) = pieces(&batch.records) else { return self.put_whole(batch).await };
+        let mut delivery = SinkDelivery::default();
+        for rows in pieces {
+            let original = batch.original.as_ref();
+            let original =
+                original.map(|(topic, partition)| (select_positions(topic, &rows), select_positions(partition, &rows)));
+            let of_piece = self.put_whole(&SinkRecords { records: piece(&batch.records, &rows), original }).await?;
+            let at = |row: u32| rows[row as usize];
+            delivery.faults.extend(of_piece.faults.into_iter().map(|fault| RowFault { row: at(fault.row), ..fault }));
+            if let Some(retry) = of_piece.retry {
+                delivery.retry = Some(SinkRetry { from: at(retry.from), ..retry });
+                break;
+            }
+        }
+        Ok(delivery)
+    }
+
+    async fn pre_commit(&mut self, positions: &[Position]) -> Result<Vec<Position>, Fault> {
+        let positions = lower_positions(positions);
+        let answer = call!(self.0, "pre-commit", self.0.put(), call_pre_commit(&positions))?;
+        Ok(answer
+            .into_iter()
+            .map(|p| Position {
+                partition: TopicPartition { topic: p.topic.into(), partition: p.partition },
+                offset: p.offset,
+            })
+            .collect())
+    }
+
+    async fn close(&mut self, partitions: &[TopicPartition]) -> Result<(), Fault> {
+        let partitions: Vec<TopicPartitionParam> =
+            partitions.iter().map(|p| TopicPartitionParam { topic: &p.topic, partition: p.partition }).collect();
+        call!(self.0, "close", self.0.other(), call_close(&partitions))
+    }
+
+    async fn stop(&mut self) -> Result<(), Fault> {
+        call!(self.0, "stop", self.0.other(), call_stop())
+    }
+}
+
+impl Task {
+    /// Delivers records of not too many schemas.
+    async fn put_whole(&mut self, batch: &SinkRecords) -> Result<SinkDelivery, Fault> {
         let records = &batch.records;
         self.0.schemas.begin_call();
         let tables = LoweredTables::new(&records.tables, &mut self.0.schemas);
@@ -72,28 +116,6 @@ impl SinkTask for Task {
             .await?
             .map_err(fault)?;
         lift(delivery, records.rows).map_err(|what| lie("put", what))
-    }
-
-    async fn pre_commit(&mut self, positions: &[Position]) -> Result<Vec<Position>, Fault> {
-        let positions = lower_positions(positions);
-        let answer = call!(self.0, "pre-commit", self.0.put(), call_pre_commit(&positions))?;
-        Ok(answer
-            .into_iter()
-            .map(|p| Position {
-                partition: TopicPartition { topic: p.topic.into(), partition: p.partition },
-                offset: p.offset,
-            })
-            .collect())
-    }
-
-    async fn close(&mut self, partitions: &[TopicPartition]) -> Result<(), Fault> {
-        let partitions: Vec<TopicPartitionParam> =
-            partitions.iter().map(|p| TopicPartitionParam { topic: &p.topic, partition: p.partition }).collect();
-        call!(self.0, "close", self.0.other(), call_close(&partitions))
-    }
-
-    async fn stop(&mut self) -> Result<(), Fault> {
-        call!(self.0, "stop", self.0.other(), call_stop())
     }
 }
 

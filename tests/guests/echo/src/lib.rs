@@ -1,4 +1,7 @@
-//! A source, a sink and transformations that do next to nothing: what crossing the sandbox costs.
+//! A source, a sink and transformations that do next to nothing: what crossing the sandbox costs. Beside them, those
+//! that look at everything: what crosses arrives as it was.
+
+mod every;
 
 use std::time::Duration;
 
@@ -219,4 +222,10 @@ impl Transformation for Rewrite {
     }
 }
 
-weir_sdk::export!(sources: [EchoSource, TellingSource], sinks: [EchoSink], transformations: [Echo, Look, Rewrite]);
+use every::{Rebuild, StreamSink, StreamSource};
+
+weir_sdk::export!(
+    sources: [EchoSource, TellingSource, StreamSource],
+    sinks: [EchoSink, StreamSink],
+    transformations: [Echo, Look, Rewrite, Rebuild],
+);

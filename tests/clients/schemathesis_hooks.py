@@ -10,7 +10,8 @@ import schemathesis
 
 FOLDER = os.environ["WEIR_FOLDER"]
 SOURCE = {"connector.class": "FileStreamSource", "file": f"{FOLDER}/in.txt", "topic": "lines"}
-SINK = {"connector.class": "FileStreamSink", "file": f"{FOLDER}/out.txt", "topics": "lines"}
+SINK = {"connector.class": "FileStreamSink", "file": f"{FOLDER}/out.txt", "topics": "lines",
+        "errors.deadletterqueue.topic.name": "dead", "errors.deadletterqueue.topic.replication.factor": "1"}
 THERE = {"a source": SOURCE, "sïnk/%": SINK, "stopped": SOURCE}
 
 
@@ -45,6 +46,8 @@ def known(label, parameter):
     """Values of a path's parameter that are there."""
     if label.endswith("/admin/loggers/{name}"):
         return ["guest", "root"]
+    if label.endswith("/redrive"):
+        return ["sïnk/%"]
     if label.endswith("/offsets") and not label.startswith("GET"):
         return ["stopped"]
     if "{task}" in label and parameter == "name":

@@ -149,7 +149,7 @@ proptest! {
         let printed = written(converter, handle.as_ref(), cell(schema.as_ref(), &value).as_deref()).unwrap();
         let (back_schema, back) = through(converter, schema.as_ref(), &value).unwrap();
         let text = printed.map(|printed| String::from_utf8(printed).unwrap());
-        let expected = text.as_deref().map_or(None, |text| match text {
+        let expected = text.as_deref().and_then(|text| match text {
             "" => Some((Some(Schema::of(Node::new(Type::String))), Value::from(""))),
             text => values::parse(text).map(|parsed| (parsed.schema, parsed.value)),
         });

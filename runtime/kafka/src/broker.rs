@@ -23,7 +23,7 @@ use crate::native::{Admin, Client, KafkaError, Kind, Place};
 use crate::producer::KafkaProducer;
 use crate::properties::{self, ClientKind, Mapped, NATIVE_PREFIX, Origin};
 use crate::subscription::{Watch, Watcher};
-use crate::topics::{create, describe};
+use crate::topics::{create, describe, ends};
 use crate::transactions::KafkaTransactions;
 
 /// Java's default.api.timeout.ms.
@@ -247,6 +247,11 @@ impl Broker for KafkaBroker {
     async fn describe_topics(&self, names: &[&str]) -> Result<Vec<Option<TopicDescription>>, BrokerError> {
         let names: Vec<String> = names.iter().map(|name| name.to_string()).collect();
         self.ask(move |admin| describe(admin, &names)).await
+    }
+
+    async fn topic_ends(&self, topic: &str) -> Result<Vec<Position>, BrokerError> {
+        let topic = topic.to_owned();
+        self.ask(move |admin| ends(admin, &topic)).await
     }
 
     async fn create_topic(&self, topic: &NewTopic) -> Result<Created, BrokerError> {

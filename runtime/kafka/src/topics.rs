@@ -1,12 +1,14 @@
 //! Topics as an admin client describes and makes them. Every call here waits.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rdkafka::types::RDKafkaErrorCode as Code;
+use weir_core::model::{Position, TopicPartition};
 use weir_core::port::{BrokerError, Created, NewTopic, TopicDescription};
 
 use crate::errors::classified;
-use crate::native::{Admin, KafkaError};
+use crate::native::{Admin, KafkaError, Place};
 
 /// How long a topic that was made may stay unknown to brokers.
 const VISIBLE_WITHIN: Duration = Duration::from_secs(10);
@@ -45,6 +47,17 @@ pub(crate) fn describe(admin: Admin<'_>, names: &[String]) -> Result<Vec<Option<
         topic.cleanup_policy = policy;
     }
     Ok(described)
+}
+
+/// Where the partitions of a topic end.
+pub(crate) fn ends(admin: Admin<'_>, topic: &str) -> Result<Vec<Position>, KafkaError> {
+    let partitions = match admin.describe(&[topic])?.into_iter().next() {
+        Some((_, found)) => found.map_err(|e| KafkaError { message: format!("topic {topic}: {}", e.message), ..e })?,
+        None => 0,
+    };
+    let name: Arc<str> = topic.into();
+    let places: Vec<_> = (0..partitions).map(|partition| TopicPartition { topic: name.clone(), partition }).collect();
+    admin.offsets(&places, Place::End, false)
 }
 
 /// Makes a topic, or finds that it exists; returns when brokers know it.

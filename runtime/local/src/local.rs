@@ -244,6 +244,14 @@ impl Broker for Local {
         Ok(names.iter().map(|name| self.topic(name).map(describe)).collect())
     }
 
+    async fn topic_ends(&self, topic: &str) -> Result<Vec<Position>, BrokerError> {
+        let found = self.topic(topic);
+        let found = found.ok_or_else(|| BrokerError::Rejected(format!("topic {topic} does not exist")))?;
+        let at = |partition| TopicPartition { topic: found.name.clone(), partition };
+        let ends = found.partitions.iter().zip(0..);
+        Ok(ends.map(|(partition, number)| Position { partition: at(number), offset: partition.end() }).collect())
+    }
+
     async fn create_topic(&self, topic: &NewTopic) -> Result<Created, BrokerError> {
         if self.topic(&topic.name).is_some() {
             return Ok(Created::Existed);

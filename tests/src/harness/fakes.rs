@@ -423,6 +423,10 @@ impl Broker for NoNewTopics {
         self.0.describe_topics(names).await
     }
 
+    async fn topic_ends(&self, topic: &str) -> Result<Vec<Position>, BrokerError> {
+        self.0.topic_ends(topic).await
+    }
+
     async fn create_topic(&self, _: &NewTopic) -> Result<Created, BrokerError> {
         Err(BrokerError::Unavailable("no topic is made now".into()))
     }

@@ -31,7 +31,9 @@ pub async fn records_come_back_as_they_were_sent(broker: Arc<dyn Broker>) {
         },
         ..RawRecords::default()
     };
+    assert_eq!(broker.topic_ends("whole").await.unwrap(), [position("whole", 0, 0)]);
     assert_eq!(offsets(&mut producer, sent.clone()).await, [(0, 0), (0, 1), (0, 2)]);
+    assert_eq!(broker.topic_ends("whole").await.unwrap(), [position("whole", 0, 3)]);
     assert_eq!(producer.unanswered_bytes(), 0);
     let mut reader = consumer(&broker, "g", &["whole"]).await;
     assert_eq!(assigned(&mut reader).await, [position("whole", 0, 0)]);

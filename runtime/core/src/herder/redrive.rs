@@ -16,7 +16,7 @@ use crate::task::{NotMade, Topics};
 use super::builder::{Builder, Failure};
 use super::offsets::failed;
 use super::request::HerderError;
-use queue::{Queue, TIME, after, place, unreadable};
+use queue::{Queue, TIME, after, unread, unreadable};
 pub use tally::Redriven;
 use tally::{Origins, Tally};
 
@@ -79,11 +79,12 @@ impl Builder {
             true => None,
             false => Some(self.way_back(kind, settings).await?),
         };
-        let mut queue = self.queue(&letters.topic, settings, dry_run).await?;
-        let done = match &mut back {
-            None => queue.ends(|batch| drop(tally.sort(batch))).await.map(|(_, whole)| tally.redriven.complete = whole),
-            Some(back) => back.drive(&mut queue, &mut tally).await,
+        let Some(mut queue) = self.queue(&letters.topic, settings, dry_run).await? else {
+            tally.redriven.complete = true;
+            return Ok(tally.redriven);
         };
+        let done = drive(back.as_mut(), &mut queue, &mut tally).await;
+        tally.redriven.complete = queue.is_through();
         // The group has nothing to wait for, whatever came of it.
         if let Err(error) = queue.consumer.close().await {
             tracing::warn!(connector = name, %error, "the consumer of dead letters did not leave its group");
@@ -91,8 +92,14 @@ impl Builder {
         done.map(|()| tally.redriven)
     }
 
-    /// The queue, from where it was looked at last. A dry run reads in a group that nobody else is in.
-    async fn queue(&self, topic: &str, settings: &ConnectorSettings, dry_run: bool) -> Result<Queue, HerderError> {
+    /// The queue, from where it was looked at last; none where there is nothing new in it. A dry run reads in a group that
+    /// nobody else is in.
+    async fn queue(
+        &self,
+        topic: &str,
+        settings: &ConnectorSettings,
+        dry_run: bool,
+    ) -> Result<Option<Queue>, HerderError> {
         let name = &settings.name;
         let failed = |error| unreadable(topic, error);
         let admin = self.admin_of(settings)?;
@@ -104,6 +111,10 @@ impl Builder {
         }
         let own = format!("weir-redrive-{name}");
         let committed = admin.group_offsets(&own).await.map_err(failed)?;
+        let ends = unread(self.broker.topic_ends(topic).await.map_err(failed)?, &committed);
+        if ends.is_empty() {
+            return Ok(None);
+        }
         let group = if dry_run { format!("{own}-dry-{:x}", fastrand::u64(..)) } else { own };
         let mut merged = self.consumer_settings(settings, &TaskId { connector: name.clone(), index: 0 });
         let client = format!("connector-dlq-consumer-{name}");
@@ -112,7 +123,7 @@ impl Builder {
         }
         let subscription = Subscription::Topics(vec![topic.to_owned()]);
         let consumer = self.broker.consumer(&subscription, &merged).await.map_err(failed)?;
-        Ok(Queue::new(consumer, topic, committed))
+        Ok(Some(Queue::new(consumer, topic, committed, ends)))
     }
 
     async fn way_back(&self, kind: ClassKind, settings: &ConnectorSettings) -> Result<WayBack, HerderError> {
@@ -158,36 +169,23 @@ struct WayBack {
     again: Option<Again>,
 }
 
-impl WayBack {
-    /// Sends everything back that is in the queue now. What comes meanwhile, because a task fails at it once more, is
-    /// not looked at: it would never end.
-    async fn drive(&mut self, queue: &mut Queue, tally: &mut Tally) -> Result<(), HerderError> {
-        let (ends, whole) = queue.ends(|_| {}).await?;
-        queue.once_more().await?;
-        let mut left = ends.clone();
-        while !left.is_empty() {
-            let Some(letters) = queue.next().await? else { return Ok(()) };
-            let before_end = |row: &u32| {
-                let (partition, offset) = place(&letters, *row as usize);
-                ends.get(&partition).is_some_and(|end| offset <= *end)
-            };
-            let rows: Vec<u32> = (0..letters.rows as u32).filter(before_end).collect();
-            let letters = letters.select(&rows);
-            let sending = tokio::time::timeout_at(queue.deadline(), self.send_back(&letters, tally)).await;
-            sending.map_err(|_| too_slow(&queue.topic))??;
-            let reached = after(&letters);
-            let position =
-                |(partition, &offset): (&TopicPartition, &i64)| Position { partition: partition.clone(), offset };
-            let positions: Vec<Position> = reached.iter().map(position).collect();
-            if !positions.is_empty() {
-                queue.consumer.commit(&positions).await.map_err(|error| unreadable(&queue.topic, error))?;
-            }
-            left.retain(|partition, end| reached.get(partition).is_none_or(|offset| offset < end));
-        }
-        tally.redriven.complete = whole;
-        Ok(())
+/// Sends everything back that is in the queue, or only counts it where there is no way.
+async fn drive(mut back: Option<&mut WayBack>, queue: &mut Queue, tally: &mut Tally) -> Result<(), HerderError> {
+    while let Some(letters) = queue.next().await? {
+        let Some(back) = &mut back else {
+            tally.sort(&letters);
+            continue;
+        };
+        let sending = tokio::time::timeout_at(queue.deadline, back.send_back(&letters, tally)).await;
+        sending.map_err(|_| too_slow(&queue.topic))??;
+        let position = |(partition, offset): (TopicPartition, i64)| Position { partition, offset };
+        let positions: Vec<Position> = after(&letters).into_iter().map(position).collect();
+        queue.consumer.commit(&positions).await.map_err(|error| unreadable(&queue.topic, error))?;
     }
+    Ok(())
+}
 
+impl WayBack {
     async fn send_back(&mut self, letters: &RawRecords, tally: &mut Tally) -> Result<(), HerderError> {
         let (rows, places) = tally.sort(letters);
         let back = taken_back(letters, &rows, &places);

@@ -72,6 +72,9 @@ pub trait Broker: Send + Sync {
     /// Descriptions of the named topics; none for one that does not exist.
     async fn describe_topics(&self, names: &[&str]) -> Result<Vec<Option<TopicDescription>>, BrokerError>;
 
+    /// Where each partition of a topic ends: the offset that its next record gets. The topic has to be there.
+    async fn topic_ends(&self, topic: &str) -> Result<Vec<Position>, BrokerError>;
+
     /// Whether a topic that a producer writes to has to be made by the worker. A broker that makes them by itself, or
     /// refuses to, as it is configured, answers false.
     fn makes_missing_topics(&self) -> bool {

@@ -52,6 +52,10 @@ impl Broker for Mortal {
         self.inner.describe_topics(names).await
     }
 
+    async fn topic_ends(&self, topic: &str) -> Result<Vec<Position>, BrokerError> {
+        self.inner.topic_ends(topic).await
+    }
+
     async fn create_topic(&self, topic: &NewTopic) -> Result<Created, BrokerError> {
         self.inner.create_topic(topic).await
     }

@@ -190,7 +190,8 @@ impl Transformation for Rebuild {
         record.set_key(self.data(key));
         record.set_value(self.data(value));
         record.set_headers(headers);
-        record.set_topic(record.topic().to_owned());
+        let topic = record.topic().to_owned();
+        record.set_topic(topic);
         record.set_partition(record.partition());
         record.set_timestamp(record.timestamp());
         Ok(Outcome::Keep)

@@ -94,7 +94,15 @@ impl TransactionalProducer for KafkaTransactions {
 
     async fn abort(&mut self) -> Result<(), BrokerError> {
         if self.begun {
-            ask(&self.client, self.wait, Client::abort_transaction).await?;
+            let mut aborting = std::pin::pin!(ask(&self.client, self.wait, Client::abort_transaction));
+            // What is dropped is answered while it is waited for, and is waited for until it is.
+            loop {
+                tokio::select! {
+                    biased;
+                    aborted = &mut aborting => break aborted?,
+                    _ = self.producer.answers() => {}
+                }
+            }
             self.begun = false;
         }
         self.all_answered().await;

@@ -41,8 +41,16 @@ impl Builder {
         id: &TaskId,
     ) -> Result<DeadLetters, Failure> {
         let failed = |error: BrokerError| {
-            let topic = &letters.topic;
-            Failure::Broker(format!("Could not initialize dead letter queue with topic={topic}\nCaused by: {error}"))
+            let DeadLetterSettings { topic, replication_factor, .. } = letters;
+            let remedy = match &error {
+                BrokerError::Rejected(_) => format!(
+                    ". It is made with errors.deadletterqueue.topic.replication.factor={replication_factor}: correct that, or \
+                     make the topic"
+                ),
+                _ => String::new(),
+            };
+            let what = format!("Could not initialize dead letter queue with topic={topic}");
+            Failure::Broker(format!("{what}\nCaused by: {error}{remedy}"))
         };
         let admin = self.admin(settings, &format!("connector-dlq-adminclient-{id}"))?;
         let found = admin.describe_topics(&[&letters.topic]).await.map_err(failed)?;

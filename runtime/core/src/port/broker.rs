@@ -167,7 +167,7 @@ pub trait Producer: Send {
 #[async_trait]
 pub trait TransactionalProducer: Producer {
     /// Commits everything that was sent since the last commit. Answers what was not answered yet. Where a record was refused,
-    /// or the transaction cannot be committed, nothing of it is, and it is to be aborted.
+    /// or the transaction cannot be committed, nothing of it is, and the producer is of no more use.
     async fn commit(&mut self) -> Result<Vec<Sent>, BrokerError>;
 
     /// Gives up everything that was sent since the last commit.

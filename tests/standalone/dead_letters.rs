@@ -124,6 +124,10 @@ fn walk(folder: &Path, properties: &str, topic: &str) {
 fn bad_records_are_letters_and_go_back_once_mended_on_the_embedded_store() {
     let folder = tempfile::tempdir().unwrap();
     walk(folder.path(), &properties(folder.path()), "orders");
+    let tail = ["tail", "orders-dead", "--from-beginning", "--max-messages", "1", "--print-headers"];
+    let (done, said) = super::topics::topic(folder.path(), &tail, "");
+    assert!(done && said.starts_with("__connect.errors.topic:orders,__connect.errors.partition:0,"), "{said}");
+    assert!(said.ends_with("\tno JSON"), "{said}");
 }
 
 fn on_kafka(folder: &Path) -> String {

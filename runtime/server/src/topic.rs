@@ -57,6 +57,9 @@ enum Operation {
         /// Print the key and a tab in front of the value.
         #[arg(long)]
         print_key: bool,
+        /// Print the headers and a tab in front of that, as name:value, with commas in between.
+        #[arg(long)]
+        print_headers: bool,
     },
     /// Write the lines of standard input into a topic.
     Produce {
@@ -114,9 +117,9 @@ pub async fn run(command: TopicCommand) -> Result<String, String> {
             let found = client.describe(&topic).await.map_err(failed)?.ok_or_else(|| missing(&topic))?;
             Ok(described(&found))
         }
-        Operation::Tail { topic, from_beginning, max_messages, print_key } => {
+        Operation::Tail { topic, from_beginning, max_messages, print_key, print_headers } => {
             let found = client.describe(&topic).await.map_err(failed)?.ok_or_else(|| missing(&topic))?;
-            tail(&client, &found, from_beginning, max_messages, print_key).await
+            tail(&client, &found, from_beginning, max_messages, (print_headers, print_key)).await
         }
         Operation::Produce { topic, key_separator } => {
             client.describe(&topic).await.map_err(failed)?.ok_or_else(|| missing(&topic))?;
@@ -144,7 +147,7 @@ async fn tail(
     topic: &TopicDetails,
     from_beginning: bool,
     max_messages: Option<u64>,
-    print_key: bool,
+    (print_headers, print_key): (bool, bool),
 ) -> Result<String, String> {
     let name: std::sync::Arc<str> = topic.name.as_str().into();
     let mut positions: Vec<Position> = topic
@@ -163,6 +166,10 @@ async fn tail(
         positions = next;
         let mut out = Vec::with_capacity(records.bytes());
         for row in 0..records.rows.min(usize::try_from(left).unwrap_or(usize::MAX)) {
+            if print_headers {
+                out.extend_from_slice(headers(&records, row).as_bytes());
+                out.push(b'\t');
+            }
             if print_key {
                 out.extend_from_slice(records.key.get(row).unwrap_or(b"null"));
                 out.push(b'\t');
@@ -178,6 +185,13 @@ async fn tail(
         }
     }
     Ok(String::new())
+}
+
+/// The headers of a row, in one line.
+fn headers(records: &RawRecords, row: usize) -> String {
+    let value = |value: Option<&[u8]>| String::from_utf8_lossy(value.unwrap_or(b"null")).replace('\n', "\\n");
+    let headers = records.headers.of(row).map(|(name, bytes)| format!("{name}:{}", value(bytes)));
+    headers.collect::<Vec<_>>().join(",")
 }
 
 async fn produce(client: &LocalClient, topic: &str, separator: Option<&str>) -> Result<String, String> {

@@ -166,7 +166,8 @@ pub trait Producer: Send {
 /// only what is committed sees nothing of it. Answers may come before, and say where a record will be.
 #[async_trait]
 pub trait TransactionalProducer: Producer {
-    /// Commits everything that was sent since the last commit. Answers what was not answered yet. Where a record was refused,
+    /// Commits everything that was sent since the last commit, which readers see at once or a moment later. Answers what was
+    /// not answered yet. Where a record was refused,
     /// or the transaction cannot be committed, nothing of it is, and the producer is of no more use.
     async fn commit(&mut self) -> Result<Vec<Sent>, BrokerError>;
 

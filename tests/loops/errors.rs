@@ -306,6 +306,7 @@ async fn a_source_that_waits_with_a_late_record_commits_what_came_before_and_sto
     let guest = FakeSource::new(vec![texts(&["a"]), texts(&["late for ever", "b"])], diary.clone());
     let task = tolerant_source(&world, guest, &counts, &diary).await;
     task.until("some tries", || counts.retries.get() > 3).await;
+    task.until("the commit", || diary.all().contains(&"committed".to_owned())).await;
     assert_eq!(stored(&world).await.as_deref(), Some("{\"n\":1}"));
     assert_eq!(task.stop().await, [TaskState::Running, TaskState::Unassigned]);
     assert_eq!(content(&world).await, ["a"]);

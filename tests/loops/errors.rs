@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use super::*;
 use weir_core::model::RowFault;
 use weir_core::observe::ErrorCounts;
-use weir_core::port::SinkDelivery;
+use weir_core::port::{Converter, SinkDelivery};
 use weir_core::process::DeadLetters;
 use weir_core::settings::RetrySettings;
 use weir_tests::harness::fakes::{Diary, FailingSteps, FakeConverter, WatchedProducer};
@@ -13,7 +13,7 @@ use weir_tests::harness::fakes::{Diary, FailingSteps, FakeConverter, WatchedProd
 /// Retries without end that take at most a second each.
 fn for_ever(counts: &Arc<ErrorCounts>) -> Retries {
     let settings = RetrySettings { timeout: None, delay_max: Duration::from_secs(1) };
-    Retries { settings, tolerance: Tolerance::All, counts: counts.clone() }
+    Retries { settings, counts: counts.clone() }
 }
 
 /// Reports into the topic `dead`, with all that headers can say.
@@ -44,8 +44,13 @@ async fn dead(world: &World) -> Vec<String> {
     all.iter().flat_map(|raw| (0..raw.rows).map(|row| said(raw, row)).collect::<Vec<_>>()).collect()
 }
 
-fn fake_converter() -> (String, Box<FakeConverter>) {
-    ("Fake".to_owned(), Box::default())
+fn fake_converter() -> (String, Box<dyn Converter>) {
+    ("Fake".to_owned(), Box::new(FakeConverter::default()))
+}
+
+/// A sink that keeps what it takes.
+fn quiet(diary: &Diary) -> FakeSink {
+    FakeSink { diary: diary.clone(), ..FakeSink::default() }
 }
 
 fn puts(diary: &Diary) -> Vec<String> {
@@ -60,11 +65,10 @@ fn count(counts: &ErrorCounts) -> [u64; 5] {
 async fn tolerant(world: &World, guest: FakeSink, counts: &Arc<ErrorCounts>, diary: &Diary) -> Handle {
     let reporter = Arc::new(Reporter::new(Tolerance::All, letters(world, counts).await));
     sink_with(world, guest, "topic", |parts| {
-        let (class, converter) = fake_converter();
-        parts.converters.value = (class, converter);
+        parts.converters.value = fake_converter();
         parts.chain = FailingSteps::chain(diary);
         parts.reporter = reporter;
-        parts.retries = Retries { tolerance: Tolerance::All, counts: counts.clone(), ..Retries::default() };
+        parts.retries.counts = counts.clone();
     })
     .await
 }
@@ -74,7 +78,7 @@ async fn a_sink_passes_over_what_fails_and_its_dead_letters_are_stored_before_it
     let world = world().await;
     fill(&world, &["a", "bad", "b", "bad too", "c"]).await;
     let (diary, counts) = (Diary::default(), Arc::default());
-    let task = tolerant(&world, FakeSink { diary: diary.clone(), ..FakeSink::default() }, &counts, &diary).await;
+    let task = tolerant(&world, quiet(&diary), &counts, &diary).await;
     task.until("the put", || !puts(&diary).is_empty()).await;
     task.stop().await;
     assert_eq!(puts(&diary), ["put a b c"]);
@@ -92,9 +96,8 @@ async fn without_tolerance_the_rows_before_the_first_bad_one_are_put_and_it_is_r
     fill(&world, &["a", "bad", "b", "bad too"]).await;
     let (diary, counts) = (Diary::default(), Arc::default());
     let reporter = Arc::new(Reporter::new(Tolerance::None, letters(&world, &counts).await));
-    let task = sink_with(&world, FakeSink { diary: diary.clone(), ..FakeSink::default() }, "topic", |parts| {
-        let (class, converter) = fake_converter();
-        parts.converters.value = (class, converter);
+    let task = sink_with(&world, quiet(&diary), "topic", |parts| {
+        parts.converters.value = fake_converter();
         parts.reporter = reporter;
     })
     .await;
@@ -114,7 +117,7 @@ async fn a_late_record_is_tried_again_alone_while_later_ones_wait_and_order_is_k
     fill(&world, &["a", "late 2", "b", "late 1", "c"]).await;
     let (diary, counts) = (Diary::default(), Arc::default());
     let retries = for_ever(&counts);
-    let task = sink_with(&world, FakeSink { diary: diary.clone(), ..FakeSink::default() }, "topic", |parts| {
+    let task = sink_with(&world, quiet(&diary), "topic", |parts| {
         parts.chain = FailingSteps::chain(&diary);
         parts.retries = retries;
     })
@@ -135,7 +138,7 @@ async fn a_call_that_may_go_through_later_is_made_again_with_all_of_its_rows() {
     fill(&world, &["a", "all late"]).await;
     let (diary, counts) = (Diary::default(), Arc::default());
     let retries = for_ever(&counts);
-    let task = sink_with(&world, FakeSink { diary: diary.clone(), ..FakeSink::default() }, "topic", |parts| {
+    let task = sink_with(&world, quiet(&diary), "topic", |parts| {
         parts.chain = FailingSteps::chain(&diary);
         parts.retries = retries;
     })
@@ -154,11 +157,10 @@ async fn a_late_record_is_given_up_when_its_time_has_passed_and_then_follows_the
         let (diary, counts) = (Diary::default(), Arc::default());
         let reporter = Arc::new(Reporter::new(tolerance, letters(&world, &counts).await));
         let settings = RetrySettings { timeout: Some(Duration::from_secs(2)), delay_max: Duration::from_secs(60) };
-        let task = sink_with(&world, FakeSink { diary: diary.clone(), ..FakeSink::default() }, "topic", |parts| {
-            let (class, converter) = fake_converter();
-            parts.converters.value = (class, converter);
+        let task = sink_with(&world, quiet(&diary), "topic", |parts| {
+            parts.converters.value = fake_converter();
             parts.reporter = reporter;
-            parts.retries = Retries { settings, tolerance, counts: counts.clone() };
+            parts.retries = Retries { settings, counts: counts.clone() };
         })
         .await;
         task.until("the put", || !puts(&diary).is_empty()).await;
@@ -176,7 +178,7 @@ async fn a_sink_that_waits_with_a_late_record_stops_at_once_and_loses_nothing() 
     fill(&world, &["a", "late for ever", "b"]).await;
     let (diary, counts) = (Diary::default(), Arc::default());
     let retries = for_ever(&counts);
-    let task = sink_with(&world, FakeSink { diary: diary.clone(), ..FakeSink::default() }, "topic", |parts| {
+    let task = sink_with(&world, quiet(&diary), "topic", |parts| {
         parts.chain = FailingSteps::chain(&diary);
         parts.retries = retries;
     })
@@ -258,9 +260,8 @@ async fn nothing_is_committed_while_dead_letters_are_not_stored() {
     let inner = world.broker.producer(&Default::default()).await.unwrap();
     letters.producer = Box::new(WatchedProducer { silent: true, ..WatchedProducer::new(inner, &diary) });
     let reporter = Arc::new(Reporter::new(Tolerance::All, reports));
-    let task = sink_with(&world, FakeSink { diary: diary.clone(), ..FakeSink::default() }, "topic", |parts| {
-        let (class, converter) = fake_converter();
-        parts.converters.value = (class, converter);
+    let task = sink_with(&world, quiet(&diary), "topic", |parts| {
+        parts.converters.value = fake_converter();
         parts.reporter = reporter;
     })
     .await;
@@ -368,9 +369,8 @@ async fn a_letter_that_is_too_large_is_stood_for_by_one_that_says_where_its_reco
     fill(&world, &["a", &format!("bad {}", "x".repeat(3_000)), "b"]).await;
     let (diary, counts) = (Diary::default(), Arc::default());
     let reporter = Arc::new(Reporter::new(Tolerance::All, small_letters(&world, &counts).await));
-    let task = sink_with(&world, FakeSink { diary: diary.clone(), ..FakeSink::default() }, "topic", |parts| {
-        let (class, converter) = fake_converter();
-        parts.converters.value = (class, converter);
+    let task = sink_with(&world, quiet(&diary), "topic", |parts| {
+        parts.converters.value = fake_converter();
         parts.reporter = reporter;
     })
     .await;
@@ -398,7 +398,7 @@ async fn read_again(world: &World, topic: &str) -> Vec<String> {
 async fn a_queue_that_is_gone_fails_the_task_and_nothing_is_committed_past_what_it_did_not_take() {
     let world = world().await;
     let (diary, counts) = (Diary::default(), Arc::default());
-    let task = tolerant(&world, FakeSink { diary: diary.clone(), ..FakeSink::default() }, &counts, &diary).await;
+    let task = tolerant(&world, quiet(&diary), &counts, &diary).await;
     assert!(world.broker.delete_topic("dead").await.unwrap());
     fill(&world, &["a", "bad", "b"]).await;
     task.until("the failure", || matches!(task.last(), Some(TaskState::Failed(_)))).await;
@@ -414,7 +414,7 @@ async fn a_partition_is_given_up_while_its_rows_wait_to_be_tried_again() {
     super::sinks::fill_two(&world, ["a", "late for ever"], ["b", "late for ever"]).await;
     let (diary, counts) = (Diary::default(), Arc::default());
     let retries = for_ever(&counts);
-    let task = sink_with(&world, FakeSink { diary: diary.clone(), ..FakeSink::default() }, "two", |parts| {
+    let task = sink_with(&world, quiet(&diary), "two", |parts| {
         parts.chain = FailingSteps::chain(&diary);
         parts.retries = retries;
     })
@@ -436,10 +436,9 @@ async fn where_nothing_is_tolerated_a_late_record_behind_a_bad_one_is_not_waited
     let world = world().await;
     fill(&world, &["a", "bad", "late for ever"]).await;
     let (diary, counts) = (Diary::default(), Arc::default());
-    let retries = Retries { tolerance: Tolerance::None, ..for_ever(&counts) };
-    let task = sink_with(&world, FakeSink { diary: diary.clone(), ..FakeSink::default() }, "topic", |parts| {
-        let (class, converter) = fake_converter();
-        parts.converters.value = (class, converter);
+    let retries = for_ever(&counts);
+    let task = sink_with(&world, quiet(&diary), "topic", |parts| {
+        parts.converters.value = fake_converter();
         parts.retries = retries;
     })
     .await;

@@ -6,18 +6,7 @@ use weir_core::model::SchemaHandle;
 use weir_data::{Node, Schema, Type};
 
 static PLAIN: LazyLock<Vec<SchemaHandle>> = LazyLock::new(|| {
-    let kinds = [
-        Type::Int8,
-        Type::Int16,
-        Type::Int32,
-        Type::Int64,
-        Type::Float32,
-        Type::Float64,
-        Type::Boolean,
-        Type::String,
-        Type::Bytes,
-    ];
-    let nodes = kinds.into_iter().flat_map(|kind| [Node::new(kind.clone()), Node::new(kind).optional()]);
+    let nodes = Type::SCALARS.into_iter().flat_map(|kind| [Node::new(kind.clone()), Node::new(kind).optional()]);
     nodes.map(|node| SchemaHandle::new(Schema::of(node))).collect()
 });
 

@@ -27,19 +27,7 @@ fn free_value() -> impl Strategy<Value = Value> {
 
 fn schema() -> impl Strategy<Value = Schema> {
     let leaf = (0..11usize, any::<bool>()).prop_map(|(kind, optional)| {
-        let kinds = [
-            Type::Int8,
-            Type::Int16,
-            Type::Int32,
-            Type::Int64,
-            Type::Float32,
-            Type::Float64,
-            Type::Boolean,
-            Type::String,
-            Type::Bytes,
-            Type::Int64,
-            Type::Bytes,
-        ];
+        let kinds = [&Type::SCALARS[..], &[Type::Int64, Type::Bytes]].concat();
         let mut node = Node { optional, ..Node::new(kinds[kind].clone()) };
         if kind == 9 {
             node.name = Some("org.apache.kafka.connect.data.Timestamp".into());

@@ -48,6 +48,21 @@ pub enum Type {
     Struct(Vec<Field>),
 }
 
+impl Type {
+    /// The types without nodes inside.
+    pub const SCALARS: [Type; 9] = [
+        Type::Int8,
+        Type::Int16,
+        Type::Int32,
+        Type::Int64,
+        Type::Float32,
+        Type::Float64,
+        Type::Boolean,
+        Type::String,
+        Type::Bytes,
+    ];
+}
+
 /// A field of a struct.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Field {

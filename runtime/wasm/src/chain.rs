@@ -90,10 +90,7 @@ impl Transformations for Chain {
             let at = |row: u32| of[row as usize];
             failed.extend(transformed.failed.into_iter().map(|fault| RowFault { row: at(fault.row), ..fault }));
             let kept = transformed.kept.map_or_else(|| of.clone(), |kept| kept.into_iter().map(at).collect());
-            (whole, rows) = match rows.is_empty() {
-                true => (transformed.records, kept),
-                false => interleave(&whole, &rows, &transformed.records, &kept),
-            };
+            (whole, rows) = interleave(&whole, &rows, &transformed.records, &kept);
         }
         let kept = (rows.len() < records.rows).then_some(rows);
         Ok(Transformed { records: whole, kept, failed })

@@ -38,17 +38,6 @@ pub enum Names {
     Plain,
 }
 
-const SCALARS: [Type; 9] = [
-    Type::Int8,
-    Type::Int16,
-    Type::Int32,
-    Type::Int64,
-    Type::Float32,
-    Type::Float64,
-    Type::Boolean,
-    Type::String,
-    Type::Bytes,
-];
 const TEXTS: [&str; 12] = [
     "",
     "a",
@@ -89,7 +78,7 @@ fn grow(random: &mut Random, names: Names, depth: usize, nodes: &mut Vec<Node>) 
     let at = nodes.len();
     nodes.push(Node::new(Type::Boolean));
     let mut node = match random.below(if depth == 0 { 13 } else { 20 }) {
-        scalar @ 0..9 => Node::new(SCALARS[scalar].clone()),
+        scalar @ 0..9 => Node::new(Type::SCALARS[scalar].clone()),
         9 => {
             let scale = random.of(&[0, 2, 3, 10]).to_string();
             Node { parameters: vec![("scale".into(), scale)], ..logical_node(Type::Bytes, logical::DECIMAL) }

@@ -273,7 +273,7 @@ impl Builder {
         };
         let errors = Arc::new(ErrorCounts::default());
         let tolerance = settings.errors.tolerance;
-        let retries = Retries { settings: settings.errors.retries, tolerance, counts: errors.clone() };
+        let retries = Retries { settings: settings.errors.retries, counts: errors.clone() };
         let reports = self.reports(found.class.kind, &settings, &id, errors.clone()).await?;
         let _shown = self.tasks.show(
             id.clone(),

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::model::{ClassKind, ClientKind, Config, ConfigKey, Problem, TaskId};
 use crate::port::{Broker, ClientSettings};
-use crate::settings::{Checked, ConnectorSettings, OverridePolicy, below, check, client_key};
+use crate::settings::{Checked, ConnectorSettings, DEAD_LETTER_TOPIC, OverridePolicy, below, check, client_key};
 
 use super::builder::{Builder, Failure};
 
@@ -21,18 +21,17 @@ pub(super) struct Override {
 /// The clients that a connector uses, and whose settings it may therefore override
 /// (AbstractHerder.connectorUsesProducer and its like).
 fn used(kind: ClassKind, config: &Config, distributed: bool) -> Vec<ClientKind> {
-    const LETTERS: &str = "errors.deadletterqueue.topic.name";
     let given = |key: &str| config.get(key).is_some_and(|text| !text.trim().is_empty());
     let uses = |client: &ClientKind| match (kind, client) {
         (ClassKind::Sink, ClientKind::Consumer) => true,
-        (ClassKind::Sink, ClientKind::Producer | ClientKind::Admin) => given(LETTERS),
+        (ClassKind::Sink, ClientKind::Producer | ClientKind::Admin) => given(DEAD_LETTER_TOPIC),
         // What is no sink is a source: steps have no clients.
         (_, ClientKind::Producer) => true,
         // Its dead letters are read when they go back.
-        (_, ClientKind::Consumer) => given(LETTERS) || (distributed && given("offsets.storage.topic")),
+        (_, ClientKind::Consumer) => given(DEAD_LETTER_TOPIC) || (distributed && given("offsets.storage.topic")),
         (_, ClientKind::Admin) => {
             let makes_topics = below(config, "topic.creation.").next().is_some();
-            makes_topics || given(LETTERS) || (distributed && given("offsets.storage.topic"))
+            makes_topics || given(DEAD_LETTER_TOPIC) || (distributed && given("offsets.storage.topic"))
         }
     };
     ClientKind::ALL.into_iter().filter(uses).collect()

@@ -1,6 +1,7 @@
 //! Pure. What only a sink's, or only a source's, configuration is checked for.
 
 use crate::model::{ClassKind, Config, Pattern, Problem};
+use crate::settings::DEAD_LETTER_TOPIC;
 
 use super::validate::Validation;
 
@@ -39,11 +40,9 @@ fn check_topics(config: &Config, validation: &mut Validation) {
     check_dead_letters(config, validation);
 }
 
-const LETTERS: &str = "errors.deadletterqueue.topic.name";
-
 /// A sink must not read what it has given up (SinkConnectorConfig.validate).
 fn check_dead_letters(config: &Config, validation: &mut Validation) {
-    let Some(letters) = given(config, LETTERS) else { return };
+    let Some(letters) = given(config, DEAD_LETTER_TOPIC) else { return };
     if let Some(topics) =
         given(config, "topics").filter(|topics| topics.split(',').any(|topic| topic.trim() == letters))
     {
@@ -149,7 +148,7 @@ mod tests {
             (&[("topics", "a,deadly"), ("topics.regex", "dea")], None),
         ] {
             let mut checked = Validation::new("X");
-            check_dead_letters(&config(&[entries, &[(LETTERS, " dead ")]].concat()), &mut checked);
+            check_dead_letters(&config(&[entries, &[(DEAD_LETTER_TOPIC, " dead ")]].concat()), &mut checked);
             let wrong: Vec<String> = checked.errors().cloned().collect();
             assert_eq!(wrong.len(), usize::from(key.is_some()), "{entries:?}: {wrong:?}");
             assert!(wrong.iter().all(|said| said.starts_with("The DLQ topic 'dead' may not be included in the ")));

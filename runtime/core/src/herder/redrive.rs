@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use crate::model::{ClassKind, Config, Position, RawRecords, Subscription, TaskId, TopicPartition};
 use crate::port::{BrokerError, Producer, Sent};
 use crate::process::{Chain, Converters, Outbound, Passed, Retries, taken_back};
-use crate::settings::{ConnectorSettings, Hidden};
+use crate::settings::{ConnectorSettings, DEAD_LETTER_TOPIC, Hidden, Tolerance};
 use crate::task::{NotMade, Topics};
 
 use super::builder::{Builder, Failure};
@@ -65,7 +65,7 @@ impl Builder {
         let name = &settings.name;
         let Some(letters) = &settings.errors.dead_letters else {
             return Err(HerderError::Invalid(format!(
-                "Connector {name} has no dead letter queue: its configuration names none in errors.deadletterqueue.topic.name"
+                "Connector {name} has no dead letter queue: its configuration names none in {DEAD_LETTER_TOPIC}"
             )));
         };
         let kind = self.connector_class(settings).map_err(failed)?.class.kind;
@@ -105,7 +105,7 @@ impl Builder {
         let admin = self.admin_of(settings)?;
         if admin.describe_topics(&[topic]).await.map_err(failed)?.iter().all(Option::is_none) {
             return Err(HerderError::Invalid(format!(
-                "The dead letter queue {topic} that connector {name} names in errors.deadletterqueue.topic.name is not there: \
+                "The dead letter queue {topic} that connector {name} names in {DEAD_LETTER_TOPIC} is not there: \
                  no task of it has run yet, or somebody has deleted it"
             )));
         }
@@ -277,7 +277,8 @@ impl Again {
         let count = back.rows as u32;
         let (records, unread) = self.written_down.to_connect(back).await;
         let mut passage = Outbound::new(records);
-        let advanced = passage.advance((&mut self.chain, &mut self.converters), &Retries::default()).await;
+        let advanced =
+            passage.advance((&mut self.chain, &mut self.converters), &Retries::default(), Tolerance::All).await;
         advanced
             .map_err(|(class, fault)| HerderError::Failed(format!("{class} failed in apply\nCaused by: {fault}")))?;
         let Passed { records, kept, faults } = passage.finish();

@@ -68,6 +68,12 @@ impl RawHeaders {
         row.checked_sub(1).map_or(0, end)..end(row)
     }
 
+    /// Adds a header of others that have the same names.
+    pub fn push_of(&mut self, others: &RawHeaders, at: usize) {
+        self.name.push(others.name[at]);
+        self.value.push_option(others.value.get(at));
+    }
+
     /// The headers of the given rows, in the given order, over the same names.
     fn select(&self, rows: &[u32]) -> RawHeaders {
         if self.ends.is_empty() {
@@ -75,10 +81,7 @@ impl RawHeaders {
         }
         let mut chosen = RawHeaders { names: self.names.clone(), ..RawHeaders::default() };
         for &row in rows {
-            for at in self.range(row as usize) {
-                chosen.name.push(self.name[at]);
-                chosen.value.push_option(self.value.get(at));
-            }
+            self.range(row as usize).for_each(|at| chosen.push_of(self, at));
             chosen.ends.push(chosen.name.len() as u32);
         }
         chosen

@@ -42,14 +42,14 @@ pub struct Chain {
     pub segments: Vec<ChainSegmentPlace>,
 }
 
-/// What came out of the chain.
+/// What is left of a batch.
 #[derive(Debug, Default)]
-pub struct Chained {
+pub struct Passed<T> {
     /// The records that are left.
-    pub records: Records,
+    pub records: T,
     /// The row that each came from; none when all are left.
     pub kept: Option<Vec<u32>>,
-    /// The rows that failed.
+    /// The rows that failed; a row may have failed in several stages.
     pub faults: Vec<StageFault>,
 }
 
@@ -67,7 +67,7 @@ pub type ChainFailure = (String, Fault);
 
 impl Chain {
     /// Runs records through one of the segments, behind its gate. Rows are those of the records that came.
-    pub(super) async fn segment(&mut self, at: usize, records: Records) -> Result<Chained, ChainFailure> {
+    pub(super) async fn segment(&mut self, at: usize, records: Records) -> Result<Passed<Records>, ChainFailure> {
         let place = &self.segments[at];
         let class = || place.classes.join(", ");
         let mut faults = Vec::new();
@@ -102,7 +102,7 @@ impl Chain {
                 (whole, Some(rows))
             }
         };
-        Ok(Chained { records, kept, faults })
+        Ok(Passed { records, kept, faults })
     }
 }
 

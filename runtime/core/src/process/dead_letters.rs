@@ -49,10 +49,7 @@ fn headed(own: RawHeaders, added: &[Context]) -> RawHeaders {
     let first_added = own.names.len();
     let mut all = RawHeaders { names: own.names.clone(), ..RawHeaders::default() };
     for (row, added) in added.iter().enumerate() {
-        for at in own.range(row) {
-            all.name.push(own.name[at]);
-            all.value.push_option(own.value.get(at));
-        }
+        own.range(row).for_each(|at| all.push_of(&own, at));
         for (name, value) in added {
             let known = all.names[first_added..].iter().position(|known| **known == **name);
             let position = known.unwrap_or_else(|| {

@@ -91,12 +91,7 @@ fn own_headers(headers: &RawHeaders, rows: usize) -> RawHeaders {
     let mut own = RawHeaders { names: headers.names.clone(), ..RawHeaders::default() };
     for row in 0..rows {
         let added: BTreeSet<usize> = context(headers, row).into_values().collect();
-        for at in headers.range(row) {
-            if !added.contains(&at) {
-                own.name.push(headers.name[at]);
-                own.value.push_option(headers.value.get(at));
-            }
-        }
+        headers.range(row).filter(|at| !added.contains(at)).for_each(|at| own.push_of(headers, at));
         own.ends.push(own.name.len() as u32);
     }
     if own.name.is_empty() { RawHeaders::default() } else { own }

@@ -11,7 +11,7 @@ use crate::model::{Fault, RawRecords, Records};
 use crate::observe::ErrorCounts;
 use crate::settings::{RetrySettings, Tolerance};
 
-use super::chain::{Chain, ChainFailure, Chained, compose};
+use super::chain::{Chain, ChainFailure, Passed, compose};
 use super::conversion::Converters;
 use super::interleave::interleave;
 use super::retries::wait;
@@ -31,8 +31,6 @@ pub enum Progress {
 pub struct Retries {
     /// For how long and how often.
     pub settings: RetrySettings,
-    /// What becomes of the task when a row fails for good: where that ends it, no row behind is waited for.
-    pub tolerance: Tolerance,
     /// Where tries are counted.
     pub counts: Arc<ErrorCounts>,
 }
@@ -57,13 +55,15 @@ struct Again {
 }
 
 impl Retries {
-    /// A stage was tried: which of the rows that failed are tried again. `ended` is the row that ends the task by now, if
-    /// there is one; `in_batch` says which row of the batch a row of the stage is.
+    /// A stage was tried: which of the rows that failed are tried again. Where a row that fails for good ends the task, none
+    /// behind it is. `failed` is the first that has done so by now; `in_batch` says which row of the batch a row of the
+    /// stage is.
     fn after(
         &self,
+        tolerance: Tolerance,
         tries: &mut Tries,
         faults: &[StageFault],
-        ended: Option<u32>,
+        failed: Option<u32>,
         in_batch: impl Fn(u32) -> u32,
     ) -> Option<Again> {
         if faults.is_empty() {
@@ -72,9 +72,9 @@ impl Retries {
         tries.made += 1;
         let for_good: BTreeSet<u32> =
             faults.iter().filter(|fault| !may_go_through(fault)).map(|fault| in_batch(fault.row)).collect();
-        let end = match self.tolerance {
+        let end = match tolerance {
             Tolerance::All => None,
-            Tolerance::None => for_good.first().copied().into_iter().chain(ended).min(),
+            Tolerance::None => for_good.first().copied().into_iter().chain(failed).min(),
         };
         let looked_at = |row: &u32| end.is_none_or(|end| in_batch(*row) <= end);
         let failed: BTreeSet<u32> = faults.iter().map(|fault| fault.row).filter(looked_at).collect();
@@ -104,7 +104,7 @@ fn first_failed(faults: &[StageFault]) -> Option<u32> {
 struct InChain {
     /// The next segment.
     next: usize,
-    so_far: Chained,
+    so_far: Passed<Records>,
     /// Rows that the next segment tries again.
     waiting: Option<Waiting>,
 }
@@ -120,7 +120,12 @@ struct Waiting {
 }
 
 impl InChain {
-    async fn advance(&mut self, chain: &mut Chain, retries: &Retries) -> Result<Progress, ChainFailure> {
+    async fn advance(
+        &mut self,
+        chain: &mut Chain,
+        retries: &Retries,
+        tolerance: Tolerance,
+    ) -> Result<Progress, ChainFailure> {
         loop {
             let (mut tries, records, earlier) = match self.waiting.take() {
                 Some(Waiting { tries, records, rows, through, through_rows }) => {
@@ -133,7 +138,7 @@ impl InChain {
             };
             let came = retries.settings.any().then(|| records.clone());
             let count = records.rows as u32;
-            let Chained { records, kept, mut faults } = chain.segment(self.next, records).await?;
+            let Passed { records, kept, mut faults } = chain.segment(self.next, records).await?;
             let (mut rows, mut kept) = (None, kept);
             let mut through = records;
             if let Some((tried, before, before_rows)) = earlier {
@@ -147,7 +152,7 @@ impl InChain {
                 let row = place(row);
                 so_far.kept.as_ref().map_or(row, |kept| kept[row as usize])
             };
-            let again = retries.after(&mut tries, &faults, first_failed(&so_far.faults), in_batch);
+            let again = retries.after(tolerance, &mut tries, &faults, first_failed(&so_far.faults), in_batch);
             if let Some(Again { rows, .. }) = &again {
                 faults.retain(|fault| rows.binary_search(&fault.row).is_err());
             }
@@ -164,17 +169,6 @@ impl InChain {
             self.next += 1;
         }
     }
-}
-
-/// What is left of a batch.
-#[derive(Debug, Default)]
-pub struct Passed<T> {
-    /// The records that are left.
-    pub records: T,
-    /// The row that each came from; none when all are left.
-    pub kept: Option<Vec<u32>>,
-    /// The rows that failed; a row may have failed in several stages.
-    pub faults: Vec<StageFault>,
 }
 
 /// Rows that failed are left out.
@@ -206,11 +200,12 @@ impl Inbound {
         &mut self,
         (converters, chain): (&mut Converters, &mut Chain),
         retries: &Retries,
+        tolerance: Tolerance,
     ) -> Result<Progress, ChainFailure> {
         if let Some((raw, mut tries)) = self.raw.take() {
             let came = retries.settings.any().then(|| raw.clone());
             let (mut records, faults) = converters.to_connect(raw).await;
-            let again = retries.after(&mut tries, &faults, None, |row| row);
+            let again = retries.after(tolerance, &mut tries, &faults, None, |row| row);
             if let (Some(Again { wait, .. }), Some(came)) = (again, came) {
                 self.raw = Some((came, tries));
                 return Ok(Progress::Again(wait));
@@ -219,15 +214,14 @@ impl Inbound {
             if let Some(kept) = &kept {
                 records = records.select(kept);
             }
-            self.chain.so_far = Chained { records, kept, faults };
+            self.chain.so_far = Passed { records, kept, faults };
         }
-        self.chain.advance(chain, retries).await
+        self.chain.advance(chain, retries, tolerance).await
     }
 
     /// What came of them, once they are through.
     pub fn finish(self) -> Passed<Records> {
-        let Chained { records, kept, faults } = self.chain.so_far;
-        Passed { records, kept, faults }
+        self.chain.so_far
     }
 }
 
@@ -243,7 +237,7 @@ pub struct Outbound {
 impl Outbound {
     /// Rows as they were polled.
     pub fn new(records: Records) -> Outbound {
-        let so_far = Chained { records, ..Chained::default() };
+        let so_far = Passed { records, ..Passed::default() };
         Outbound { chain: InChain { so_far, ..InChain::default() }, ..Outbound::default() }
     }
 
@@ -252,8 +246,9 @@ impl Outbound {
         &mut self,
         (chain, converters): (&mut Chain, &mut Converters),
         retries: &Retries,
+        tolerance: Tolerance,
     ) -> Result<Progress, ChainFailure> {
-        if let again @ Progress::Again(_) = self.chain.advance(chain, retries).await? {
+        if let again @ Progress::Again(_) = self.chain.advance(chain, retries, tolerance).await? {
             return Ok(again);
         }
         if self.tries.made == 0 {
@@ -264,7 +259,7 @@ impl Outbound {
         let came = retries.settings.any().then(|| records.clone());
         let (raw, mut faults) = converters.from_connect(records).await;
         let in_batch = |row: u32| so_far.kept.as_ref().map_or(row, |kept| kept[row as usize]);
-        let again = retries.after(&mut self.tries, &faults, first_failed(&so_far.faults), in_batch);
+        let again = retries.after(tolerance, &mut self.tries, &faults, first_failed(&so_far.faults), in_batch);
         if let (Some(Again { wait, .. }), Some(came)) = (again, came) {
             so_far.records = came;
             return Ok(Progress::Again(wait));
@@ -281,16 +276,16 @@ impl Outbound {
 
     /// What came of them, once they are through.
     pub fn finish(self) -> Passed<RawRecords> {
-        let Chained { kept, faults, .. } = self.chain.so_far;
+        let Passed { kept, faults, .. } = self.chain.so_far;
         Passed { records: self.raw, kept, faults }
     }
 }
 
 /// Records after a chain in which nothing is tried again.
 #[cfg(test)]
-pub(super) async fn through(chain: &mut Chain, records: Records) -> Chained {
-    let mut passage = InChain { so_far: Chained { records, ..Chained::default() }, ..InChain::default() };
-    let progress = passage.advance(chain, &Retries::default()).await.unwrap();
+pub(super) async fn through(chain: &mut Chain, records: Records) -> Passed<Records> {
+    let mut passage = InChain { so_far: Passed { records, ..Passed::default() }, ..InChain::default() };
+    let progress = passage.advance(chain, &Retries::default(), Tolerance::None).await.unwrap();
     assert_eq!(progress, Progress::Through);
     passage.so_far
 }

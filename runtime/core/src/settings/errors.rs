@@ -63,7 +63,8 @@ pub struct ErrorSettings {
 const TOLERANCE: &str = "errors.tolerance";
 const TIMEOUT: &str = "errors.retry.timeout";
 const DELAY_MAX: &str = "errors.retry.delay.max.ms";
-const TOPIC: &str = "errors.deadletterqueue.topic.name";
+/// The key that names the topic of dead letters.
+pub const DEAD_LETTER_TOPIC: &str = "errors.deadletterqueue.topic.name";
 const REPLICATION_FACTOR: &str = "errors.deadletterqueue.topic.replication.factor";
 
 impl ErrorSettings {
@@ -111,7 +112,7 @@ fn retries(reader: &mut Reader) -> RetrySettings {
 fn dead_letters(reader: &mut Reader) -> Option<DeadLetterSettings> {
     let replication_factor = reader.number(REPLICATION_FACTOR, 3);
     let context_headers = reader.boolean("errors.deadletterqueue.context.headers.enable", false);
-    let topic = reader.get(TOPIC).filter(|topic| !topic.is_empty())?.to_owned();
+    let topic = reader.get(DEAD_LETTER_TOPIC).filter(|topic| !topic.is_empty())?.to_owned();
     Some(DeadLetterSettings { topic, replication_factor, context_headers })
 }
 

@@ -21,7 +21,7 @@ pub use client_keys::{client_key, client_key_names};
 pub use connector::{ALIASES_MAX, ConnectorSettings, ConverterSettings, GuardSettings, StepSettings, own_config};
 pub use definition::{Checked, check, check_null, entries};
 pub use distributed::{DistributedSettings, InternalTopic, MAC_ALGORITHMS};
-pub use errors::{DeadLetterSettings, ErrorSettings, RetrySettings, Tolerance};
+pub use errors::{DEAD_LETTER_TOPIC, DeadLetterSettings, ErrorSettings, RetrySettings, Tolerance};
 pub use limits::MEMORY_BYTES_LEAST;
 pub use overrides::OverridePolicy;
 pub use properties::parse_properties;

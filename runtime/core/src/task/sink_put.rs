@@ -59,7 +59,8 @@ impl Sink {
     async fn bring_on(&mut self, mut passing: Box<Passing>) -> Step {
         let parts = &mut self.parts;
         let stages = (&mut parts.converters, &mut parts.chain);
-        let advanced = parts.grace.unless_over(passing.passage.advance(stages, &parts.retries)).await;
+        let advancing = passing.passage.advance(stages, &parts.retries, parts.reporter.tolerance());
+        let advanced = parts.grace.unless_over(advancing).await;
         let progress = advanced
             .ok_or(Event::Stop)?
             .map_err(|(class, fault)| Event::of_fault(&fault, || TaskFailure::of_call(&class, "apply", &fault)))?;

@@ -82,7 +82,8 @@ impl Source {
     pub(super) async fn bring_on(&mut self, mut batch: Box<OnTheWay>) -> Option<Event> {
         let parts = &mut self.parts;
         let stages = (&mut parts.chain, &mut parts.converters);
-        match parts.grace.unless_over(batch.passage.advance(stages, &parts.retries)).await {
+        let advancing = batch.passage.advance(stages, &parts.retries, parts.tolerance);
+        match parts.grace.unless_over(advancing).await {
             None => Some(Event::Stop),
             Some(Err((class, fault))) => {
                 Some(Event::of_fault(&fault, || TaskFailure::of_call(&class, "apply", &fault)))

@@ -59,6 +59,21 @@ impl Trust {
     }
 }
 
+/// The number of the worker that leads, as each of them was told last.
+fn leading(group: &Group, places: &[Place]) -> usize {
+    let told = |member: &Option<Member>| {
+        let log = std::fs::read_to_string(member.as_ref().expect("it runs").worker.log_file()).unwrap_or_default();
+        let (_, told) = log.rsplit_once("leader=\"http://")?;
+        places.iter().position(|place| told.starts_with(&format!("{}/", place.address)))
+    };
+    let mut all = Vec::new();
+    wait("all to know who leads", || {
+        all = group.workers.iter().map(told).collect();
+        all[0].is_some() && all.iter().all(|leader| *leader == all[0])
+    });
+    all[0].expect("it was waited for")
+}
+
 /// What was said of each task so far: how often, and by whom last.
 fn said(group: &Group) -> BTreeMap<String, (usize, String)> {
     let mut said: BTreeMap<String, (usize, String)> = BTreeMap::new();
@@ -151,13 +166,21 @@ fn workers_go_over_to_https_one_by_one_while_the_others_tasks_run_on_and_request
         }
     };
     all_is_sent_on(&group, &places);
-    for at in 0..3 {
+    // Who leads after a leader knows of no worker to wait for, with Connect too: it may move tasks of others if the worker
+    // that led comes back behind its first round. So who leads is last.
+    let leader = leading(&group, &places);
+    for at in (0..3).filter(|at| *at != leader).chain([leader]) {
+        assert!(at == leader || leading(&group, &places) == leader, "who leads goes on leading");
         let before = said(&group);
         let Member { worker, .. } = group.workers[at].take().unwrap();
         assert!(worker.stop(), "it ends well");
         let left = std::mem::replace(&mut places[at], trust.start(&mut group, at, true)).address;
         run(&places);
         let after = said(&group);
+        if at == leader {
+            all_is_sent_on(&group, &places);
+            continue;
+        }
         let others = before.iter().filter(|(_, (_, worker))| *worker != left);
         assert!(others.clone().count() >= 3, "{before:?}");
         for (task, said) in others {

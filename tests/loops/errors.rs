@@ -341,7 +341,7 @@ async fn records_that_the_brokers_refuse_are_passed_over_where_that_is_tolerated
     let task = source_of(&world, guest, |parts| {
         parts.tolerance = Tolerance::All;
         parts.reports = reports;
-        parts.producer = Box::new(producer);
+        parts.delivery = Delivery::AtLeastOnce(Box::new(producer));
     })
     .await;
     task.until("what was sent", || diary.all().iter().any(|what| what.starts_with("send 2"))).await;

@@ -1,6 +1,7 @@
 //! The loops of source and sink tasks over the in-memory engine, with a paused clock: nothing sleeps.
 
 mod errors;
+mod exactly_once;
 mod sinks;
 mod sources;
 
@@ -13,7 +14,9 @@ use weir_core::port::{Broker, ConsumerPolled, NewTopic, Session};
 use weir_core::process::{Converters, Reports, Retries};
 use weir_core::settings::Tolerance;
 use weir_core::store::OffsetStore;
-use weir_core::task::{Command, Grace, Reporter, SinkParts, SourceParts, TaskState, Topics, run_sink, run_source};
+use weir_core::task::{
+    Command, Delivery, Grace, Reporter, SinkParts, SourceParts, TaskState, Topics, run_sink, run_source,
+};
 use weir_local::{Local, Settings};
 use weir_tests::harness::BATCH;
 use weir_tests::harness::fakes::{FakeSink, FakeSource};
@@ -120,7 +123,7 @@ async fn source_of(world: &World, guest: FakeSource, change: impl FnOnce(&mut So
         tolerance: Tolerance::None,
         reports: Reports::counted(id(), Default::default()),
         topics: Topics::new(world.broker.clone(), Vec::new()),
-        producer: world.broker.producer(&Default::default()).await.unwrap(),
+        delivery: Delivery::AtLeastOnce(world.broker.producer(&Default::default()).await.unwrap()),
         offsets: world.offsets.clone(),
         flush_interval: Duration::from_secs(1),
         flush_timeout: Duration::from_secs(5),

@@ -139,7 +139,7 @@ async fn a_batch_larger_than_asked_for_goes_on_its_way_in_pieces_as_far_as_there
     let inner = world.broker.producer(&Default::default()).await.unwrap();
     let producer = WatchedProducer::new(inner, &diary);
     let task = source_of(&world, FakeSource::new(vec![Ok(hundred())], Diary::default()), |parts| {
-        parts.producer = Box::new(producer);
+        parts.delivery = Delivery::AtLeastOnce(Box::new(producer));
         parts.chain = FakeSteps::chain(|_| true, &diary);
         (parts.batch_bytes, parts.buffer_bytes) = (1000, 1500);
     })
@@ -188,7 +188,7 @@ async fn what_a_stop_finds_unsent_is_neither_sent_nor_committed() {
     let inner = world.broker.producer(&Default::default()).await.unwrap();
     let producer = WatchedProducer { silent: true, ..WatchedProducer::new(inner, &diary) };
     let task = source_of(&world, FakeSource::new(vec![Ok(hundred())], Diary::default()), |parts| {
-        parts.producer = Box::new(producer);
+        parts.delivery = Delivery::AtLeastOnce(Box::new(producer));
         (parts.batch_bytes, parts.buffer_bytes) = (1000, 500);
     })
     .await;
@@ -219,7 +219,7 @@ async fn a_record_that_is_refused_fails_the_task_though_it_is_paused_at_that_mom
     let producer = WatchedProducer { silent: true, ..WatchedProducer::new(inner, &diary) };
     let refuses = producer.refuses.clone();
     let guest = FakeSource::new(vec![texts(&["a"])], Diary::default());
-    let task = source_of(&world, guest, |parts| parts.producer = Box::new(producer)).await;
+    let task = source_of(&world, guest, |parts| parts.delivery = Delivery::AtLeastOnce(Box::new(producer))).await;
     task.until("the record", || !noted(&diary, "send").is_empty()).await;
     // Both come while the guest is waiting for something to bring.
     task.commands.send(Command::Pause).await.unwrap();

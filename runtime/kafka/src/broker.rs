@@ -207,6 +207,45 @@ impl KafkaBroker {
         }
     }
 
+    async fn log(
+        &self,
+        topic: &NewTopic,
+        producer: Properties,
+        reader: Properties,
+    ) -> Result<Arc<dyn CompactedLog>, BrokerError> {
+        let mut wanted = topic.clone();
+        wanted.config.insert("cleanup.policy".into(), "compact".into());
+        let described = self
+            .ask(move |admin| {
+                let names = [wanted.name.clone()];
+                if let Some(found) = describe(admin, &names)?.pop().flatten() {
+                    return Ok(Some(found));
+                }
+                create(admin, &wanted)?;
+                Ok(describe(admin, &names)?.pop().flatten())
+            })
+            .await?;
+        let name = &topic.name;
+        let Some(described) = described else {
+            return Err(BrokerError::Unavailable(format!("topic {name} was made and is not there yet")));
+        };
+        if let Some(policy) = described.cleanup_policy.filter(|policy| policy != "compact") {
+            return Err(BrokerError::Rejected(format!(
+                "topic {name} has cleanup.policy={policy}, and what is kept in it needs cleanup.policy=compact"
+            )));
+        }
+        let settings = LogSettings {
+            topic: described.name,
+            partitions: described.partitions,
+            reader: reader.into_iter().collect(),
+            admin: self.admin().await?,
+            wait: self.wait,
+        };
+        let properties: Vec<_> = producer.into_iter().collect();
+        let producer = joined(beside(move || Client::new(Kind::Producer, &properties))).await?;
+        Ok(Arc::new(KafkaLog::start(settings, KafkaProducer::new(Arc::new(producer)))))
+    }
+
     /// Settings of a task's client as properties, without defaults.
     fn mapped(&self, kind: ClientKind, settings: &ClientSettings) -> Result<Properties, BrokerError> {
         let mapped = self.checked(kind, settings);
@@ -397,38 +436,20 @@ impl Broker for KafkaBroker {
     }
 
     async fn compacted_log(&self, topic: &NewTopic) -> Result<Arc<dyn CompactedLog>, BrokerError> {
-        let mut wanted = topic.clone();
-        wanted.config.insert("cleanup.policy".into(), "compact".into());
-        let described = self
-            .ask(move |admin| {
-                let names = [wanted.name.clone()];
-                if let Some(found) = describe(admin, &names)?.pop().flatten() {
-                    return Ok(Some(found));
-                }
-                create(admin, &wanted)?;
-                Ok(describe(admin, &names)?.pop().flatten())
-            })
-            .await?;
-        let name = &topic.name;
-        let Some(described) = described else {
-            return Err(BrokerError::Unavailable(format!("topic {name} was made and is not there yet")));
-        };
-        if let Some(policy) = described.cleanup_policy.filter(|policy| policy != "compact") {
-            return Err(BrokerError::Rejected(format!(
-                "topic {name} has cleanup.policy={policy}, and what is kept in it needs cleanup.policy=compact"
-            )));
-        }
-        let settings = LogSettings {
-            topic: described.name,
-            partitions: described.partitions,
-            committed_only: self.log_reader["isolation.level"] == "read_committed",
-            reader: self.log_reader.clone().into_iter().collect(),
-            admin: self.admin().await?,
-            wait: self.wait,
-        };
-        let properties: Vec<_> = self.log_producer.clone().into_iter().collect();
-        let producer = joined(beside(move || Client::new(Kind::Producer, &properties))).await?;
-        Ok(Arc::new(KafkaLog::start(settings, KafkaProducer::new(Arc::new(producer)))))
+        self.log(topic, self.log_producer.clone(), self.log_reader.clone()).await
+    }
+
+    async fn compacted_log_of(
+        &self,
+        topic: &NewTopic,
+        producer: &ClientSettings,
+        consumer: &ClientSettings,
+    ) -> Result<Arc<dyn CompactedLog>, BrokerError> {
+        let mut producer = defaults::log_producer(self.mapped(ClientKind::Producer, producer)?);
+        producer.insert("message.timeout.ms".into(), self.log_producer["message.timeout.ms"].clone());
+        let mut reader = defaults::log_reader(self.mapped(ClientKind::Consumer, consumer)?);
+        reader.insert("isolation.level".into(), "read_committed".into());
+        self.log(topic, producer, reader).await
     }
 }
 

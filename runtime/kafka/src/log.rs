@@ -32,8 +32,6 @@ pub(crate) struct LogSettings {
     pub reader: Vec<(String, String)>,
     /// Who is asked for ends: over a reader's own connections the question would stand behind a fetch that waits.
     pub admin: Arc<Client>,
-    /// Whether only committed transactions are read.
-    pub committed_only: bool,
     /// How long a request may take.
     pub wait: Duration,
 }
@@ -105,16 +103,7 @@ impl CompactedLog for KafkaLog {
             return Ok(());
         }
         let topic = &self.settings.topic;
-        let mut rows = RawRecords { rows: records.len(), topics: vec![topic.clone()], ..RawRecords::default() };
-        for record in &records {
-            let Some(key) = &record.key else {
-                return Err(StoreError::Unusable(format!(
-                    "topic {topic} is compacted and takes no record without key"
-                )));
-            };
-            rows.key.push(key);
-            rows.value.push_option(record.value.as_deref());
-        }
+        let rows = LogRecord::rows(topic, &records)?;
         let (answer, answered) = oneshot::channel();
         let gone = || BrokerError::Unavailable(format!("the producer of topic {topic} has ended"));
         self.appends.send((rows, answer)).map_err(|_| store_error(topic, gone()))?;
@@ -203,8 +192,10 @@ impl Reader {
 
     async fn ends(&self) -> Result<Vec<Position>, StoreError> {
         let (client, places) = (self.settings.admin.clone(), self.places.clone());
-        let (wait, committed_only) = (self.settings.wait, self.settings.committed_only);
-        let ends = beside(move || Admin { client: &client, wait }.offsets(&places, Place::End, committed_only));
+        let wait = self.settings.wait;
+        // Behind transactions that are open, too: what comes of them is waited for, since what was committed after they began
+        // shows only then (KafkaBasedLog's requireAdminForOffsets).
+        let ends = beside(move || Admin { client: &client, wait }.offsets(&places, Place::End, false));
         joined(ends).await.map_err(|error| store_error(&self.settings.topic, error))
     }
 }

@@ -97,26 +97,18 @@ impl HttpPeers {
     }
 }
 
-fn now() -> i64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as i64)
-}
-
-#[async_trait]
-impl Peers for HttpPeers {
-    async fn submit_tasks(
+impl HttpPeers {
+    /// Asks the leader for what only workers may ask, about one connector.
+    async fn ask_leader(
         &self,
-        leader: &str,
-        connector: &str,
-        configs: &[Config],
+        method: reqwest::Method,
+        (leader, connector, what): (&str, &str, &str),
+        body: Vec<u8>,
         key: Option<&SessionKey>,
     ) -> Result<(), String> {
-        let url = format!(
-            "{}/connectors/{}/tasks?forward=false",
-            leader.trim_end_matches('/'),
-            crate::rest::path_segment(connector)
-        );
-        let body = serde_json::to_vec(configs).map_err(|error| error.to_string())?;
-        let mut request = self.client.post(&url).header("Content-Type", "application/json");
+        let connector = crate::rest::path_segment(connector);
+        let url = format!("{}/connectors/{connector}/{what}?forward=false", leader.trim_end_matches('/'));
+        let mut request = self.client.request(method, &url).header("Content-Type", "application/json");
         if let Some(key) = key {
             let signature = sign(key, &body).ok_or_else(|| {
                 format!("this worker cannot sign with {}: it was handed out by another version", key.algorithm)
@@ -130,6 +122,28 @@ impl Peers for HttpPeers {
         }
         let text = answer.text().await.unwrap_or_default();
         Err(format!("{url} answered {status}: {text}"))
+    }
+}
+
+fn now() -> i64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as i64)
+}
+
+#[async_trait]
+impl Peers for HttpPeers {
+    async fn submit_tasks(
+        &self,
+        leader: &str,
+        connector: &str,
+        configs: &[Config],
+        key: Option<&SessionKey>,
+    ) -> Result<(), String> {
+        let body = serde_json::to_vec(configs).map_err(|error| error.to_string())?;
+        self.ask_leader(reqwest::Method::POST, (leader, connector, "tasks"), body, key).await
+    }
+
+    async fn fence(&self, leader: &str, connector: &str, key: Option<&SessionKey>) -> Result<(), String> {
+        self.ask_leader(reqwest::Method::PUT, (leader, connector, "fence"), Vec::new(), key).await
     }
 
     fn new_key(&self) -> Result<SessionKey, String> {

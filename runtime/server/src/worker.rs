@@ -13,15 +13,15 @@ use tokio_util::sync::CancellationToken;
 
 use weir_core::herder::member::Timings;
 use weir_core::herder::{
-    AutoRestart, Builder, Distributed, GroupSettings, Held, Herder, HerderError, Membership, Put, Redrives, Request,
-    Standalone, View, make_anew, membership, restart_failed,
+    AutoRestart, Builder, Distributed, GroupSettings, Held, Herder, HerderError, Membership, OwnOffsets, Preflight,
+    Put, Redrives, Request, Standalone, View, fencing, make_anew, membership, restart_failed,
 };
 use weir_core::model::{Ceilings, Config, Problem};
 use weir_core::port::{ConfigProviders, Loggers, PluginStore, Secrets, Session};
 use weir_core::settings::{
     Bootstrap, DistributedSettings, WorkerSettings, parse_properties, providers, resolved, variables_of, without_effect,
 };
-use weir_core::store::{ConfigStore, OffsetStore, SessionLog, StatusStore};
+use weir_core::store::{ConfigStore, LeadersPen, OffsetStore, SessionLog, StatusStore};
 use weir_kafka::KafkaCoordinator;
 use weir_wasm::{Authorities, CompileBounds, Compiler, WasmPlugins};
 
@@ -350,12 +350,29 @@ async fn start(
         stages: slot.stages.clone(),
         reachable: watch::Sender::default(),
     };
+    let (requests, queue) = mpsc::channel(REQUESTS);
+    let client = group.is_some().then(|| peers::client(&settings.rest)).transpose()?;
+    let others = group.as_ref().zip(client.as_ref());
+    let others = others.map(|(group, client)| Arc::new(HttpPeers::new(client.clone(), group.clone())));
+    let preflight = group
+        .as_ref()
+        .zip(others.clone())
+        .map(|(group, others)| Preflight::new(group.group.clone(), &requests, others, view.clone()));
+    let configs = match group.as_ref().filter(|group| group.exactly_once.leader_writes_in_transactions()) {
+        Some(group) => {
+            let id = fencing::leaders_id(&group.group);
+            configs.with_pen(LeadersPen::new(ground.broker.clone(), &settings.config_topic, id))
+        }
+        None => configs,
+    };
     let builder = Arc::new(Builder {
         settings: Arc::new(settings),
         plugins: plugins.clone(),
         converters: Arc::new(StockConverters::new(registry_http::http())),
         broker: ground.broker,
         offsets,
+        own_offsets: OwnOffsets::default(),
+        preflight,
         data: data.clone(),
         statuses: statuses.clone(),
         tasks: Arc::default(),
@@ -366,13 +383,10 @@ async fn start(
         auto_restart: AutoRestart::default(),
         redrives: Redrives::default(),
     });
-    let (requests, queue) = mpsc::channel(REQUESTS);
     let ceilings =
         connectors.iter().filter_map(|(_, file)| Some((file.config.get("name")?.clone(), operators_ceilings())));
-    let client = group.is_some().then(|| peers::client(&builder.settings.rest)).transpose()?;
-    let (herder, grouped) = match (group, joining, &client) {
-        (Some(group), Some((member, grouped)), Some(client)) => {
-            let peers = Arc::new(HttpPeers::new(client.clone(), group.clone()));
+    let (herder, grouped) = match (group, joining, others) {
+        (Some(group), Some((member, grouped)), Some(peers)) => {
             let settings = GroupSettings {
                 url,
                 protocol: group.protocol,

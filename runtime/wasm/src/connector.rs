@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
-use weir_core::model::{Config, Fault, Problem};
-use weir_core::port::Instance;
+use weir_core::model::{Config, Fault, Problem, Support};
+use weir_core::port::{Instance, SupportOf};
 
 use crate::bindings::exports::weir::connect::{sink_connector, source_connector};
-use crate::bindings::weir::connect::connectors::AlteredOffset;
+use crate::bindings::weir::connect::connectors::{self, AlteredOffset};
 use crate::call::{lie, problem};
 use crate::instance::{Live, call, lower_config};
 
@@ -23,7 +23,7 @@ fn lift_configs(configs: Vec<Vec<(String, String)>>, max_tasks: u32) -> Result<V
 }
 
 macro_rules! connector {
-    ($name:ident) => {
+    ($name:ident $(, $more:item)?) => {
         #[async_trait]
         impl Instance for $name {
             async fn validate(&mut self) -> Result<Vec<Problem>, Fault> {
@@ -60,6 +60,8 @@ macro_rules! connector {
                 call!(self.0, "alter-offsets", self.0.other(), call_alter_offsets(&class, &config, &offsets))
             }
 
+            $($more)?
+
             async fn watch(&mut self, max_wait: Duration) -> Result<bool, Fault> {
                 let millis = max_wait.as_millis() as u64;
                 call!(self.0, "watch", self.0.waiting(max_wait), call_watch(millis))
@@ -72,5 +74,23 @@ macro_rules! connector {
     };
 }
 
-connector!(SourceConnector);
+connector!(
+    SourceConnector,
+    async fn supports(&mut self, of: SupportOf) -> Result<Support, Fault> {
+        let (class, config) = (self.0.class.clone(), self.0.config.clone());
+        let (config, exports, deadline) = (lower_config(&config), &self.0.exports, self.0.other());
+        let answer = self.0.guest.call(of.call(), deadline, |mut store| async move {
+            let answer = match of {
+                SupportOf::Delivery => exports.call_exactly_once_support(&mut store, &class, &config).await,
+                SupportOf::Boundaries => exports.call_can_define_boundaries(&mut store, &class, &config).await,
+            };
+            (store, answer)
+        });
+        Ok(match answer.await? {
+            connectors::Support::Unknown => Support::Unknown,
+            connectors::Support::Supported => Support::Supported,
+            connectors::Support::Unsupported => Support::Unsupported,
+        })
+    }
+);
 connector!(SinkConnector);

@@ -8,8 +8,8 @@ use async_trait::async_trait;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use weir_core::model::{
-    Acknowledgements, BatchTables, Config, Fault, Polled, Position, Problem, RawRecords, Records, RowFault,
-    SchemaHandle, StepParts, Subscription, TopicPartition,
+    Acknowledgements, BatchTables, Boundary, BoundaryKind, Config, Fault, Polled, Position, Problem, RawRecords,
+    Records, RowFault, SchemaHandle, StepParts, Subscription, TopicPartition,
 };
 use weir_core::port::{
     Broker, BrokerError, ChainSegment, ClientSettings, CompactedLog, Consumer, Converted, Converter, Created,
@@ -54,6 +54,8 @@ pub struct FakeSource {
     pub topics: Vec<&'static str>,
     /// From which number on values go to a topic of this name instead.
     pub elsewhere: Option<(u64, &'static str)>,
+    /// Behind which values transactions end, and how.
+    pub ends: Vec<(u64, BoundaryKind)>,
     /// Who asks the task to stop while it brings the value of this number.
     pub stops: Option<(u64, CancellationToken)>,
 }
@@ -70,6 +72,7 @@ impl FakeSource {
             hangs: false,
             topics: vec!["topic"],
             elsewhere: None,
+            ends: Vec::new(),
             stops: None,
         }
     }
@@ -106,6 +109,12 @@ impl SourceTask for FakeSource {
         if !values.is_empty() {
             self.diary.note(format!("polled {}", self.brought));
         }
+        let before = self.brought - values.len() as u64;
+        let boundary = |(number, kind): &(u64, BoundaryKind)| {
+            (before < *number && *number <= self.brought)
+                .then(|| Boundary { row: (number - before - 1) as u32, kind: *kind })
+        };
+        let boundaries = self.ends.iter().filter_map(boundary).collect();
         if let Some((_, topic)) = self.elsewhere.filter(|(from, _)| *from <= self.brought) {
             self.topics = vec![topic];
         }
@@ -119,6 +128,7 @@ impl SourceTask for FakeSource {
             source_partitions: vec!["{\"p\":0}".into()],
             source_offset: offset,
             row_id,
+            boundaries,
             ..Polled::default()
         })
     }

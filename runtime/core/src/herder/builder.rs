@@ -11,20 +11,21 @@ use crate::model::{
 use crate::observe::{ErrorCounts, ObservedTask, TaskCounts, Tasks};
 use crate::plugin::{Found, Registry, grants};
 use crate::port::{
-    Broker, ConfigProviders, ConnectorKind, Consumer, Context, Converter, ConverterFactory, LookupError, Producer,
+    Broker, ConfigProviders, ConnectorKind, Consumer, Context, Converter, ConverterFactory, LookupError, OffsetReader,
     Secrets, Session, Step, StepGuard, Transformations,
 };
 use crate::process::{Chain, ChainSegmentPlace, Converters, Gate, Retries};
 use crate::settings::{ConnectorSettings, StepSettings, WorkerSettings, put_back};
-use crate::store::{ConnectorOffsets, OffsetStore};
-use crate::task::{Grace, Reporter, SinkParts, SourceParts, TaskFailure, run_sink, run_source};
+use crate::store::{ConnectorOffsets, OffsetStore, SourceOffsets};
+use crate::task::{Grace, Reporter, SinkParts, SourceParts, TaskFailure, TaskState, run_sink, run_source};
 use crate::worker::{
-    ConnectorEvent, ConnectorParts, Desk, NoteTopic, NotingConsumer, NotingProducer, RunningConnector, RunningTask,
-    SharedStatuses,
+    ConnectorEvent, ConnectorParts, Desk, NoteTopic, NotingConsumer, RunningConnector, RunningTask, SharedStatuses,
 };
 
 use super::auto_restart::AutoRestart;
+use super::deliveries::OwnOffsets;
 use super::held::Held;
+use super::preflight::Preflight;
 use super::redrive::Redrives;
 use super::runnable::Runnable;
 use super::tasks_max;
@@ -112,6 +113,10 @@ pub struct Builder {
     pub broker: Arc<dyn Broker>,
     /// Where source offsets are.
     pub offsets: Arc<OffsetStore>,
+    /// Where they are of connectors that name a topic of their own.
+    pub own_offsets: OwnOffsets,
+    /// How sources' tasks are made ready to deliver exactly once; none on a worker that is in no group.
+    pub preflight: Option<Preflight>,
     /// Where tasks run, apart from everything that must not wait for a guest.
     pub data: tokio::runtime::Handle,
     /// Whom states are told.
@@ -150,6 +155,10 @@ impl Builder {
         self.find(&settings.class, &kinds, "Connector", settings.version.as_ref())
     }
 
+    fn offset_reader(&self, offsets: SourceOffsets, connector: &str) -> Arc<dyn OffsetReader> {
+        Arc::new(ConnectorOffsets { offsets, connector: connector.to_owned() })
+    }
+
     pub(super) fn context(
         &self,
         owner: String,
@@ -164,10 +173,8 @@ impl Builder {
             config: Arc::new(config),
             grants: Arc::new(grants),
             limits: Arc::new(self.settings.limits.clone()),
-            offsets: (found.class.kind == ClassKind::Source).then(|| {
-                let reader = ConnectorOffsets { store: self.offsets.clone(), connector: connector.to_owned() };
-                Arc::new(reader) as Arc<_>
-            }),
+            offsets: (found.class.kind == ClassKind::Source)
+                .then(|| self.offset_reader(SourceOffsets { workers: self.offsets.clone(), own: None }, connector)),
             errants: None,
             wishes: None,
             stopping: Default::default(),
@@ -214,6 +221,9 @@ impl Builder {
         let grants = granted(&found, &settings.config, ceilings)?;
         let mut context = self.context(format!("{name}|worker"), &found, settings.config.clone(), grants, name);
         context.stopping = grace.stopping;
+        if kind == ConnectorKind::Source {
+            context.offsets = Some(self.offset_reader(self.source_offsets(settings).await?, name));
+        }
         let (wish, wishes) = mpsc::channel(WISHES);
         context.wishes = Some(wish);
         let instance = found.component.connector(kind, context).await;
@@ -238,7 +248,7 @@ impl Builder {
         id: TaskId,
         version: Option<String>,
         connector: Config,
-        (config, of): (Config, usize),
+        (config, of, generation): (Config, usize, u64),
         (ceilings, paused): (Ceilings, bool),
     ) -> RunningTask {
         let (builder, telling, session) = (self.clone(), self.telling(&connector), self.session.clone());
@@ -247,11 +257,17 @@ impl Builder {
             let found = builder.looked_up(&connector, config, &ceilings).await.map_err(failed)?;
             telling.looked_up(&found);
             tasks_max::enforce(&found.settings, of).map_err(|trace| TaskFailure { trace })?;
-            builder.run_task(desk, found, ceilings, paused).await.map_err(failed)
+            builder.run_task(desk, generation, found, (ceilings, paused)).await.map_err(failed)
         })
     }
 
-    async fn run_task(&self, desk: Desk, found: LookedUp, ceilings: Ceilings, paused: bool) -> Result<(), Failure> {
+    async fn run_task(
+        &self,
+        desk: Desk,
+        generation: u64,
+        found: LookedUp,
+        (ceilings, paused): (Ceilings, bool),
+    ) -> Result<(), Failure> {
         let Desk { id, grace, commands, report } = desk;
         self.hold(Runnable::Task(id.clone()), &found, &ceilings);
         let LookedUp { settings, task: config, .. } = found;
@@ -287,11 +303,11 @@ impl Builder {
         );
         if let TaskCounts::Source(counts) = counts {
             let topics = self.topics(&settings, &id)?;
-            let producer = self.broker.producer(&self.producer_settings(&settings, &id)).await;
-            let producer = producer.map_err(|error| Failure::Broker(format!("The task has no producer: {error}")))?;
-            let producer: Box<dyn Producer> = match self.note_topics(&id) {
-                Some(note) => Box::new(NotingProducer::new(producer, note)),
-                None => producer,
+            let offsets = self.source_offsets(&settings).await?;
+            context.offsets = Some(self.offset_reader(offsets.clone(), &id.connector));
+            let Some(delivery) = self.delivery(&settings, (&id, generation), &offsets, &grace).await? else {
+                report(TaskState::Unassigned);
+                return Ok(());
             };
             run_source(SourceParts {
                 guest: found.component.source_task(context).await.map_err(failed)?,
@@ -304,8 +320,8 @@ impl Builder {
                 tolerance,
                 reports,
                 topics,
-                producer,
-                offsets: self.offsets.clone(),
+                delivery,
+                offsets: Arc::new(offsets),
                 flush_interval: self.settings.offset_flush_interval,
                 flush_timeout: self.settings.offset_flush_timeout,
                 batch_bytes: self.settings.batch_bytes_max,
@@ -354,7 +370,7 @@ impl Builder {
         Ok(())
     }
 
-    fn note_topics(&self, id: &TaskId) -> Option<NoteTopic> {
+    pub(super) fn note_topics(&self, id: &TaskId) -> Option<NoteTopic> {
         let (id, statuses) = (id.clone(), self.statuses.clone());
         let note = move |topic: &str| statuses.topic(&id, topic);
         self.settings.topic_tracking.then(|| Arc::new(note) as NoteTopic)

@@ -126,6 +126,21 @@ impl Builder {
         merged
     }
 
+    /// The settings of the clients with which a source's own offsets are written and read.
+    pub(super) fn log_clients(&self, settings: &ConnectorSettings) -> (ClientSettings, ClientSettings) {
+        let name = &settings.name;
+        let merged = |id: &str, workers: &Config, own: &Config| {
+            let mut merged = ClientSettings::from([("client.id".to_owned(), format!("{id}{name}"))]);
+            merged.extend(workers.clone());
+            merged.extend(own.clone());
+            merged
+        };
+        let mut consumer = merged("connector-consumer-", &self.settings.consumer, &settings.consumer);
+        // It reads on its own.
+        consumer.remove("group.id");
+        (merged("connector-producer-", &self.settings.producer, &settings.producer), consumer)
+    }
+
     pub(super) fn consumer_settings(&self, settings: &ConnectorSettings, id: &TaskId) -> ClientSettings {
         let mut merged = ClientSettings::from([
             ("client.id".to_owned(), format!("connector-consumer-{id}")),

@@ -22,6 +22,8 @@ pub struct ConnectorRecord {
     pub task_generation: u64,
     /// Whether its last task set was not whole: it has to be made again.
     pub inconsistent: bool,
+    /// Whether older tasks may still write: none were fenced since its task set was stored.
+    pub pending_fencing: bool,
     /// The configuration from which its task set was made.
     pub applied: Option<Config>,
 }
@@ -65,6 +67,8 @@ pub struct ClusterState {
     buffered: BTreeMap<TaskId, Config>,
     /// Target states of connectors that are not there: they may come before their connector.
     early_targets: BTreeMap<String, TargetState>,
+    /// How many tasks of each connector may write in transactions. They may go on when it is gone.
+    fenced_tasks: BTreeMap<String, u32>,
     /// The key for requests between workers.
     session_key: Option<SessionKey>,
 }
@@ -78,6 +82,11 @@ impl ClusterState {
     /// The key with which workers sign requests to each other; none until a leader has made one.
     pub fn session_key(&self) -> Option<&SessionKey> {
         self.session_key.as_ref()
+    }
+
+    /// How many tasks of a connector, of whatever task set, may write in transactions; none if there never were any.
+    pub fn fenced_tasks(&self, name: &str) -> Option<u32> {
+        self.fenced_tasks.get(name).copied()
     }
 
     /// A connector.
@@ -108,6 +117,13 @@ impl ClusterState {
             }
             ConfigRecord::Commit(name, tasks) => self.commit(name, tasks),
             ConfigRecord::Target(name, state) => self.target(name, state),
+            ConfigRecord::Fencing(name, tasks) => {
+                if let Some(connector) = self.connectors.get_mut(&name) {
+                    connector.pending_fencing = false;
+                }
+                self.fenced_tasks.insert(name, tasks);
+                None
+            }
             ConfigRecord::SessionKey(key) => {
                 self.session_key = Some(key);
                 None
@@ -124,6 +140,7 @@ impl ClusterState {
             std::mem::take(&mut self.buffered).into_iter().partition(|(id, _)| id.connector == name);
         self.buffered = others;
         let connector = self.connectors.get_mut(&name)?;
+        connector.pending_fencing = true;
         let had = mine.len();
         let whole: Option<Vec<Config>> =
             (0..tasks).map(|index| mine.remove(&TaskId { connector: name.clone(), index })).collect();
@@ -242,6 +259,22 @@ mod tests {
     }
 
     #[test]
+    fn a_task_set_is_to_be_fenced_until_that_is_noted_and_the_count_outlives_its_connector() {
+        let fencing = |tasks| ConfigRecord::Fencing("c".into(), tasks);
+        let mut state = state_after([connector("1"), task(0, "a"), commit(1)]);
+        assert_eq!((state.get("c").unwrap().pending_fencing, state.fenced_tasks("c")), (true, None));
+        assert_eq!(state.apply(fencing(1)), None);
+        assert_eq!((state.get("c").unwrap().pending_fencing, state.fenced_tasks("c")), (false, Some(1)));
+        state.apply(commit(0));
+        assert!(state.get("c").unwrap().pending_fencing);
+        state.apply(ConfigRecord::Connector("c".into(), None));
+        state.apply(fencing(2));
+        assert_eq!(state.fenced_tasks("c"), Some(2));
+        state.apply(connector("2"));
+        assert!(!state.get("c").unwrap().pending_fencing, "it has no tasks yet");
+    }
+
+    #[test]
     fn any_order_of_any_records_is_taken_in() {
         let records = [
             connector("1"),
@@ -253,6 +286,7 @@ mod tests {
             commit(u32::MAX),
             ConfigRecord::Target("c".into(), None),
             ConfigRecord::Restart { name: "c".into(), include_tasks: true, only_failed: true },
+            ConfigRecord::Fencing("c".into(), u32::MAX),
         ];
         for a in &records {
             for b in &records {

@@ -3,6 +3,7 @@
 
 mod backoff;
 mod catch_up;
+mod fencing;
 mod task_sets;
 
 use std::collections::BTreeMap;
@@ -29,6 +30,7 @@ use super::place::{Place, Whose};
 use super::request::{HerderError, Request, View};
 
 use backoff::Backoff;
+use fencing::Fencings;
 use task_sets::Submitted;
 
 /// How long statuses may take to be written before the worker joins without them.
@@ -85,6 +87,8 @@ pub struct Distributed {
     submitted: JoinSet<Submitted>,
     /// Whose they are.
     submitting: BTreeMap<task::Id, String>,
+    /// Older tasks that are being kept from writing.
+    fencings: Fencings,
     /// Task sets that connectors want and that are not stored, and when that is tried again.
     unstored: BTreeMap<String, Vec<Config>>,
     store_at: Instant,
@@ -136,6 +140,7 @@ impl Distributed {
             wanted: BTreeMap::new(),
             submitted: JoinSet::new(),
             submitting: BTreeMap::new(),
+            fencings: Fencings::default(),
             unstored: BTreeMap::new(),
             store_at: now,
             key_at: now,
@@ -192,6 +197,7 @@ impl Distributed {
                 }
                 () = sleep_until(self.out_until.unwrap_or(self.began)), if self.out_until.is_some() => self.come_back().await,
                 Some(done) = self.submitted.join_next_with_id() => self.was_submitted(done),
+                Some((name, done)) = self.fencings.ended() => self.was_fenced(name, done).await,
                 () = sleep_until(self.store_at), if !self.unstored.is_empty() => self.store_again().await,
                 // What was put off is carried out.
                 () = session.begun(), if lapsed => {}
@@ -207,6 +213,7 @@ impl Distributed {
         };
         self.waiting.clear();
         self.submitted.shutdown().await;
+        self.fencings.shutdown().await;
         self.herd.stop().await;
         ended
     }
@@ -375,6 +382,7 @@ impl Distributed {
             self.submit_anew();
         }
         self.place.assigned(id, protocol, assignment);
+        self.claim_pen().await;
         self.herd.view.reachable.send_replace(self.place.reachable());
         let signs = self.place.signs();
         if self.herd.view.signs.swap(signs, Ordering::Relaxed) != signs {
@@ -411,7 +419,7 @@ impl Distributed {
     /// Carries a request out, sends it elsewhere, or lets it wait until it is known whose it is.
     async fn request(&mut self, request: Request) {
         match self.place.whose(&request) {
-            Whose::Ours if self.may_do(&request) => self.herd.handle(request).await,
+            Whose::Ours if self.may_do(&request) => self.carry_out(request).await,
             _ if !self.is_settled() && self.waiting.len() < WAITING => {
                 self.waiting.push((Instant::now() + PATIENCE, request));
             }
@@ -421,6 +429,15 @@ impl Distributed {
                 Some(error) => request.refuse(error),
                 None => request.refuse(HerderError::Elsewhere(url)),
             },
+        }
+    }
+
+    async fn carry_out(&mut self, request: Request) {
+        match request {
+            Request::Fence { name, answer } => self.fence(name, answer).await,
+            // Whoever asked may have gone.
+            Request::Claim { id, generation, answer } => drop(answer.send(self.claim(&id, generation).await)),
+            request => self.herd.handle(request).await,
         }
     }
 

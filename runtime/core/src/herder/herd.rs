@@ -270,6 +270,10 @@ impl Herd {
             Request::LoggerLevel { logger, level, answer } => {
                 drop(answer.send(self.write(&[ConfigRecord::LoggerLevel { logger, level }]).await));
             }
+            Request::Fence { answer, .. } | Request::Claim { answer, .. } => {
+                let message = "Kafka Connect in standalone mode does not support exactly-once source connectors.";
+                drop(answer.send(Err(HerderError::Failed(message.into()))));
+            }
             Request::Tasks { name, configs, answer } => {
                 drop(answer.send(self.put_tasks(&name, &configs).await));
             }

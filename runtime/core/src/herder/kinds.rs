@@ -7,15 +7,13 @@ use super::validate::Validation;
 
 /// What is wrong with a connector's of this kind; `workers` is the group of its workers, where they are in one.
 pub(super) fn check_kind(kind: ClassKind, config: &Config, workers: Option<&str>, validation: &mut Validation) {
-    match kind {
-        ClassKind::Sink => check_topics(config, validation),
-        ClassKind::Source | ClassKind::Transformation | ClassKind::Predicate => check_offsets(config, validation),
+    if kind == ClassKind::Sink {
+        check_topics(config, validation);
     }
     let Some(workers) = workers else { return };
     check_name(config, validation);
-    match kind {
-        ClassKind::Sink => check_group(config, workers, validation),
-        ClassKind::Source | ClassKind::Transformation | ClassKind::Predicate => check_once(config, validation),
+    if kind == ClassKind::Sink {
+        check_group(config, workers, validation);
     }
 }
 
@@ -80,25 +78,6 @@ fn check_group(config: &Config, workers: &str, validation: &mut Validation) {
 
 fn given<'a>(config: &'a Config, key: &str) -> Option<&'a str> {
     config.get(key).map(|value| value.trim()).filter(|value| !value.is_empty())
-}
-
-/// What a source asks for and the workers cannot give (DistributedHerder.validateSourceConnectorExactlyOnceSupport).
-fn check_once(config: &Config, validation: &mut Validation) {
-    if given(config, "exactly.once.support").is_some_and(|support| support.eq_ignore_ascii_case("required")) {
-        let message = "This worker does not have exactly-once source support enabled.".to_owned();
-        validation.add(Problem { key: "exactly.once.support".into(), message });
-    }
-}
-
-/// Where a source's offsets are must not be passed over in silence.
-fn check_offsets(config: &Config, validation: &mut Validation) {
-    if let Some(topic) = given(config, "offsets.storage.topic") {
-        let message = format!(
-            "Invalid value {topic} for configuration offsets.storage.topic: offsets are kept in the worker's topic alone; \
-             take the key out"
-        );
-        validation.add(Problem { key: "offsets.storage.topic".into(), message });
-    }
 }
 
 /// SinkConnectorConfig.validate: one of the two, and on each of them what is wrong.
@@ -175,15 +154,12 @@ mod tests {
     }
 
     #[test]
-    fn what_a_worker_cannot_give_is_refused() {
-        let wrong = |workers, entries: &[(&str, &str)]| {
+    fn a_name_that_means_something_else_in_urls_is_refused_in_a_group() {
+        let wrong = |workers| {
             let mut checked = Validation::new("X");
-            check_kind(ClassKind::Source, &config(entries), workers, &mut checked);
+            check_kind(ClassKind::Source, &config(&[("name", "..")]), workers, &mut checked);
             checked.errors().count()
         };
-        let group = Some("workers");
-        assert_eq!(wrong(group, &[("exactly.once.support", "requested"), ("offsets.storage.topic", " ")]), 0);
-        let all = [("exactly.once.support", "REQUIRED"), ("offsets.storage.topic", "own"), ("name", "..")];
-        assert_eq!((wrong(group, &all), wrong(None, &all)), (3, 1), "alone, as Connect's, it asks nobody");
+        assert_eq!((wrong(Some("workers")), wrong(None)), (1, 0));
     }
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use crate::model::{Ceilings, ClassKind, Fault, Problem, TopicPartition};
-use crate::port::{Broker, BrokerError, OffsetWriter, StoreError};
+use crate::port::{Broker, BrokerError};
 use crate::settings::ConnectorSettings;
 
 use super::asked::guest_failed;
@@ -159,7 +159,8 @@ impl Builder {
         if found.class.kind == ClassKind::Source {
             let failed =
                 |error| HerderError::Failed(format!("Failed to retrieve offsets for source connector {name}: {error}"));
-            return self.offsets.all(name).await.map_err(failed);
+            let offsets = self.source_offsets(settings).await.map_err(self::failed)?;
+            return offsets.all(name).await.map_err(failed);
         }
         let positions = self.admin_of(settings)?.group_offsets(&self.group(settings)).await.map_err(|error| {
             HerderError::Failed(format!("Failed to retrieve consumer group offsets for sink connector {name}: {error}"))
@@ -198,11 +199,8 @@ impl Builder {
                     .flatten()
                     .try_for_each(|object| check_primitive(object))?;
             }
-            let stored = async {
-                let restated = self.offsets.restated(&settings.name, &altered).await?;
-                self.offsets.write(&settings.name, restated).await
-            };
-            stored.await.map_err(|error: StoreError| {
+            let offsets = self.source_offsets(settings).await.map_err(failed)?;
+            self.alter_source_offsets(settings, &offsets, &altered).await.map_err(|error| {
                 let (alter, _) = change.words();
                 HerderError::Failed(format!(
                     "Failed to {alter} offsets for source connector {}: {error}",

@@ -144,6 +144,8 @@ impl Place {
             | Request::Delete { .. }
             | Request::Restart { .. }
             | Request::Tasks { .. }
+            | Request::Fence { .. }
+            | Request::Claim { .. }
             | Request::Target { .. }
             | Request::Offsets { .. }
             | Request::LoggerLevel { .. }

@@ -102,6 +102,10 @@ pub enum Request {
     RestartTask { id: TaskId, answer: Answer<()> },
     /// Store the tasks that a connector on another worker wants. Answers once that is stored.
     Tasks { name: String, configs: Vec<Config>, answer: Answer<()> },
+    /// Keep older tasks of a source connector from writing. Answers once that is done and noted.
+    Fence { name: String, answer: Answer<()> },
+    /// Answers whether a task is of its connector's last task set, of this generation, and this worker's.
+    Claim { id: TaskId, generation: u64, answer: Answer<()> },
     /// Alter or reset the offsets of a stopped connector. Answers what has come of it, in words.
     Offsets { name: String, change: OffsetChange, answer: Answer<String> },
     /// Set a logger's level on every worker. Answers once that is stored.
@@ -116,6 +120,7 @@ impl Request {
         matches!(
             self,
             Request::Ping { .. }
+                | Request::Claim { .. }
                 | Request::LoggerLevel { .. }
                 | Request::Target { target: TargetState::Started | TargetState::Paused, .. }
         )
@@ -133,6 +138,8 @@ impl Request {
             | Request::RestartConnector { answer, .. }
             | Request::RestartTask { answer, .. }
             | Request::Tasks { answer, .. }
+            | Request::Fence { answer, .. }
+            | Request::Claim { answer, .. }
             | Request::LoggerLevel { answer, .. }
             | Request::Ping { answer } => drop(answer.send(Err(error))),
         }

@@ -245,7 +245,7 @@ impl RunningSet {
         let config = connector.tasks.get(id.index as usize).cloned().unwrap_or_default();
         let (version, ceilings) = (self.version(&connector.config), self.ceilings_of(&id.connector));
         let (given, of) = (connector.config.clone(), connector.tasks.len());
-        let task = self.builder.start_task(id.clone(), version, given, (config, of), (ceilings, paused));
+        let task = self.builder.start_task(id.clone(), version, given, (config, of, generation), (ceilings, paused));
         self.tasks.insert(id.clone(), task);
         self.slots.tasks.insert(id, TaskSlot::Live { generation, paused });
     }

@@ -66,6 +66,9 @@ pub(super) fn writing(records: &[ConfigRecord]) -> String {
         Some(ConfigRecord::Restart { name, .. }) => {
             format!("writing restart request for connector {name} to the config topic")
         }
+        Some(ConfigRecord::Fencing(name, _)) => {
+            format!("writing a task count record for connector {name} to the config topic")
+        }
         Some(ConfigRecord::SessionKey(_)) => "writing a new session key to the config topic".to_owned(),
         Some(ConfigRecord::LoggerLevel { logger, .. }) => {
             format!("writing a level for logger {logger} to the config topic")
@@ -83,6 +86,7 @@ fn telling(records: &[ConfigRecord]) -> Option<&ConfigRecord> {
         ConfigRecord::Task(..) => 3,
         ConfigRecord::Commit(..)
         | ConfigRecord::Restart { .. }
+        | ConfigRecord::Fencing(..)
         | ConfigRecord::SessionKey(_)
         | ConfigRecord::LoggerLevel { .. } => 2,
     })
@@ -96,6 +100,7 @@ pub(super) fn not_written(records: &[ConfigRecord], alone: bool) -> String {
         Some(ConfigRecord::Target(..)) => ("writing target state", "to"),
         Some(ConfigRecord::Task(..) | ConfigRecord::Commit(..)) => ("writing task configurations", "to"),
         Some(ConfigRecord::Restart { .. }) => ("writing restart request", "to"),
+        Some(ConfigRecord::Fencing(..)) => ("writing task count record", "to"),
         Some(ConfigRecord::SessionKey(_)) => ("writing session key", "to"),
         Some(ConfigRecord::LoggerLevel { .. }) => ("writing logger level", "to"),
         None => ("writing nothing", "to"),

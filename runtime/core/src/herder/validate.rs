@@ -206,6 +206,7 @@ impl Builder {
         check_kind(found.class.kind, config, workers, &mut validation);
         if found.class.kind != ClassKind::Sink {
             self.topic_rules(config).err().into_iter().flatten().for_each(|problem| validation.add(problem));
+            self.check_once(&found, config, ceilings, &mut validation).await;
         }
         let denied = grants(&found.class, config, ceilings).err().unwrap_or_default();
         match ConnectorSettings::parse(config) {

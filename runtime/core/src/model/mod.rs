@@ -30,7 +30,7 @@ pub use parts::{ConverterRole, Subscription};
 pub use pattern::Pattern;
 pub use plugin::{Class, ClassKind, OptionalCalls, Parts, Refusal, StepParts};
 pub use schema::SchemaHandle;
-pub use source::{Acknowledgements, Boundary, BoundaryKind, Polled, SourceOffset};
+pub use source::{Acknowledgements, Boundary, BoundaryKind, Polled, SourceOffset, Support};
 pub use version::{VersionRange, compare_versions};
 
 /// A connector's or task's configuration as text, in the order of its keys.

@@ -15,6 +15,17 @@ pub struct SourceOffset {
     pub offset: Option<String>,
 }
 
+/// Whether a source connector can do something.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Support {
+    /// It does not say.
+    Unknown,
+    /// It can.
+    Supported,
+    /// It cannot.
+    Unsupported,
+}
+
 /// How a transaction ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BoundaryKind {

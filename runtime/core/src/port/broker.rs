@@ -133,6 +133,16 @@ pub trait Broker: Send + Sync {
 
     /// A compacted topic as a log, made when it is missing and may be.
     async fn compacted_log(&self, topic: &NewTopic) -> Result<Arc<dyn super::CompactedLog>, BrokerError>;
+
+    /// The same, written and read by clients with settings of their own.
+    async fn compacted_log_of(
+        &self,
+        topic: &NewTopic,
+        _producer: &ClientSettings,
+        _consumer: &ClientSettings,
+    ) -> Result<Arc<dyn super::CompactedLog>, BrokerError> {
+        self.compacted_log(topic).await
+    }
 }
 
 /// A number that a loop gives a record to know its answer by.

@@ -1,6 +1,10 @@
 //! Compacted logs: what the stores of configurations, offsets and statuses stand on.
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
+
+use crate::model::RawRecords;
 
 /// What a store's log answered, by the caller's next move.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -23,6 +27,22 @@ pub struct LogRecord {
     pub key: Option<Vec<u8>>,
     /// Its value; none deletes what the key had.
     pub value: Option<Vec<u8>>,
+}
+
+impl LogRecord {
+    /// Records as a producer takes them, or why a compacted topic cannot have them.
+    pub fn rows(topic: &Arc<str>, records: &[LogRecord]) -> Result<RawRecords, StoreError> {
+        let mut rows = RawRecords { rows: records.len(), topics: vec![topic.clone()], ..RawRecords::default() };
+        for record in records {
+            let Some(key) = &record.key else {
+                let why = format!("topic {topic} is compacted and takes no record without key");
+                return Err(StoreError::Unusable(why));
+            };
+            rows.key.push(key);
+            rows.value.push_option(record.value.as_deref());
+        }
+        Ok(rows)
+    }
 }
 
 /// A record as it was read.

@@ -23,7 +23,8 @@ pub use membership::{Coordinator, Joined, MemberId, Refused, Session};
 pub use peers::{Peers, SessionKey};
 pub use plugin::{
     ChainSegment, Component, ConnectorKind, Context, ErrantReporter, Instance, OffsetReader, OffsetWriter, Plugins,
-    SinkDelivery, SinkRecords, SinkRetry, SinkTask, SourceTask, Step, StepGuard, Transformations, Transformed, Wish,
+    SinkDelivery, SinkRecords, SinkRetry, SinkTask, SourceTask, Step, StepGuard, SupportOf, Transformations,
+    Transformed, Wish,
 };
 pub use plugin_store::PluginStore;
 pub use secrets::Secrets;

@@ -34,6 +34,9 @@ pub trait Peers: Send + Sync {
         key: Option<&SessionKey>,
     ) -> Result<(), String>;
 
+    /// Has the leader at a URL fence older tasks of a source connector, signed likewise. The error says why it did not.
+    async fn fence(&self, leader: &str, connector: &str, key: Option<&SessionKey>) -> Result<(), String>;
+
     /// Makes a key for requests between workers, of the worker's algorithm and size, made now.
     fn new_key(&self) -> Result<SessionKey, String>;
 

@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::model::{
     Acknowledgements, Class, Config, Fault, Grants, Limits, Polled, Position, Problem, Recommendation, Records,
-    Refusal, RowFault, StepParts, TopicPartition,
+    Refusal, RowFault, StepParts, Support, TopicPartition,
 };
 use crate::observe::GuestMeter;
 
@@ -132,6 +132,25 @@ pub struct Context {
     pub meter: Arc<GuestMeter>,
 }
 
+/// What a source connector is asked about exactly-once delivery.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SupportOf {
+    /// Whether its configuration can take part in it.
+    Delivery,
+    /// Whether tasks of its configuration can say where transactions end.
+    Boundaries,
+}
+
+impl SupportOf {
+    /// The call that asks it.
+    pub fn call(self) -> &'static str {
+        match self {
+            SupportOf::Delivery => "exactly-once-support",
+            SupportOf::Boundaries => "can-define-boundaries",
+        }
+    }
+}
+
 /// A connector's instance.
 #[async_trait]
 pub trait Instance: Send {
@@ -147,6 +166,11 @@ pub trait Instance: Send {
     /// Shows offsets that a person wants to alter, before it is started: partitions and offsets as JSON text of one object
     /// each, none where an offset is to be forgotten. Answers whether the external system's state was altered too.
     async fn alter_offsets(&mut self, offsets: &[(String, Option<String>)]) -> Result<bool, Fault>;
+
+    /// Answers a question about exactly-once delivery, before it is started; sinks are asked none.
+    async fn supports(&mut self, _: SupportOf) -> Result<Support, Fault> {
+        Ok(Support::Unsupported)
+    }
 
     /// Waits for a reason to make new task configurations.
     async fn watch(&mut self, max_wait: Duration) -> Result<bool, Fault>;

@@ -2,6 +2,7 @@
 
 use crate::model::{Config, ConverterRole, Problem, Subscription, VersionRange};
 
+use super::delivery::DeliverySettings;
 use super::errors::ErrorSettings;
 use super::reader::Reader;
 
@@ -89,6 +90,8 @@ pub struct ConnectorSettings {
     pub subscription: Option<Subscription>,
     /// What is done about records that fail.
     pub errors: ErrorSettings,
+    /// How records are delivered; sources only.
+    pub delivery: DeliverySettings,
     /// Settings below `producer.override.`.
     pub producer: Config,
     /// Settings below `consumer.override.`.
@@ -142,6 +145,7 @@ impl ConnectorSettings {
             steps,
             subscription,
             errors: ErrorSettings::read(&mut reader),
+            delivery: DeliverySettings::read(&mut reader),
             producer: reader.below("producer.override."),
             consumer: reader.below("consumer.override."),
             admin: reader.below("admin.override."),

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crate::model::{Config, GroupProtocol};
 
+use super::delivery::ExactlyOnceSupport;
 use super::limits::positive_millis;
 use super::reader::Reader;
 
@@ -84,6 +85,8 @@ pub struct DistributedSettings {
     pub key_bits: Option<usize>,
     /// `inter.worker.key.ttl.ms`; zero for no rotation.
     pub key_ttl: Duration,
+    /// `exactly.once.source.support`
+    pub exactly_once: ExactlyOnceSupport,
     /// The topics of configurations, offsets and statuses, as they are made.
     pub topics: [InternalTopic; 3],
 }
@@ -166,6 +169,7 @@ impl DistributedSettings {
                 .is_some()
                 .then(|| reader.number("inter.worker.key.size", 256)),
             key_ttl: reader.millis("inter.worker.key.ttl.ms", millis(3_600_000)),
+            exactly_once: ExactlyOnceSupport::read(reader),
             topics,
         };
         if let Some(bits) = settings.key_bits.filter(|bits| !(128..=4096).contains(bits)) {

@@ -3,6 +3,7 @@
 mod client_keys;
 mod connector;
 mod definition;
+mod delivery;
 mod distributed;
 mod errors;
 pub mod framework;
@@ -20,6 +21,7 @@ mod worker;
 pub use client_keys::{client_key, client_key_names};
 pub use connector::{ALIASES_MAX, ConnectorSettings, ConverterSettings, GuardSettings, StepSettings, own_config};
 pub use definition::{Checked, check, check_null, entries};
+pub use delivery::{DeliverySettings, ExactlyOnceSupport, TransactionBoundary};
 pub use distributed::{DistributedSettings, InternalTopic, MAC_ALGORITHMS};
 pub use errors::{DEAD_LETTER_TOPIC, DeadLetterSettings, ErrorSettings, RetrySettings, Tolerance};
 pub use limits::MEMORY_BYTES_LEAST;

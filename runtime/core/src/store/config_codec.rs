@@ -64,6 +64,8 @@ pub enum ConfigRecord {
         /// Only what has failed.
         only_failed: bool,
     },
+    /// Older tasks of a source connector are fenced, and this many may write from now on (KIP-618).
+    Fencing(String, u32),
     /// The key for requests between workers.
     SessionKey(SessionKey),
     /// A logger is to have this level on every worker (KIP-976).
@@ -94,6 +96,7 @@ pub fn encode(record: &ConfigRecord) -> (String, Option<Vec<u8>>) {
             let value = json!({ "include-tasks": include_tasks, "only-failed": only_failed });
             (format!("restart-connector-{name}"), Some(value))
         }
+        ConfigRecord::Fencing(name, tasks) => (format!("tasks-fencing-{name}"), Some(json!({ "task-count": tasks }))),
         ConfigRecord::SessionKey(SessionKey { key, algorithm, created }) => {
             let value = json!({ "key": STANDARD.encode(key), "algorithm": algorithm, "creation-timestamp": created });
             ("session-key".to_owned(), Some(value))
@@ -108,7 +111,7 @@ pub fn encode(record: &ConfigRecord) -> (String, Option<Vec<u8>>) {
 /// Why a record is passed over.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Passed {
-    /// A record that this version does not act on: fencing counts.
+    /// A record that this version does not know.
     NotOurs,
     /// A record whose value is not JSON, which Connect does not count either; the text says what is wrong.
     NotJson(String),
@@ -154,11 +157,15 @@ pub fn decode(key: &[u8], value: Option<&[u8]>) -> Result<ConfigRecord, Passed> 
         let (name, index) = id.ok_or_else(|| wrong("it names no task"))?;
         return Ok(ConfigRecord::Task(TaskId { connector: name.into(), index }, config()?));
     }
+    let count = |member: &str| {
+        let count = value.as_ref().and_then(|value| value.get(member)).and_then(Value::as_u64);
+        count.and_then(|count| u32::try_from(count).ok()).ok_or_else(|| wrong("it has no count of tasks"))
+    };
     if let Some(name) = key_text.strip_prefix("commit-") {
-        let tasks = value.as_ref().and_then(|value| value.get("tasks")).and_then(Value::as_u64);
-        let tasks =
-            tasks.and_then(|tasks| u32::try_from(tasks).ok()).ok_or_else(|| wrong("it has no count of tasks"))?;
-        return Ok(ConfigRecord::Commit(name.into(), tasks));
+        return Ok(ConfigRecord::Commit(name.into(), count("tasks")?));
+    }
+    if let Some(name) = key_text.strip_prefix("tasks-fencing-") {
+        return Ok(ConfigRecord::Fencing(name.into(), count("task-count")?));
     }
     if let Some(name) = key_text.strip_prefix("restart-connector-") {
         let value = value.ok_or_else(|| wrong("it has no value"))?;

@@ -5,16 +5,73 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep, sleep_until};
 
-use crate::port::{CompactedLog, LogReader, LogRecord, StoreError};
+use crate::port::{
+    Broker, BrokerError, ClientSettings, CompactedLog, LogReader, LogRecord, StoreError, TransactionalProducer,
+};
 
 use super::config_codec::{ConfigRecord, Passed, decode, encode};
 
 /// The wait before a log that did not answer is asked again.
 const AGAIN: Duration = Duration::from_secs(1);
 
+/// How a leader writes what only leaders may: in transactions, which no former leader can end any more
+/// (KafkaConfigBackingStore.claimWritePrivileges).
+pub struct LeadersPen {
+    broker: Arc<dyn Broker>,
+    topic: Arc<str>,
+    id: String,
+    producer: Option<Box<dyn TransactionalProducer>>,
+}
+
+impl LeadersPen {
+    /// Writes to a topic under a transactional id, once that is claimed.
+    pub fn new(broker: Arc<dyn Broker>, topic: &str, id: String) -> LeadersPen {
+        LeadersPen { broker, topic: topic.into(), id, producer: None }
+    }
+
+    async fn claimed(&mut self) -> Result<&mut Box<dyn TransactionalProducer>, BrokerError> {
+        let producer = match self.producer.take() {
+            Some(producer) => producer,
+            None => self.broker.transactional_producer(&self.id, &ClientSettings::new()).await?,
+        };
+        Ok(self.producer.insert(producer))
+    }
+
+    async fn write(&mut self, records: &[LogRecord]) -> Result<(), StoreError> {
+        let topic = self.topic.clone();
+        let rows = LogRecord::rows(&topic, records)?;
+        let written = async {
+            let producer = self.claimed().await?;
+            producer.send(rows, &vec![0; records.len()])?;
+            producer.commit().await
+        };
+        match written.await {
+            Ok(_) => Ok(()),
+            Err(error) => {
+                // It is of no more use. Whoever still leads claims anew when it writes next.
+                self.producer = None;
+                Err(match error {
+                    BrokerError::Fenced(_) => StoreError::Fenced,
+                    BrokerError::Unavailable(why) => StoreError::Unavailable(why),
+                    error @ (BrokerError::Rejected(_) | BrokerError::BadRecord(_) | BrokerError::Denied(_)) => {
+                        StoreError::Unusable(format!("topic {topic}: {error}"))
+                    }
+                })
+            }
+        }
+    }
+}
+
+/// Whether only the leader writes it.
+fn is_leaders(record: &ConfigRecord) -> bool {
+    !matches!(record, ConfigRecord::Target(..) | ConfigRecord::LoggerLevel { .. })
+}
+
 /// The records of the config topic, in their order.
 pub struct ConfigStore {
     log: Arc<dyn CompactedLog>,
+    /// How leaders write; none where they write as everybody does.
+    pen: Option<LeadersPen>,
     reader: Box<dyn LogReader>,
     /// Behind the last record that counts, as Connect counts them.
     offset: i64,
@@ -27,7 +84,24 @@ impl ConfigStore {
     /// The store over a log, from its beginning.
     pub async fn open(log: Arc<dyn CompactedLog>) -> Result<ConfigStore, StoreError> {
         let reader = log.reader().await?;
-        Ok(ConfigStore { log, reader, offset: 0, unread: false, read_at: Instant::now() })
+        Ok(ConfigStore { log, pen: None, reader, offset: 0, unread: false, read_at: Instant::now() })
+    }
+
+    /// The same store, in which leaders write with a pen of theirs.
+    pub fn with_pen(self, pen: LeadersPen) -> ConfigStore {
+        ConfigStore { pen: Some(pen), ..self }
+    }
+
+    /// Claims the leaders' pen from whoever led before, or lays it down.
+    pub async fn lead(&mut self, leads: bool) -> Result<(), BrokerError> {
+        match &mut self.pen {
+            Some(pen) if leads => pen.claimed().await.map(drop),
+            Some(pen) => {
+                pen.producer = None;
+                Ok(())
+            }
+            None => Ok(()),
+        }
     }
 
     /// The position in the topic up to which it was read: what workers of a group tell each other.
@@ -37,11 +111,15 @@ impl ConfigStore {
 
     /// Appends records. They come back with what is read next.
     pub async fn append(&mut self, records: &[ConfigRecord]) -> Result<(), StoreError> {
-        let records = records.iter().map(|record| {
+        let encoded = records.iter().map(|record| {
             let (key, value) = encode(record);
             LogRecord { key: Some(key.into_bytes()), value }
         });
-        self.log.append(records.collect()).await
+        let encoded: Vec<LogRecord> = encoded.collect();
+        match &mut self.pen {
+            Some(pen) if records.iter().any(is_leaders) => pen.write(&encoded).await,
+            _ => self.log.append(encoded).await,
+        }
     }
 
     /// Everything that has come since the last reading.

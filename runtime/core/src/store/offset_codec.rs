@@ -1,6 +1,11 @@
 //! Pure. Records of the offsets topic as Connect writes them: key `["connector",{partition}]`, value `{offset}`.
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
 use serde_json::Value;
+
+use crate::port::{LogRecord, StoreError};
 
 use super::jackson;
 
@@ -39,6 +44,22 @@ pub fn encode_key(connector: &str, partition: &str) -> Option<Vec<u8>> {
 /// The value's bytes; none when the offset is not the JSON text of an object.
 pub fn encode_value(offset: &str) -> Option<Vec<u8>> {
     rewritten(offset)
+}
+
+/// The records that store offsets of a connector's source partitions; none forgets one.
+pub fn encode(connector: &str, offsets: &BTreeMap<Arc<str>, Option<String>>) -> Result<Vec<LogRecord>, StoreError> {
+    let unusable = |what: &str, text: &str| {
+        StoreError::Unusable(format!("{connector}: source {what} {text} is not the JSON text of an object"))
+    };
+    let record = |(partition, offset): (&Arc<str>, &Option<String>)| {
+        let key = encode_key(connector, partition).ok_or_else(|| unusable("partition", partition))?;
+        let value = match offset {
+            None => None,
+            Some(offset) => Some(encode_value(offset).ok_or_else(|| unusable("offset", offset))?),
+        };
+        Ok(LogRecord { key: Some(key), value })
+    };
+    offsets.iter().map(record).collect()
 }
 
 /// What a key stands for, and its partition as it is written; none when it is not one of ours.

@@ -2,19 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
 
 use async_trait::async_trait;
 use tokio::sync::Mutex;
-use tokio::time::sleep;
 
-use crate::model::Fault;
-use crate::port::{CompactedLog, LogReader, LogRecord, OffsetReader, OffsetWriter, StoreError};
+use crate::port::{CompactedLog, LogReader, OffsetWriter, StoreError};
 
-use super::offset_codec::{OffsetKey, canonical, decode_key, encode_key, encode_value};
-
-/// The wait before a log that did not answer is asked again.
-const AGAIN: Duration = Duration::from_secs(1);
+use super::offset_codec::{OffsetKey, canonical, decode_key, encode};
 
 struct Content {
     reader: Box<dyn LogReader>,
@@ -108,50 +102,15 @@ impl OffsetStore {
 #[async_trait]
 impl OffsetWriter for OffsetStore {
     async fn write(&self, connector: &str, offsets: BTreeMap<Arc<str>, Option<String>>) -> Result<(), StoreError> {
-        let mut records = Vec::new();
-        for (partition, offset) in offsets {
-            let unusable = |what: &str, text: &str| {
-                StoreError::Unusable(format!("{connector}: source {what} {text} is not the JSON text of an object"))
-            };
-            let key = encode_key(connector, &partition).ok_or_else(|| unusable("partition", &partition))?;
-            let value = match offset {
-                None => None,
-                Some(offset) => Some(encode_value(&offset).ok_or_else(|| unusable("offset", &offset))?),
-            };
-            records.push(LogRecord { key: Some(key), value });
-        }
-        self.log.append(records).await
-    }
-}
-
-/// One connector's view of the store, as its instances read it.
-pub struct ConnectorOffsets {
-    /// The store.
-    pub store: Arc<OffsetStore>,
-    /// The connector.
-    pub connector: String,
-}
-
-#[async_trait]
-impl OffsetReader for ConnectorOffsets {
-    async fn read(&self, partitions: Vec<String>) -> Result<Vec<Option<String>>, Fault> {
-        // As Connect's (KafkaBasedLog.readToEnd) it waits for a log that does not answer now: the call's deadline bounds it.
-        loop {
-            match self.store.read(&self.connector, &partitions).await {
-                Err(StoreError::Unavailable(reason)) => {
-                    tracing::warn!(connector = self.connector, reason, "offsets cannot be read, which is tried again");
-                    sleep(AGAIN).await;
-                }
-                answer => return answer.map_err(|error| Fault::Fatal(error.to_string())),
-            }
-        }
+        self.log.append(encode(connector, &offsets)?).await
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::port::LogEntry;
+    use crate::port::{LogEntry, LogRecord, OffsetReader as _};
+    use crate::store::{ConnectorOffsets, SourceOffsets};
 
     /// A log of one offset whose reader answers at the third try.
     struct Shaky;
@@ -195,7 +154,7 @@ mod tests {
         let store = OffsetStore::open(Arc::new(Shaky)).await.unwrap();
         let partitions = vec![r#"{"f": "x"}"#.to_owned(), r#"{"f":"y"}"#.to_owned()];
         assert!(store.read("c", &partitions).await.is_err());
-        let reader = ConnectorOffsets { store, connector: "c".into() };
+        let reader = ConnectorOffsets { offsets: SourceOffsets { workers: store, own: None }, connector: "c".into() };
         assert_eq!(reader.read(partitions).await, Ok(vec![Some(r#"{"p":7}"#.into()), None]));
     }
 

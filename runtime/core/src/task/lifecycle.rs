@@ -128,6 +128,11 @@ impl Lifecycle {
         }
     }
 
+    /// Whether something ended it.
+    pub fn has_failed(&self) -> bool {
+        matches!(self.phase, Phase::Stopping(Exit::Failed(_)) | Phase::Ended(Exit::Failed(_)))
+    }
+
     /// Whether it polls or delivers.
     pub fn works(&self) -> bool {
         self.phase == Phase::Running

@@ -1,5 +1,6 @@
 //! One task's life: what it may do when (pure), its loops, and which offsets may be committed (pure).
 
+mod delivery;
 mod guest_calls;
 mod lifecycle;
 mod reporter;
@@ -8,11 +9,13 @@ mod sink_commits;
 mod sink_loop;
 mod sink_put;
 mod source_batch;
+mod source_commit;
 mod source_loop;
 mod source_send;
 mod submitted;
 mod topics;
 
+pub use delivery::{Delivery, ExactlyOnce, NotCommitted};
 pub use guest_calls::Grace;
 pub use lifecycle::{Effect, Event, Exit, Lifecycle, TaskState};
 pub use reporter::Reporter;

@@ -9,10 +9,11 @@ use tokio::time::Instant;
 
 use crate::model::{Acknowledgements, Fault, OptionalCalls, TaskId};
 use crate::observe::SourceTaskCounts;
-use crate::port::{BrokerError, OffsetWriter, Producer, Sent, SourceTask, StoreError, Ticket};
+use crate::port::{BrokerError, OffsetWriter, Sent, SourceTask, Ticket};
 use crate::process::{Chain, Converters, Reports, Retries};
 use crate::settings::Tolerance;
 
+use super::delivery::Delivery;
 use super::guest_calls::Grace;
 use super::lifecycle::{Effect, Event, Lifecycle, TaskState};
 use super::source_batch::Pieces;
@@ -48,9 +49,9 @@ pub struct SourceParts {
     pub reports: Reports,
     /// What makes topics.
     pub topics: Topics,
-    /// Where records go.
-    pub producer: Box<dyn Producer>,
-    /// Where offsets go.
+    /// Where records go, and whether their offsets go with them.
+    pub delivery: Delivery,
+    /// Where offsets go that do not.
     pub offsets: Arc<dyn OffsetWriter>,
     /// `offset.flush.interval.ms`
     pub flush_interval: Duration,
@@ -82,7 +83,7 @@ pub(super) struct Row {
 pub(super) struct Source {
     pub parts: SourceParts,
     life: Lifecycle,
-    guest_started: bool,
+    pub guest_started: bool,
     /// What the last poll brought and is not on its way yet.
     polled: Pieces,
     /// What is on its way, but waits until some of it is tried again, and until when.
@@ -90,10 +91,10 @@ pub(super) struct Source {
     pub unanswered: Unanswered,
     pub submitted: SubmittedRecords,
     /// Safe offsets that are not stored, because storing them failed.
-    unstored: BTreeMap<Arc<str>, Option<String>>,
+    pub unstored: BTreeMap<Arc<str>, Option<String>>,
     /// The guest's rows by ticket, where it wants to know what became of them.
     pub rows: HashMap<Ticket, Row>,
-    acknowledged: Acknowledgements,
+    pub acknowledged: Acknowledgements,
     pub topics: HashSet<Arc<str>>,
     pub next_commit: Instant,
     backoff: Duration,
@@ -120,6 +121,7 @@ pub async fn run_source(parts: SourceParts) {
         not_before: now,
         parts,
     };
+    source.next_commit = now + source.commit_interval();
     source.happen(Event::Begin { paused }).await;
     while !source.life.is_over() {
         let event = source.next().await;
@@ -135,7 +137,8 @@ impl Source {
                 match effect {
                     Effect::StartGuest => events.push_back(self.start().await),
                     Effect::Report(state) => (self.parts.report)(state),
-                    Effect::Hold | Effect::Work => self.not_before = Instant::now(),
+                    Effect::Work => self.not_before = Instant::now(),
+                    Effect::Hold => events.extend(self.commit_before_rest().await),
                     Effect::FinishUp => events.push_back(self.finish().await),
                 }
             }
@@ -156,7 +159,7 @@ impl Source {
     }
 
     fn has_room(&self) -> bool {
-        self.parts.producer.unanswered_bytes().max(self.unanswered.bytes()) <= self.parts.buffer_bytes
+        self.parts.delivery.unanswered_bytes().max(self.unanswered.bytes()) <= self.parts.buffer_bytes
     }
 
     /// Goes on with the work until something happens to the task.
@@ -197,20 +200,23 @@ impl Source {
             None => self.polled.is_empty().then_some(self.not_before),
         };
         let has_work = may_work && due.is_none_or(|due| due <= Instant::now());
-        let unanswered = self.parts.producer.unanswered_bytes() > 0;
+        let (unanswered, by_time) = (self.parts.delivery.unanswered_bytes() > 0, self.commits_by_time());
         tokio::select! {
             biased;
             () = self.parts.grace.stopping.cancelled() => Some(Event::Stop),
             command = self.parts.commands.recv() => Some(Event::told(command)),
-            () = tokio::time::sleep_until(self.next_commit) => self.commit().await,
-            answers = self.parts.producer.answers(), if unanswered => self.answered(answers).await,
+            () = tokio::time::sleep_until(self.next_commit), if by_time => self.commit().await,
+            answers = self.parts.delivery.answers(), if unanswered => self.answered(answers).await,
             () = std::future::ready(()), if has_work => None,
             () = tokio::time::sleep_until(due.unwrap_or(self.not_before)), if may_work => None,
         }
     }
 
     async fn poll(&mut self) -> Option<Event> {
-        if let Some(event) = self.tell_acknowledged().await {
+        // Where rows went is certain only when their transaction is committed.
+        if !self.parts.delivery.is_exactly_once()
+            && let Some(event) = self.tell_acknowledged().await
+        {
             return Some(event);
         }
         let began = Instant::now();
@@ -221,13 +227,13 @@ impl Source {
         let polled = {
             let mut poll = std::pin::pin!(parts.grace.call("poll", parts.guest.poll(MAX_WAIT, parts.batch_bytes)));
             loop {
-                let unanswered = parts.producer.unanswered_bytes() > 0;
+                let unanswered = parts.delivery.unanswered_bytes() > 0;
                 tokio::select! {
                     biased;
                     polled = &mut poll => break polled,
                     () = parts.grace.stopping.cancelled(), if happened.is_none() => happened = Some(Event::Stop),
                     command = parts.commands.recv(), if happened.is_none() => happened = Some(Event::told(command)),
-                    answers = parts.producer.answers(), if unanswered => answered.push(answers),
+                    answers = parts.delivery.answers(), if unanswered => answered.push(answers),
                     () = tokio::time::sleep_until(self.next_commit), if !commit_due => commit_due = true,
                 }
             }
@@ -242,7 +248,7 @@ impl Source {
                     self.not_before = Instant::now() + self.backoff;
                     self.backoff = (self.backoff * 2).min(BACKOFF.1);
                 }
-                None
+                self.end_batch().await
             }
             Ok(polled) => {
                 self.backoff = BACKOFF.0;
@@ -257,8 +263,14 @@ impl Source {
             }
             Err(fault) => Some(self.failed("poll", &fault)),
         };
-        let committed = if commit_due { self.commit().await } else { None };
+        // A batch that was taken has ended the transaction where that was due.
+        let committed = if commit_due && self.commits_by_time() { self.commit().await } else { None };
         sent.or(committed).or(happened)
+    }
+
+    /// Whether nothing of a batch is still to be sent.
+    pub(super) fn is_between_batches(&self) -> bool {
+        self.polled.is_empty() && self.on_the_way.is_none()
     }
 
     /// Brings the next piece of what was polled on its way.
@@ -290,9 +302,14 @@ impl Source {
         for Sent { ticket, outcome } in answers {
             match outcome {
                 Ok(position) => {
-                    self.parts.counts.written.add(1);
+                    match &mut self.parts.delivery {
+                        Delivery::AtLeastOnce(_) => self.parts.counts.written.add(1),
+                        Delivery::ExactlyOnce(once) => once.count(),
+                    }
                     self.acknowledge(ticket, Some(position));
                 }
+                // The commit of its transaction fails with it, whatever is tolerated.
+                Err(_) if self.parts.delivery.is_exactly_once() => {}
                 Err(error @ BrokerError::BadRecord(_)) if self.parts.tolerance == Tolerance::All => {
                     refused.push((ticket, error));
                 }
@@ -309,7 +326,7 @@ impl Source {
     }
 
     /// Tells the guest where its rows went. Its errors are logged, as Connect does with those of commitRecord.
-    async fn tell_acknowledged(&mut self) -> Option<Event> {
+    pub(super) async fn tell_acknowledged(&mut self) -> Option<Event> {
         if self.acknowledged.row_id.is_empty() {
             return None;
         }
@@ -318,7 +335,7 @@ impl Source {
         self.logged("acknowledged", told)
     }
 
-    fn logged(&self, call: &str, outcome: Result<(), Fault>) -> Option<Event> {
+    pub(super) fn logged(&self, call: &str, outcome: Result<(), Fault>) -> Option<Event> {
         match outcome {
             Ok(()) => None,
             Err(fault) if fault.ends_instance() => Some(self.failed(call, &fault)),
@@ -329,48 +346,14 @@ impl Source {
         }
     }
 
-    /// Stores the offsets that are safe.
-    pub(super) async fn commit(&mut self) -> Option<Event> {
-        self.next_commit = Instant::now() + self.parts.flush_interval;
-        self.gather();
-        let safe = self.submitted.committable();
-        self.unstored.extend(safe.offsets);
-        if !self.unstored.is_empty() {
-            let write = self.parts.offsets.write(&self.parts.id.connector, self.unstored.clone());
-            match tokio::time::timeout(self.parts.flush_timeout, write).await {
-                Ok(Ok(())) => {
-                    self.unstored.clear();
-                }
-                Ok(Err(error @ StoreError::Unusable(_))) => {
-                    self.parts.counts.commit_failures.add(1);
-                    return Some(Event::Failed(TaskFailure::new("The task's offsets cannot be stored", error)));
-                }
-                Ok(Err(error)) => return self.commit_failed(&error.to_string()),
-                Err(_) => return self.commit_failed("offset.flush.timeout.ms has passed"),
-            }
-        }
-        self.parts.counts.commits.add(1);
-        tracing::debug!(task = %self.parts.id, records = safe.acknowledged, waiting = safe.waiting, "offsets committed");
-        if !self.parts.wants.committed || !self.guest_started {
-            return None;
-        }
-        let told = self.parts.grace.call("committed", self.parts.guest.committed()).await;
-        self.logged("committed", told)
-    }
-
-    fn commit_failed(&mut self, reason: &str) -> Option<Event> {
-        self.parts.counts.commit_failures.add(1);
-        tracing::error!(task = %self.parts.id, reason, "offsets could not be committed; the next commit tries again");
-        None
-    }
-
     /// Waits for what is on its way, commits what is proven, stops the guest.
     async fn finish(&mut self) -> Event {
         let until = Instant::now() + self.parts.flush_timeout;
-        while self.submitted.waiting() > 0 && self.parts.producer.unanswered_bytes() > 0 {
+        let proves = !self.parts.delivery.is_exactly_once();
+        while proves && self.submitted.waiting() > 0 && self.parts.delivery.unanswered_bytes() > 0 {
             let answers = tokio::select! {
                 biased;
-                answers = self.parts.producer.answers() => answers,
+                answers = self.parts.delivery.answers() => answers,
                 () = tokio::time::sleep_until(until) => break,
                 () = self.parts.grace.over.cancelled() => break,
             };
@@ -378,8 +361,7 @@ impl Source {
                 tracing::warn!(task = %self.parts.id, %failure, "a record was not written while the task stopped");
             }
         }
-        self.tell_acknowledged().await;
-        self.commit().await;
+        self.last_commit(self.life.has_failed()).await;
         if self.guest_started {
             let stopped = self.parts.grace.call("stop", self.parts.guest.stop()).await;
             if let Err(fault) = stopped {

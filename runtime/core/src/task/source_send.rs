@@ -6,12 +6,13 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::model::{Fault, Polled, RawRecords, Records};
+use crate::model::{BoundaryKind, Fault, Polled, RawRecords, Records};
 use crate::port::{BrokerError, Ticket};
 use crate::process::{Judged, Outbound, Passed, Progress, Stage, StageFault, failure, judge};
-use crate::settings::Tolerance;
+use crate::settings::{Tolerance, TransactionBoundary};
 
 use super::TaskFailure;
+use super::delivery::{Delivery, Section, sections};
 use super::lifecycle::Event;
 use super::source_loop::{Row, Source};
 use super::topics::NotMade;
@@ -29,6 +30,8 @@ pub(super) struct OnTheWay {
     passage: Outbound,
     /// The rows as they were polled, where reports need them.
     polled: Option<Arc<Records>>,
+    /// Behind which tickets the task ends its transactions, and how.
+    ends: Vec<(Ticket, BoundaryKind)>,
 }
 
 /// Batches as they were polled, of which rows are not answered yet.
@@ -67,7 +70,7 @@ impl Unanswered {
 impl Source {
     /// Brings records on their way.
     pub(super) async fn take(&mut self, polled: Polled) -> Option<Event> {
-        let Polled { records, source_partitions, source_partition, source_offset, row_id, .. } = polled;
+        let Polled { records, source_partitions, source_partition, source_offset, row_id, boundaries } = polled;
         let rows = records.rows;
         let base = self.submitted.submit(rows, &source_partitions, &source_partition, source_offset);
         if self.parts.wants.acknowledged {
@@ -75,7 +78,13 @@ impl Source {
             self.rows.extend(rows.map(|(row, &id)| (base + row as u64, Row { id, topic: None })));
         }
         let polled = self.parts.reports.need_records().then(|| Arc::new(records.clone()));
-        self.bring_on(Box::new(OnTheWay { base, rows, passage: Outbound::new(records), polled })).await
+        let ends = match self.parts.delivery.boundary() {
+            Some(TransactionBoundary::Connector) => {
+                boundaries.iter().map(|end| (base + u64::from(end.row), end.kind)).collect()
+            }
+            _ => Vec::new(),
+        };
+        self.bring_on(Box::new(OnTheWay { base, rows, passage: Outbound::new(records), polled, ends })).await
     }
 
     /// Brings a batch on as far as it comes.
@@ -93,12 +102,15 @@ impl Source {
                 self.on_the_way = Some((batch, Instant::now() + wait));
                 None
             }
-            Some(Ok(Progress::Through)) => self.send(*batch).await.err(),
+            Some(Ok(Progress::Through)) => match self.send(*batch).await {
+                Ok(()) => self.end_batch().await,
+                Err(event) => Some(event),
+            },
         }
     }
 
     async fn send(&mut self, batch: OnTheWay) -> Result<(), Event> {
-        let OnTheWay { base, rows, passage, polled } = batch;
+        let OnTheWay { base, rows, passage, polled, mut ends } = batch;
         let Passed { records: mut raw, kept, faults } = passage.finish();
         self.acknowledge_filtered(base, rows, kept.as_deref(), &faults);
         let Judged { passed_over, fatal } = self.pass_over(base, faults, polled.as_deref()).await?;
@@ -110,31 +122,77 @@ impl Source {
             // Nothing from the row on that ends the task goes out.
             let whole = tickets.iter().take_while(|&&ticket| ticket < base + u64::from(fatal.row)).count();
             tickets.truncate(whole);
+            ends.retain(|(ticket, _)| *ticket < base + u64::from(fatal.row));
             raw = raw.select(&(0..whole as u32).collect::<Vec<_>>());
+        }
+        self.check_topics(&raw)?;
+        self.make_topics(&raw).await?;
+        // Beyond the session another worker may run this task already, and reads what it has stored.
+        if raw.rows > 0 && !self.parts.grace.ours().await {
+            return Err(Event::Stop);
+        }
+        let at_least_once = !self.parts.delivery.is_exactly_once();
+        if let Some(polled) = polled.filter(|_| raw.rows > 0 && at_least_once && self.parts.tolerance == Tolerance::All)
+        {
+            self.unanswered.keep(base, polled);
+        }
+        self.write(raw, &tickets, &ends).await?;
+        let Some(fatal) = fatal else { return Ok(()) };
+        let (partition, offset) = self.submitted.source_of(base + u64::from(fatal.row)).unwrap_or_default();
+        let record = format!("source record is {{sourcePartition={partition}, sourceOffset={offset}}}");
+        Err(Event::Failed(TaskFailure { trace: failure(&fatal, &record) }))
+    }
+
+    /// Sends records, in as many transactions as their task says.
+    async fn write(
+        &mut self,
+        raw: RawRecords,
+        tickets: &[Ticket],
+        ends: &[(Ticket, BoundaryKind)],
+    ) -> Result<(), Event> {
+        if ends.is_empty() {
+            return self.dispatch(raw, tickets);
+        }
+        for Section { from, to, end } in sections(tickets, ends) {
+            let rows: Vec<u32> = (from as u32..to as u32).collect();
+            self.dispatch(raw.select(&rows), &tickets[from..to])?;
+            if let Some(kind) = end {
+                self.end_section(kind).await?;
+            }
+        }
+        Ok(())
+    }
+
+    fn dispatch(&mut self, raw: RawRecords, tickets: &[Ticket]) -> Result<(), Event> {
+        if raw.rows == 0 {
+            return Ok(());
         }
         for (row, ticket) in tickets.iter().enumerate() {
             if let Some(known) = self.rows.get_mut(ticket) {
                 known.topic = Some(raw.topic_of(row).clone());
             }
         }
-        self.make_topics(&raw).await?;
-        // Beyond the session another worker may run this task already, and reads what it has stored.
-        if raw.rows > 0 && !self.parts.grace.ours().await {
-            return Err(Event::Stop);
+        self.parts
+            .delivery
+            .send(raw, tickets)
+            .map_err(|error| Event::Failed(TaskFailure::new("Unrecoverable exception trying to send", error)))?;
+        if self.parts.delivery.is_exactly_once() {
+            // It is committed with its offset, or neither is.
+            tickets.iter().for_each(|&ticket| self.submitted.acknowledge(ticket));
         }
-        if let Some(polled) = polled.filter(|_| raw.rows > 0 && self.parts.tolerance == Tolerance::All) {
-            self.unanswered.keep(base, polled);
+        Ok(())
+    }
+
+    /// A task's own offsets are written by the worker alone: who reads them waits for open transactions
+    /// (ExactlyOnceWorkerSourceTask.prepareToSendRecord).
+    fn check_topics(&self, raw: &RawRecords) -> Result<(), Event> {
+        let Delivery::ExactlyOnce(once) = &self.parts.delivery else { return Ok(()) };
+        if raw.topics_used().all(|topic| *topic != once.offsets_topic) {
+            return Ok(());
         }
-        if raw.rows > 0
-            && let Err(error) = self.parts.producer.send(raw, &tickets)
-        {
-            let what = "Unrecoverable exception trying to send";
-            return Err(Event::Failed(TaskFailure::new(what, error)));
-        }
-        let Some(fatal) = fatal else { return Ok(()) };
-        let (partition, offset) = self.submitted.source_of(base + u64::from(fatal.row)).unwrap_or_default();
-        let record = format!("source record is {{sourcePartition={partition}, sourceOffset={offset}}}");
-        Err(Event::Failed(TaskFailure { trace: failure(&fatal, &record) }))
+        let what = "Source tasks may not produce to their own offsets topics when exactly-once support is enabled";
+        let cause = format!("it has a record for topic {}", once.offsets_topic);
+        Err(Event::Failed(TaskFailure::new(what, cause)))
     }
 
     /// Reports rows that failed, and waits until that is stored.
@@ -236,12 +294,14 @@ impl Source {
     async fn wait_to_make_again(&mut self) -> Result<(), Event> {
         let again = Instant::now() + MAKE_AGAIN;
         loop {
-            let unanswered = self.parts.producer.unanswered_bytes() > 0;
+            let unanswered = self.parts.delivery.unanswered_bytes() > 0;
+            // A transaction ends behind its batch, which waits here.
+            let by_time = !self.parts.delivery.is_exactly_once();
             let happened = tokio::select! {
                 biased;
                 () = self.parts.grace.stopping.cancelled() => Some(Event::Stop),
-                () = tokio::time::sleep_until(self.next_commit) => self.commit().await,
-                answers = self.parts.producer.answers(), if unanswered => self.answered(answers).await,
+                () = tokio::time::sleep_until(self.next_commit), if by_time => self.commit().await,
+                answers = self.parts.delivery.answers(), if unanswered => self.answered(answers).await,
                 () = tokio::time::sleep_until(again) => return Ok(()),
             };
             happened.map_or(Ok(()), Err)?;

@@ -6,31 +6,39 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use crate::model::{Position, RawRecords, TopicPartition};
-use crate::port::{BrokerError, Consumer, ConsumerPolled, Producer, Sent, Ticket};
+use crate::port::{BrokerError, Consumer, ConsumerPolled, Producer, Sent, Ticket, TransactionalProducer};
 
 /// Whom the use of a topic is told.
 pub type NoteTopic = Arc<dyn Fn(&str) + Send + Sync>;
 
 /// A producer that notes the topics to which it has written.
-pub struct NotingProducer {
-    inner: Box<dyn Producer>,
+pub struct NotingProducer<P: ?Sized> {
     note: NoteTopic,
+    /// The topic of the connector's offsets, which is not one that it uses.
+    except: Option<Arc<str>>,
     /// Topics of records that were sent since the last answer.
     sent: Vec<Arc<str>>,
+    inner: Box<P>,
 }
 
-impl NotingProducer {
+impl<P: Producer + ?Sized> NotingProducer<P> {
     /// A producer around another.
-    pub fn new(inner: Box<dyn Producer>, note: NoteTopic) -> NotingProducer {
-        NotingProducer { inner, note, sent: Vec::new() }
+    pub fn new(inner: Box<P>, note: NoteTopic, except: Option<Arc<str>>) -> NotingProducer<P> {
+        NotingProducer { inner, note, except, sent: Vec::new() }
+    }
+
+    fn note(&mut self, answers: &[Sent]) {
+        if answers.iter().any(|sent| sent.outcome.is_ok()) {
+            self.sent.drain(..).for_each(|topic| (self.note)(&topic));
+        }
     }
 }
 
 #[async_trait]
-impl Producer for NotingProducer {
+impl<P: Producer + ?Sized> Producer for NotingProducer<P> {
     fn send(&mut self, records: RawRecords, tickets: &[Ticket]) -> Result<(), BrokerError> {
         for topic in records.topics_used() {
-            if !self.sent.contains(topic) {
+            if !self.sent.contains(topic) && self.except.as_ref() != Some(topic) {
                 self.sent.push(topic.clone());
             }
         }
@@ -43,10 +51,22 @@ impl Producer for NotingProducer {
 
     async fn answers(&mut self) -> Vec<Sent> {
         let answers = self.inner.answers().await;
-        if answers.iter().any(|sent| sent.outcome.is_ok()) {
-            self.sent.drain(..).for_each(|topic| (self.note)(&topic));
-        }
+        self.note(&answers);
         answers
+    }
+}
+
+#[async_trait]
+impl TransactionalProducer for NotingProducer<dyn TransactionalProducer> {
+    async fn commit(&mut self) -> Result<Vec<Sent>, BrokerError> {
+        let answers = self.inner.commit().await?;
+        self.note(&answers);
+        Ok(answers)
+    }
+
+    async fn abort(&mut self) -> Result<(), BrokerError> {
+        self.sent.clear();
+        self.inner.abort().await
     }
 }
 

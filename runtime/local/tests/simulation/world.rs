@@ -180,6 +180,8 @@ impl World {
             converters: Arc::new(Plain),
             broker: broker.clone(),
             offsets: OffsetStore::open(offsets).await.unwrap(),
+            own_offsets: Default::default(),
+            preflight: None,
             data: tokio::runtime::Handle::current(),
             statuses: store.clone(),
             tasks: Arc::default(),
@@ -322,6 +324,16 @@ impl Peers for Neighbours {
         world.note(format!("worker {} submits {} tasks of {connector}", self.number, configs.len()));
         let (name, configs) = (connector.to_owned(), configs.to_vec());
         let done = herder.ask(|answer| Request::Tasks { name, configs, answer });
+        let done = tokio::time::timeout(Duration::from_secs(30), done).await.map_err(|_| "no answer in time")?;
+        done.map_err(|error| error.to_string())
+    }
+
+    async fn fence(&self, leader: &str, connector: &str, _: Option<&SessionKey>) -> Result<(), String> {
+        self.link.pass().await;
+        let world = self.world.upgrade().ok_or("the world is gone")?;
+        let (_, herder) = world.handle(|life| life.url == leader).ok_or("the leader does not answer")?;
+        let name = connector.to_owned();
+        let done = herder.ask(|answer| Request::Fence { name, answer });
         let done = tokio::time::timeout(Duration::from_secs(30), done).await.map_err(|_| "no answer in time")?;
         done.map_err(|error| error.to_string())
     }

@@ -2,6 +2,7 @@
 
 use std::sync::atomic::Ordering;
 
+use axum::body::Bytes;
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
@@ -14,7 +15,7 @@ use weir_core::port::SessionKey;
 use weir_core::settings::MAC_ALGORITHMS;
 
 use super::error::Error;
-use super::{AppSlot, JsonBody, started};
+use super::{App, AppSlot, JsonBody, started};
 use crate::peers::{ALGORITHM, SIGNATURE, is_signed};
 
 /// Checks a request's signature (InternalRequestSignature, AbstractHerder.verifyInternalRequest).
@@ -47,6 +48,17 @@ fn verify(headers: &HeaderMap, body: &[u8], key: Option<&SessionKey>, taken: &[S
     Err(Error::new(StatusCode::FORBIDDEN, "Internal request contained invalid signature."))
 }
 
+/// Checks that another worker of the group asks.
+fn check(app: &App, headers: &HeaderMap, body: &[u8], alone: Error) -> Result<(), Error> {
+    let Some(group) = &app.herder.builder.settings.distributed else { return Err(alone) };
+    // By what the group has agreed on: a worker of an older protocol in it signs nothing.
+    if app.herder.view.signs.load(Ordering::Relaxed) {
+        let key = app.herder.view.state().session_key().cloned();
+        verify(headers, body, key.as_ref(), &group.verifies)?;
+    }
+    Ok(())
+}
+
 /// POST /connectors/{name}/tasks
 pub async fn tasks(
     State(app): State<AppSlot>,
@@ -55,18 +67,25 @@ pub async fn tasks(
     JsonBody(body): JsonBody,
 ) -> Result<Response, Error> {
     let app = started(&app)?;
-    let Some(group) = &app.herder.builder.settings.distributed else {
-        let message = "Kafka Connect in standalone mode does not support externally setting task configurations.";
-        return Err(Error::bad_request(message));
-    };
-    // By what the group has agreed on: a worker of an older protocol in it signs nothing.
-    if app.herder.view.signs.load(Ordering::Relaxed) {
-        let key = app.herder.view.state().session_key().cloned();
-        verify(&headers, &body, key.as_ref(), &group.verifies)?;
-    }
+    let alone = "Kafka Connect in standalone mode does not support externally setting task configurations.";
+    check(app, &headers, &body, Error::bad_request(alone))?;
     let configs: Vec<Config> = serde_json::from_slice(&body)
         .map_err(|error| Error::bad_request(format!("The body is not a list of task configurations: {error}")))?;
     app.herder.ask(|answer| Request::Tasks { name, configs, answer }).await?;
+    Ok(StatusCode::NO_CONTENT.into_response())
+}
+
+/// PUT /connectors/{name}/fence
+pub async fn fence(
+    State(app): State<AppSlot>,
+    Path(name): Path<String>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Result<Response, Error> {
+    let app = started(&app)?;
+    let alone = "Kafka Connect in standalone mode does not support exactly-once source connectors.";
+    check(app, &headers, &body, Error::new(StatusCode::INTERNAL_SERVER_ERROR, alone))?;
+    app.herder.ask(|answer| Request::Fence { name, answer }).await?;
     Ok(StatusCode::NO_CONTENT.into_response())
 }
 

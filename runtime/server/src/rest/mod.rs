@@ -187,6 +187,7 @@ fn connect() -> Router<AppSlot> {
         .resource("/connectors/{name}/status", get(connectors::status))
         .resource("/connectors/{name}/tasks", get(connectors::tasks).post(internal::tasks))
         .resource("/connectors/{name}/tasks/{task}/status", get(connectors::task_status))
+        .resource("/connectors/{name}/fence", put(internal::fence))
         .resource("/connectors/{name}/tasks/{task}/restart", post(connectors::restart_task))
         .resource("/connectors/{name}/restart", post(connectors::restart))
         .resource("/connectors/{name}/pause", put(connectors::pause))

@@ -336,7 +336,7 @@ impl Broker for KafkaBroker {
     async fn producer(&self, settings: &ClientSettings) -> Result<Box<dyn Producer>, BrokerError> {
         let properties: Vec<_> = defaults::producer(self.mapped(ClientKind::Producer, settings)?).into_iter().collect();
         let client = joined(beside(move || Client::new(Kind::Producer, &properties))).await?;
-        Ok(Box::new(KafkaProducer::new(Arc::new(client))))
+        Ok(Box::new(KafkaProducer::new(Arc::new(client)).giving_up()))
     }
 
     async fn transactional_producer(

@@ -232,6 +232,9 @@ impl Consumer for KafkaConsumer {
             if let Some(polled) = self.take(max_bytes)? {
                 return Ok(polled);
             }
+            if let Some(denied) = self.client.denied() {
+                return Err(classified(denied.clone()));
+            }
             if self.revoking.is_none()
                 && let Some(rebalance) = self.client.next_rebalance()
             {

@@ -14,8 +14,10 @@ pub(crate) fn classified(error: KafkaError) -> BrokerError {
         | Code::ClusterAuthorizationFailed
         | Code::TransactionalIdAuthorizationFailed
         | Code::SaslAuthenticationFailed
-        | Code::SecurityDisabled
-        | Code::Authentication => BrokerError::Denied(said),
+        | Code::SecurityDisabled => BrokerError::Denied(said),
+        Code::Authentication => {
+            BrokerError::Denied(format!("{said}: check sasl.mechanism, and username and password in sasl.jaas.config"))
+        }
         Code::InvalidProducerEpoch
         | Code::ProducerFenced
         | Code::Fenced

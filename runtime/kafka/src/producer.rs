@@ -19,11 +19,19 @@ pub(crate) struct KafkaProducer {
     /// Refused before they were sent.
     refused: Vec<Sent>,
     unanswered: usize,
+    /// Whether it gives up where a broker does not let it log in.
+    gives_up: bool,
 }
 
 impl KafkaProducer {
     pub fn new(client: Arc<Client>) -> KafkaProducer {
-        KafkaProducer { topics: Topics::new(client.clone()), client, refused: Vec::new(), unanswered: 0 }
+        let topics = Topics::new(client.clone());
+        KafkaProducer { topics, client, refused: Vec::new(), unanswered: 0, gives_up: false }
+    }
+
+    /// The same, where a broker that does not let it log in is the end of what it has to send, as with Java's.
+    pub fn giving_up(self) -> KafkaProducer {
+        KafkaProducer { gives_up: true, ..self }
     }
 
     /// Rows `from..to` are of one topic and have neither partition nor time nor headers.
@@ -57,6 +65,10 @@ impl KafkaProducer {
             Err(error) => self.refused.push(Sent { ticket, outcome: Err(error) }),
         }
     }
+}
+
+fn is_purged(code: Code) -> bool {
+    matches!(code, Code::PurgeQueue | Code::PurgeInflight)
 }
 
 /// Why a record was not written.
@@ -107,10 +119,17 @@ impl Producer for KafkaProducer {
             let unanswered = &mut self.unanswered;
             self.client.deliveries(ANSWERS_MAX, |Delivery { ticket, bytes, outcome }| {
                 *unanswered -= bytes;
-                sent.push(Sent { ticket: ticket as Ticket, outcome: outcome.map_err(unsent) });
+                let why = |error: KafkaError| match self.client.denied() {
+                    Some(denied) if is_purged(error.code) => denied.clone(),
+                    _ => error,
+                };
+                sent.push(Sent { ticket: ticket as Ticket, outcome: outcome.map_err(|error| unsent(why(error))) });
             });
             if !sent.is_empty() {
                 return sent;
+            }
+            if self.gives_up && self.client.denied().is_some() {
+                self.client.purge();
             }
             self.client.woken().await;
         }

@@ -12,13 +12,17 @@ use std::time::{Duration, Instant};
 
 use certificates::Identity;
 use kafka::Kafka;
-use weir_core::port::{Broker as _, ClientSettings, Coordinator, MemberId, Refused};
+use weir_core::contract::values;
+use weir_core::model::Subscription;
+use weir_core::port::{Broker as _, BrokerError, ClientSettings, Coordinator, MemberId, Refused};
 use weir_kafka::{KafkaBroker, KafkaCoordinator};
 
 const PLAIN: &str = "org.apache.kafka.common.security.plain.PlainLoginModule";
 const SCRAM: &str = "org.apache.kafka.common.security.scram.ScramLoginModule";
 /// How long a login on the listener without TLS is good.
 const LOGIN: Duration = Duration::from_millis(1500);
+/// Well below what librdkafka would try for.
+const SOON: Duration = Duration::from_secs(30);
 
 /// A broker with every kind of listener, and what a worker needs to speak to it.
 struct Secured {
@@ -309,4 +313,37 @@ async fn a_listener_of_another_protocol_is_named_if_it_says_anything() {
     assert_eq!(refused, Err(Refused::NoCoordinator));
     let sasl = format!("127.0.0.1:{}", port("SASL_PLAINTEXT"));
     assert_eq!(secured.member_at(&sasl, "PLAINTEXT", &[]).find().await, Err(Refused::NoCoordinator));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_task_reads_or_sends_fails_where_a_broker_does_not_let_its_client_log_in() {
+    let secured = secured();
+    let mut settings = ClientSettings::new();
+    let trust = secured.authority.certificate();
+    for (key, value) in texts(&login("SCRAM-SHA-512", "not-it")).into_iter().chain([
+        ("bootstrap.servers", &*format!("127.0.0.1:{}", secured.kafka.port_for("SASL_SSL"))),
+        ("group.id", "tasks"),
+        ("security.protocol", "SASL_SSL"),
+        ("ssl.truststore.certificates", &trust),
+    ]) {
+        settings.insert(key.into(), value.into());
+    }
+    let broker = KafkaBroker::new(&settings).unwrap_or_else(|problems| panic!("{problems:?}"));
+    let denied = |error: BrokerError| {
+        let BrokerError::Denied(said) = error else { panic!("nothing else helps: {error:?}") };
+        assert!(said.contains("invalid credentials") && said.contains("sasl.jaas.config"), "{said}");
+    };
+    let topics = Subscription::Topics(vec!["lines".into()]);
+    let mut consumer = broker.consumer(&topics, &settings).await.unwrap();
+    denied(consumer.poll(SOON, 1 << 20).await.unwrap_err());
+    settings.remove("group.id");
+    let mut producer = broker.producer(&settings).await.unwrap();
+    // Those that come later are no more sent than those that were there.
+    for ticket in 0..2 {
+        producer.send(values("lines", None, &["a"]), &[ticket]).unwrap();
+        let mut sent = tokio::time::timeout(SOON, producer.answers()).await.expect("an answer in time");
+        assert_eq!((sent.len(), sent[0].ticket), (1, ticket));
+        denied(sent.remove(0).outcome.unwrap_err());
+    }
+    assert_eq!(producer.unanswered_bytes(), 0);
 }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::ffi::{c_char, c_int, c_void};
 use std::ptr;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, OnceLock, PoisonError};
 
 use rdkafka::bindings as sys;
 use rdkafka::types::{RDKafkaConfRes, RDKafkaErrorCode, RDKafkaRespErr, RDKafkaType};
@@ -68,6 +68,9 @@ pub(crate) enum Rebalance {
     Revoke { partitions: Vec<TopicPartition>, cooperative: bool, lost: bool },
 }
 
+/// What librdkafka says of a client that a broker does not let log in.
+const DENIED: RDKafkaRespErr = RDKafkaRespErr::RD_KAFKA_RESP_ERR__AUTHENTICATION;
+
 /// What callbacks reach. Lives as long as the client.
 #[derive(Default)]
 struct Hooks {
@@ -77,6 +80,8 @@ struct Hooks {
     empty: AtomicUsize,
     /// From here on nobody answers revocations: the callback does.
     closing: AtomicBool,
+    /// Why a broker did not let it log in, if one did not.
+    denied: OnceLock<KafkaError>,
 }
 
 /// A client and the queue that it answers through.
@@ -118,6 +123,7 @@ impl Client {
             }
             sys::rd_kafka_conf_set_opaque(conf, (&raw const *hooks).cast_mut().cast());
             sys::rd_kafka_conf_set_log_cb(conf, Some(on_log));
+            sys::rd_kafka_conf_set_error_cb(conf, Some(on_error));
             match kind {
                 Kind::Producer => sys::rd_kafka_conf_set_events(conf, sys::RD_KAFKA_EVENT_DR),
                 Kind::Member => sys::rd_kafka_conf_set_rebalance_cb(conf, Some(on_rebalance)),
@@ -166,6 +172,18 @@ impl Client {
     /// Wakes whoever waits, or will wait.
     pub fn wake(&self) {
         self.hooks.woken.notify_one();
+    }
+
+    /// Why a broker did not let it log in, as far as its queue was taken from: librdkafka itself goes on trying.
+    pub fn denied(&self) -> Option<&KafkaError> {
+        self.hooks.denied.get()
+    }
+
+    /// Takes note of an error that is nobody's answer, if it is that one.
+    pub(super) fn note(&self, code: RDKafkaRespErr, message: impl FnOnce() -> String) {
+        if code == DENIED {
+            self.hooks.denied.get_or_init(|| KafkaError::new(code, message()));
+        }
     }
 
     /// The oldest thing that the group told and that was not taken.
@@ -304,6 +322,19 @@ unsafe extern "C" fn on_log(rk: *const sys::rd_kafka_t, level: c_int, facility: 
         (client, text(facility), text(line))
     };
     log_lines::write(&client, level, &facility, &line);
+}
+
+/// Called within a poll, with what is nobody's answer. What is not taken note of is logged, as librdkafka would by itself.
+unsafe extern "C" fn on_error(rk: *mut sys::rd_kafka_t, code: c_int, reason: *const c_char, opaque: *mut c_void) {
+    // SAFETY: the opaque is the client's `Hooks`; client and reason live during the call.
+    unsafe {
+        if code == DENIED as c_int {
+            let hooks = &*opaque.cast::<Hooks>();
+            hooks.denied.get_or_init(|| KafkaError::new(DENIED, text(reason)));
+        } else {
+            log_lines::write(&text(sys::rd_kafka_name(rk)), 3, "ERROR", &text(reason));
+        }
+    }
 }
 
 /// Called by one of librdkafka's threads when an empty queue got something.

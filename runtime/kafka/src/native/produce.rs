@@ -11,7 +11,7 @@ use weir_core::model::RawRecords;
 
 use super::client::Client;
 use super::intake::bytes_of_headers;
-use super::{KafkaError, c_string};
+use super::{KafkaError, c_string, text};
 
 /// Records handed over at once.
 const CHUNK: usize = 512;
@@ -194,6 +194,9 @@ impl Client {
                 if event.is_null() {
                     return count;
                 }
+                if sys::rd_kafka_event_type(event) == sys::RD_KAFKA_EVENT_ERROR {
+                    self.note(sys::rd_kafka_event_error(event), || text(sys::rd_kafka_event_error_string(event)));
+                }
                 if sys::rd_kafka_event_type(event) == sys::RD_KAFKA_EVENT_DR {
                     loop {
                         let message = sys::rd_kafka_event_message_next(event);
@@ -210,6 +213,13 @@ impl Client {
         // The queue may hold more, and only an empty one wakes when something comes.
         self.wake();
         count
+    }
+
+    /// Gives up what was not sent: each of it is answered so. Never waits.
+    pub fn purge(&self) {
+        let all = sys::RD_KAFKA_PURGE_F_QUEUE | sys::RD_KAFKA_PURGE_F_INFLIGHT | sys::RD_KAFKA_PURGE_F_NON_BLOCKING;
+        // SAFETY: the client is alive.
+        unsafe { sys::rd_kafka_purge(self.rk(), all) };
     }
 }
 

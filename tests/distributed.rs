@@ -8,6 +8,8 @@ mod internal_topics;
 mod recorded;
 #[path = "distributed/rolling.rs"]
 mod rolling;
+#[path = "distributed/secured.rs"]
+mod secured;
 #[path = "distributed/takeover.rs"]
 mod takeover;
 #[path = "distributed/to_https.rs"]

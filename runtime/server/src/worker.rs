@@ -17,7 +17,7 @@ use weir_core::herder::{
     Put, Redrives, Request, Standalone, View, fencing, make_anew, membership, restart_failed,
 };
 use weir_core::model::{Ceilings, Config, Problem};
-use weir_core::port::{ConfigProviders, Loggers, PluginStore, Secrets, Session};
+use weir_core::port::{ConfigProviders, Coordinator as _, Loggers, PluginStore, Refused, Secrets, Session};
 use weir_core::settings::{
     Bootstrap, DistributedSettings, WorkerSettings, parse_properties, providers, resolved, variables_of, without_effect,
 };
@@ -222,7 +222,7 @@ async fn serve(
 fn early(ended: Result<Result<(), String>, tokio::task::JoinError>) -> Result<(), String> {
     match ended {
         Ok(Ok(())) => Err("the herder has ended, which is a bug in weir".to_owned()),
-        Ok(Err(why)) => Err(format!("the group does not take this worker: {why}")),
+        Ok(Err(why)) => Err(not_taken(&why)),
         Err(error) => Err(format!("a part of the worker panicked, which is a bug in weir: {error}")),
     }
 }
@@ -247,22 +247,35 @@ struct Grouped {
     left: JoinHandle<()>,
 }
 
-/// Begins to join a group.
-fn join(
-    settings: &WorkerSettings,
-    group: &DistributedSettings,
-    worker_id: &str,
-) -> Result<(Membership, Grouped), String> {
+/// The coordinator of a worker's group, as the worker will speak to it.
+fn coordinator(settings: &WorkerSettings, worker_id: &str) -> Result<Arc<KafkaCoordinator>, String> {
     let mut config = settings.config.clone();
     config.entry("client.id".into()).or_insert_with(|| format!("connect-{worker_id}"));
     let coordinator = KafkaCoordinator::new(&config)
         .map_err(|problems| format!("the worker's Kafka settings are not usable:\n{}", lines(&problems)))?;
+    Ok(Arc::new(coordinator))
+}
+
+/// Why the group will never take this worker. As long as it may, this does not end.
+async fn refusal(coordinator: &KafkaCoordinator) -> String {
+    match coordinator.find().await {
+        Err(Refused::Fatal(why)) => not_taken(&why),
+        Ok(()) | Err(_) => std::future::pending().await,
+    }
+}
+
+fn not_taken(why: &str) -> String {
+    format!("the group does not take this worker: {why}")
+}
+
+/// Begins to join a group.
+fn join(coordinator: Arc<KafkaCoordinator>, group: &DistributedSettings) -> (Membership, Grouped) {
     let timings =
         Timings { session: group.session, heartbeat: group.beat(), retry: group.retry, rebalance: group.rebalance };
     let leave = CancellationToken::new();
-    let (member, running) = membership(Arc::new(coordinator), timings, leave.clone());
+    let (member, running) = membership(coordinator, timings, leave.clone());
     let session = member.session.clone();
-    Ok((member, Grouped { session, leave, left: tokio::spawn(running) }))
+    (member, Grouped { session, leave, left: tokio::spawn(running) })
 }
 
 /// What the operator gave on the command line may open what it names, standard input and output too.
@@ -303,13 +316,18 @@ async fn start(
     }
     drop(loading);
     let group = settings.distributed.clone();
-    let mut ground = match &group {
-        Some(group) => ground::shared(&settings, group).await?,
-        None => ground::of_its_own(&settings, cancel).await?,
-    };
-    let joining = match &group {
-        Some(group) => Some(join(&settings, group, worker_id)?),
-        None => None,
+    let (mut ground, joining) = match &group {
+        Some(group) => {
+            let coordinator = coordinator(&settings, worker_id)?;
+            let ground = tokio::select! {
+                biased;
+                // librdkafka tries for ever what will never go through, as a wrong password.
+                why = refusal(&coordinator) => return Err(why),
+                ground = ground::shared(&settings, group) => ground?,
+            };
+            (ground, Some(join(coordinator, group)))
+        }
+        None => (ground::of_its_own(&settings, cancel).await?, None),
     };
     if let (Some((_, grouped)), Some(group)) = (&joining, &group) {
         // What a worker writes that lost its place in the group, others would take for true.

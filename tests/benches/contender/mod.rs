@@ -151,6 +151,25 @@ impl Contender {
         self.until("a deleted connector", Duration::from_millis(10), |_| request("GET", &url, None).status == 404);
     }
 
+    /// Waits until it is in its group.
+    #[allow(dead_code, reason = "each benchmark uses what it needs")]
+    pub fn joined(&mut self) {
+        let healthy = |worker: &Contender| request("GET", &format!("{}/health", worker.url), None).status == 200;
+        self.until("its group", Duration::from_millis(10), healthy);
+    }
+
+    /// Asks it to stop, as service managers do, and waits until it has left its group and ended.
+    #[allow(dead_code, reason = "each benchmark uses what it needs")]
+    pub fn stop(mut self) {
+        let pid = rustix::process::Pid::from_child(&self.child);
+        rustix::process::kill_process(pid, rustix::process::Signal::TERM).expect("it can be signalled");
+        let limit = Instant::now() + Duration::from_secs(60);
+        while self.child.try_wait().expect("it can be waited for").is_none() {
+            assert!(Instant::now() < limit, "{} does not end", self.kind.name());
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+
     /// What it has used so far.
     pub fn used(&self) -> Used {
         let read =

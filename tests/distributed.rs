@@ -1,5 +1,7 @@
 //! Workers of a group on a real Kafka: who comes, goes, is killed or frozen, and what becomes of connectors and records.
 
+#[path = "distributed/exactly_once.rs"]
+mod exactly_once;
 #[path = "distributed/faults/mod.rs"]
 mod faults;
 #[path = "distributed/internal_topics.rs"]

@@ -83,8 +83,8 @@ pub mod prelude {
     pub use crate::{
         Access, Acknowledged, Cell, Class, Config, Data, Delivery, Endpoint, Error, Importance, Key, Outcome, Parts,
         Position, Predicate, Problem, Recommended, Record, Result, Schema, SinkBatch, SinkConnector, SinkContext,
-        SinkTask, SourceBatch, SourceConnector, SourceRecord, SourceTask, StepParts, TopicPartition, Transformation,
-        Value,
+        SinkTask, SourceBatch, SourceConnector, SourceRecord, SourceTask, StepParts, Support, TopicPartition,
+        Transformation, Value,
     };
 }
 

@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use weir_core::model::BoundaryKind;
-use weir_core::port::{OffsetWriter, TransactionalProducer};
+use weir_core::port::{OffsetWriter, StoreError, TransactionalProducer};
 use weir_core::settings::TransactionBoundary;
-use weir_core::store::SourceOffsets;
+use weir_core::store::{ConfigRecord, ConfigStore, LeadersPen, SourceOffsets};
 use weir_core::task::ExactlyOnce;
 use weir_tests::harness::fakes::{Diary, FakeSteps};
 
@@ -185,7 +185,7 @@ async fn rows_that_are_filtered_are_told_with_the_commit_and_their_offsets_are_i
         parts.chain = FakeSteps::chain(|value| value != "drop", &steps);
     })
     .await;
-    task.until("the last", || diary.all().contains(&"acknowledged 3 at -1@-1".to_owned())).await;
+    task.until("the last", || diary.all().contains(&"acknowledged 3 at --1@-1".to_owned())).await;
     assert_eq!((content(&world).await, stored(&world).await.as_deref()), (vec!["a".to_owned()], Some("{\"n\":3}")));
     task.stop().await;
 }
@@ -193,11 +193,15 @@ async fn rows_that_are_filtered_are_told_with_the_commit_and_their_offsets_are_i
 #[tokio::test(start_paused = true)]
 async fn what_brokers_refuse_fails_its_transaction_whatever_is_tolerated() {
     let (world, diary) = (world().await, Diary::default());
-    let large = "x".repeat(2 << 20);
-    let guest = FakeSource::new(vec![texts(&["a", &large])], diary.clone());
+    let config = [("max.message.bytes".to_owned(), "1000".to_owned())].into();
+    let strict = NewTopic { name: "strict".into(), partitions: 1, replication_factor: -1, config };
+    world.broker.create_topic(&strict).await.unwrap();
+    let mut guest = FakeSource::new(vec![texts(&["a", &"x".repeat(2_000)])], diary.clone());
+    guest.topics = vec!["strict"];
     let task = once_of(&world, guest, TransactionBoundary::Poll, |parts| parts.tolerance = Tolerance::All).await;
     task.until("the failure", || matches!(task.last(), Some(TaskState::Failed(_)))).await;
-    assert_eq!((content(&world).await, stored(&world).await), (vec![], None));
+    assert!(read(&world, "strict").await.is_empty());
+    assert_eq!(stored(&world).await, None);
     task.done.await.unwrap();
 }
 
@@ -234,4 +238,31 @@ async fn offsets_in_a_topic_of_the_connectors_own_go_before_the_workers_which_ha
     assert_eq!(both.read("c", &asked).await.unwrap(), [None, read("{\"n\":2}")], "forgotten in both");
     let all = both.all("c").await.unwrap();
     assert_eq!(all, [(partition("1"), "{\"n\":2}".to_owned())]);
+}
+
+#[tokio::test]
+async fn a_former_leader_writes_nothing_more_until_it_claims_the_topic_again() {
+    let world = world().await;
+    let open = async || {
+        let config = [("cleanup.policy".to_owned(), "compact".to_owned())].into();
+        let topic = NewTopic { name: "configs".into(), partitions: 1, replication_factor: -1, config };
+        let log = world.broker.compacted_log(&topic).await.unwrap();
+        let pen = LeadersPen::new(world.broker.clone(), "configs", "connect-cluster-g".into(), Duration::from_secs(9));
+        ConfigStore::open(log).await.unwrap().with_pen(pen)
+    };
+    let (mut former, mut next) = (open().await, open().await);
+    let commit = |tasks| [ConfigRecord::Commit("c".into(), tasks)];
+    former.lead(true).await.unwrap();
+    former.append(&commit(1)).await.unwrap();
+    next.lead(true).await.unwrap();
+    assert_eq!(former.append(&commit(2)).await, Err(StoreError::Fenced));
+    let target = [ConfigRecord::Target("c".into(), None)];
+    former.append(&target).await.unwrap();
+    next.append(&commit(3)).await.unwrap();
+    former.lead(true).await.unwrap();
+    assert_eq!(next.append(&commit(4)).await, Err(StoreError::Fenced));
+    former.append(&commit(5)).await.unwrap();
+    let read = next.read_to_end().await.unwrap();
+    let expected = [&commit(1)[..], &target, &commit(3), &commit(5)].concat();
+    assert_eq!(read, expected);
 }

@@ -207,6 +207,17 @@ impl KafkaBroker {
         }
     }
 
+    async fn transactions(
+        &self,
+        id: &str,
+        properties: Properties,
+        wait: Duration,
+    ) -> Result<Box<dyn TransactionalProducer>, BrokerError> {
+        let properties: Vec<_> = defaults::transactional_producer(id, properties).into_iter().collect();
+        let client = joined(beside(move || Client::new(Kind::Producer, &properties))).await?;
+        Ok(Box::new(KafkaTransactions::begin(client, wait).await?))
+    }
+
     async fn log(
         &self,
         topic: &NewTopic,
@@ -344,11 +355,16 @@ impl Broker for KafkaBroker {
         id: &str,
         settings: &ClientSettings,
     ) -> Result<Box<dyn TransactionalProducer>, BrokerError> {
-        let properties = defaults::transactional_producer(id, self.mapped(ClientKind::Producer, settings)?);
-        let properties: Vec<_> = properties.into_iter().collect();
         let wait = milliseconds(settings, "max.block.ms", self.wait)?;
-        let client = joined(beside(move || Client::new(Kind::Producer, &properties))).await?;
-        Ok(Box::new(KafkaTransactions::begin(client, wait).await?))
+        self.transactions(id, self.mapped(ClientKind::Producer, settings)?, wait).await
+    }
+
+    async fn own_transactional_producer(&self, id: &str) -> Result<Box<dyn TransactionalProducer>, BrokerError> {
+        self.transactions(id, self.log_producer.clone(), self.wait).await
+    }
+
+    async fn fence(&self, id: &str) -> Result<(), BrokerError> {
+        self.transactions(id, self.admin_properties.clone(), self.wait).await.map(drop)
     }
 
     async fn consumer(

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use tokio::time::timeout;
 use weir_core::model::RawRecords;
 use weir_core::port::{BrokerError, Producer, Sent, Ticket, TransactionalProducer};
 
@@ -11,6 +12,9 @@ use crate::broker::{beside, joined};
 use crate::errors::classified;
 use crate::native::{Client, KafkaError};
 use crate::producer::KafkaProducer;
+
+/// How long what was sent may take to be answered before a transaction is given up.
+const SETTLED: Duration = Duration::from_secs(5);
 
 pub(crate) struct KafkaTransactions {
     producer: KafkaProducer,
@@ -94,6 +98,14 @@ impl TransactionalProducer for KafkaTransactions {
 
     async fn abort(&mut self) -> Result<(), BrokerError> {
         if self.begun {
+            // Of a transaction that is given up before its brokers know of it, librdkafka says that it ends, which they take
+            // for an error and it for the end of the producer.
+            let _ = timeout(SETTLED, async {
+                while self.producer.unanswered_bytes() > 0 {
+                    self.producer.answers().await;
+                }
+            })
+            .await;
             let mut aborting = std::pin::pin!(ask(&self.client, self.wait, Client::abort_transaction));
             // What is dropped is answered while it is waited for, and is waited for until it is.
             loop {

@@ -379,7 +379,8 @@ async fn start(
     let configs = match group.as_ref().filter(|group| group.exactly_once.leader_writes_in_transactions()) {
         Some(group) => {
             let id = fencing::leaders_id(&group.group);
-            configs.with_pen(LeadersPen::new(ground.broker.clone(), &settings.config_topic, id))
+            let (broker, within) = (ground.broker.clone(), group.append_within());
+            configs.with_pen(LeadersPen::new(broker, &settings.config_topic, id, within))
         }
         None => configs,
     };

@@ -66,10 +66,19 @@ pub fn write(group: &Group, of: &str, records: &[(String, Option<String>)]) {
 
 /// How often each line stands in the topic of a group's lines.
 pub fn lines(group: &Group) -> BTreeMap<String, usize> {
-    let settings = config(&[("group.id", &format!("{}-checks", group.name)), ("auto.offset.reset", "earliest")]);
+    values(&group.bootstrap, &format!("{}-lines", group.name), "read_uncommitted")
+}
+
+/// How often each value stands in a topic for whoever reads it in this isolation.
+pub fn values(bootstrap: &str, topic: &str, isolation: &str) -> BTreeMap<String, usize> {
+    let settings = config(&[
+        ("group.id", &format!("{topic}-checks-{isolation}")),
+        ("auto.offset.reset", "earliest"),
+        ("isolation.level", isolation),
+    ]);
     run(async {
-        let subscription = Subscription::Topics(vec![format!("{}-lines", group.name)]);
-        let mut consumer = broker(&group.bootstrap).consumer(&subscription, &settings).await.expect("a consumer");
+        let subscription = Subscription::Topics(vec![topic.to_owned()]);
+        let mut consumer = broker(bootstrap).consumer(&subscription, &settings).await.expect("a consumer");
         let (mut lines, mut assigned) = (BTreeMap::new(), false);
         loop {
             match consumer.poll(Duration::from_secs(2), 1 << 20).await.expect("records") {

@@ -8,7 +8,7 @@ use futures::{StreamExt, stream};
 use tokio::time::{Instant, sleep};
 
 use crate::model::{Ceilings, Config, TaskId};
-use crate::port::{BrokerError, ClientSettings, NewTopic, OffsetWriter as _, Producer, TransactionalProducer};
+use crate::port::{BrokerError, NewTopic, OffsetWriter as _, Producer, TransactionalProducer};
 use crate::settings::{ConnectorSettings, ExactlyOnceSupport};
 use crate::store::{OffsetStore, SessionLog, SourceOffsets};
 use crate::task::{Delivery, ExactlyOnce, Grace};
@@ -154,9 +154,7 @@ impl Builder {
         let admin = &admin.map_err(|failure| failure.to_string())?;
         let fenced = stream::iter(0..older).map(|task| async move {
             let id = transactional_id(group, &settings.name, task);
-            // Taking an id over fences whoever had it, and ends what that one left open.
-            let taken = admin.transactional_producer(&id, &ClientSettings::new()).await;
-            taken.map(drop).map_err(|error| format!("transactional.id={id}: {error}"))
+            admin.fence(&id).await.map_err(|error| format!("transactional.id={id}: {error}"))
         });
         let mut fenced = fenced.buffer_unordered(FENCED_AT_ONCE);
         while let Some(done) = fenced.next().await {

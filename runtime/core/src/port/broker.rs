@@ -109,6 +109,16 @@ pub trait Broker: Send + Sync {
         Err(BrokerError::Rejected(format!("transactional.id={id}: there are no transactions here")))
     }
 
+    /// The same, for the worker itself: with the settings with which its logs are written.
+    async fn own_transactional_producer(&self, id: &str) -> Result<Box<dyn TransactionalProducer>, BrokerError> {
+        self.transactional_producer(id, &ClientSettings::new()).await
+    }
+
+    /// Fences whoever writes in transactions under an id, as an admin client does it.
+    async fn fence(&self, id: &str) -> Result<(), BrokerError> {
+        self.own_transactional_producer(id).await.map(drop)
+    }
+
     /// A consumer that joins `group.id` of its settings and reads a subscription.
     async fn consumer(
         &self,

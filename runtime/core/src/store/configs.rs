@@ -3,11 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::time::{Instant, sleep, sleep_until};
+use tokio::time::error::Elapsed;
+use tokio::time::{Instant, sleep, sleep_until, timeout};
 
-use crate::port::{
-    Broker, BrokerError, ClientSettings, CompactedLog, LogReader, LogRecord, StoreError, TransactionalProducer,
-};
+use crate::port::{Broker, BrokerError, CompactedLog, LogReader, LogRecord, StoreError, TransactionalProducer};
 
 use super::config_codec::{ConfigRecord, Passed, decode, encode};
 
@@ -20,19 +19,23 @@ pub struct LeadersPen {
     broker: Arc<dyn Broker>,
     topic: Arc<str>,
     id: String,
+    /// How long it may take to claim it, and to write.
+    within: Duration,
     producer: Option<Box<dyn TransactionalProducer>>,
 }
 
 impl LeadersPen {
-    /// Writes to a topic under a transactional id, once that is claimed.
-    pub fn new(broker: Arc<dyn Broker>, topic: &str, id: String) -> LeadersPen {
-        LeadersPen { broker, topic: topic.into(), id, producer: None }
+    /// Writes to a topic under a transactional id, once that is claimed. Each is given up `within` a time.
+    pub fn new(broker: Arc<dyn Broker>, topic: &str, id: String, within: Duration) -> LeadersPen {
+        LeadersPen { broker, topic: topic.into(), id, within, producer: None }
     }
 
     async fn claimed(&mut self) -> Result<&mut Box<dyn TransactionalProducer>, BrokerError> {
         let producer = match self.producer.take() {
             Some(producer) => producer,
-            None => self.broker.transactional_producer(&self.id, &ClientSettings::new()).await?,
+            None => {
+                timeout(self.within, self.broker.own_transactional_producer(&self.id)).await.map_err(too_late)??
+            }
         };
         Ok(self.producer.insert(producer))
     }
@@ -41,9 +44,10 @@ impl LeadersPen {
         let topic = self.topic.clone();
         let rows = LogRecord::rows(&topic, records)?;
         let written = async {
+            let within = self.within;
             let producer = self.claimed().await?;
             producer.send(rows, &vec![0; records.len()])?;
-            producer.commit().await
+            timeout(within, producer.commit()).await.map_err(too_late)?
         };
         match written.await {
             Ok(_) => Ok(()),
@@ -60,6 +64,10 @@ impl LeadersPen {
             }
         }
     }
+}
+
+fn too_late(_: Elapsed) -> BrokerError {
+    BrokerError::Unavailable("the brokers did not answer in time".into())
 }
 
 /// Whether only the leader writes it.

@@ -53,7 +53,7 @@ impl Source {
     /// Ends the transaction as its task says.
     pub(super) async fn end_section(&mut self, kind: BoundaryKind) -> Result<(), Event> {
         if kind == BoundaryKind::Abort {
-            tracing::info!(task = %self.parts.id, "the transaction is given up, as its task says");
+            tracing::debug!(task = %self.parts.id, "the transaction is given up, as its task says");
             self.abort_transaction().await?;
         }
         // What was given up is not to come again: its offsets are stored all the same.

@@ -6,8 +6,11 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
+use weir_core::model::RawRecords;
 use weir_core::port::{
-    CompactedLog, Coordinator, Joined, LogEntry, LogReader, LogRecord, MemberId, Refused, StoreError,
+    Broker, BrokerError, ClientSettings, CompactedLog, Coordinator, Joined, LogEntry, LogReader, LogRecord, MemberId,
+    Producer, Refused, Sent, StoreError, Ticket, TransactionalProducer,
 };
 
 /// How a link is.
@@ -160,6 +163,62 @@ pub struct FarLog {
 struct FarReader {
     inner: Box<dyn LogReader>,
     link: Link,
+}
+
+/// A producer that writes in transactions, behind a link and for a life.
+pub struct FarTransactions {
+    /// What writes.
+    pub inner: Box<dyn TransactionalProducer>,
+    /// The link.
+    pub link: Link,
+    /// Cancelled when the life is over.
+    pub dead: CancellationToken,
+}
+
+impl FarTransactions {
+    /// Takes a transactional id over, over a link.
+    pub async fn take(
+        broker: &dyn Broker,
+        id: &str,
+        link: &Link,
+        dead: &CancellationToken,
+    ) -> Result<Box<dyn TransactionalProducer>, BrokerError> {
+        let settings = ClientSettings::new();
+        let taken = link.carry(broker.transactional_producer(id, &settings));
+        let inner = taken.await.unwrap_or_else(|| Err(BrokerError::Unavailable("the link is cut".into())))?;
+        Ok(Box::new(FarTransactions { inner, link: link.clone(), dead: dead.clone() }))
+    }
+}
+
+#[async_trait]
+impl Producer for FarTransactions {
+    fn send(&mut self, records: RawRecords, tickets: &[Ticket]) -> Result<(), BrokerError> {
+        self.inner.send(records, tickets)
+    }
+
+    fn unanswered_bytes(&self) -> usize {
+        self.inner.unanswered_bytes()
+    }
+
+    async fn answers(&mut self) -> Vec<Sent> {
+        self.inner.answers().await
+    }
+}
+
+#[async_trait]
+impl TransactionalProducer for FarTransactions {
+    async fn commit(&mut self) -> Result<Vec<Sent>, BrokerError> {
+        let commit = self.link.carry(self.inner.commit());
+        tokio::select! {
+            biased;
+            () = self.dead.cancelled() => std::future::pending().await,
+            done = commit => done.unwrap_or_else(|| Err(BrokerError::Unavailable("the link is cut".into()))),
+        }
+    }
+
+    async fn abort(&mut self) -> Result<(), BrokerError> {
+        self.inner.abort().await
+    }
 }
 
 fn unavailable() -> StoreError {

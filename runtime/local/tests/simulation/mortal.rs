@@ -11,23 +11,27 @@ use tokio_util::sync::CancellationToken;
 use weir_core::model::{Position, Subscription, TopicPartition};
 use weir_core::port::{
     Broker, BrokerError, ClientSettings, CompactedLog, Consumer, ConsumerPolled, Created, NewTopic, Producer,
-    TopicDescription,
+    TopicDescription, TransactionalProducer,
 };
 use weir_local::Local;
+
+use crate::links::{FarTransactions, Link};
 
 type Held = Arc<AsyncMutex<Option<Box<dyn Consumer>>>>;
 
 /// The broker for a life.
 pub struct Mortal {
     inner: Arc<Local>,
+    /// What its transactions go over.
+    link: Link,
     consumers: Mutex<Vec<Held>>,
     dead: CancellationToken,
 }
 
 impl Mortal {
     /// The broker for a life that begins.
-    pub fn new(inner: Arc<Local>) -> Mortal {
-        Mortal { inner, consumers: Mutex::default(), dead: CancellationToken::new() }
+    pub fn new(inner: Arc<Local>, link: Link) -> Mortal {
+        Mortal { inner, link, consumers: Mutex::default(), dead: CancellationToken::new() }
     }
 
     /// The life is over.
@@ -62,6 +66,14 @@ impl Broker for Mortal {
 
     async fn producer(&self, settings: &ClientSettings) -> Result<Box<dyn Producer>, BrokerError> {
         self.inner.producer(settings).await
+    }
+
+    async fn transactional_producer(
+        &self,
+        id: &str,
+        _: &ClientSettings,
+    ) -> Result<Box<dyn TransactionalProducer>, BrokerError> {
+        FarTransactions::take(&*self.inner, id, &self.link, &self.dead).await
     }
 
     async fn consumer(

@@ -13,14 +13,14 @@ use tokio_util::sync::CancellationToken;
 use weir_core::contract::topic;
 use weir_core::herder::member::Timings;
 use weir_core::herder::{
-    AutoRestart, Builder, Distributed, GroupSettings, Held, Herder, HerderError, Redrives, Request, Stages, View,
-    make_anew, membership, restart_failed,
+    AutoRestart, Builder, Distributed, GroupSettings, Held, Herder, HerderError, Preflight, Redrives, Request, Stages,
+    View, fencing, make_anew, membership, restart_failed,
 };
 use weir_core::model::{Config, GroupProtocol};
 use weir_core::plugin::Registry;
 use weir_core::port::{Broker, CompactedLog, LoggerLevel, Loggers, NoLevel, Peers, Secrets, SessionKey};
 use weir_core::settings::WorkerSettings;
-use weir_core::store::{ConfigStore, OffsetStore, SessionLog, StatusStore};
+use weir_core::store::{ConfigStore, LeadersPen, OffsetStore, SessionLog, StatusStore};
 use weir_local::{Local, Settings, WorkerGroups};
 
 use crate::fate::Fate;
@@ -59,6 +59,8 @@ pub struct World {
     random: Arc<Mutex<fastrand::Rng>>,
     /// The protocol of all workers; none where each has its own.
     protocol: Option<GroupProtocol>,
+    /// Whether sources deliver exactly once.
+    pub once: bool,
     trace: Mutex<Vec<String>>,
     began: Instant,
 }
@@ -93,7 +95,7 @@ impl Loggers for NoLoggers {
 
 impl World {
     /// A world without workers.
-    pub async fn new(seed: u64, protocol: Option<GroupProtocol>) -> Arc<World> {
+    pub async fn new(seed: u64, protocol: Option<GroupProtocol>, once: bool) -> Arc<World> {
         let broker = Local::memory(Settings::default()).unwrap();
         let log = async |name: &str, partitions| {
             broker.compacted_log(&topic(name, partitions, &[("cleanup.policy", "compact")])).await.unwrap()
@@ -111,6 +113,7 @@ impl World {
             statuses,
             random: Arc::new(Mutex::new(fastrand::Rng::with_seed(seed))),
             protocol,
+            once,
             trace: Mutex::default(),
             began: Instant::now(),
         })
@@ -173,15 +176,17 @@ impl World {
             stages: Stages::default(),
             reachable: watch::Sender::default(),
         };
-        let broker = Arc::new(Mortal::new(self.broker.clone()));
+        let broker = Arc::new(Mortal::new(self.broker.clone(), link.clone()));
+        let peers = Arc::new(Neighbours { world: Arc::downgrade(self), link: link.clone(), number });
+        let (requests, queue) = mpsc::channel(64);
         let builder = Arc::new(Builder {
-            settings: Arc::new(WorkerSettings::parse(&settings()).unwrap()),
+            settings: Arc::new(settings(self.once)),
             plugins,
             converters: Arc::new(Plain),
             broker: broker.clone(),
             offsets: OffsetStore::open(offsets).await.unwrap(),
             own_offsets: Default::default(),
-            preflight: None,
+            preflight: Some(Preflight::new("workers".into(), &requests, peers.clone(), view.clone())),
             data: tokio::runtime::Handle::current(),
             statuses: store.clone(),
             tasks: Arc::default(),
@@ -192,7 +197,6 @@ impl World {
             auto_restart: AutoRestart::default(),
             redrives: Redrives::default(),
         });
-        let (requests, queue) = mpsc::channel(64);
         let group = GroupSettings {
             url: url.clone(),
             protocol,
@@ -200,8 +204,15 @@ impl World {
             sync_timeout: Duration::from_secs(3),
             unsync_backoff: Duration::from_secs(5),
         };
-        let peers = Arc::new(Neighbours { world: Arc::downgrade(self), link: link.clone(), number });
-        let configs = ConfigStore::open(configs).await.unwrap();
+        let mut configs = ConfigStore::open(configs).await.unwrap();
+        if self.once {
+            configs = configs.with_pen(LeadersPen::new(
+                broker.clone(),
+                "configs",
+                fencing::leaders_id("workers"),
+                SESSION / 3,
+            ));
+        }
         let herder =
             Distributed::new(builder.clone(), view.clone(), configs, (member, peers), group, queue, cancel.clone());
         let mut runs = JoinSet::new();
@@ -269,10 +280,10 @@ impl World {
     ) -> Result<T, HerderError> {
         let mut asked = self.handle(|life| life.number == number);
         for _ in 0..3 {
-            let Some((_, herder)) = &asked else { break };
+            let Some((who, herder)) = &asked else { break };
             let answer = tokio::time::timeout(Duration::from_secs(30), herder.ask(&request)).await;
             let Ok(Err(HerderError::Elsewhere(Some(url)))) = answer else {
-                if answer.is_err() && self.handle(|life| life.number == number && life.link.is_swift()).is_some() {
+                if answer.is_err() && self.handle(|life| life.number == *who && life.link.is_swift()).is_some() {
                     locked(&self.floor).violations.push(format!("{what} by worker {number}: no answer in time"));
                 }
                 let answer = answer.unwrap_or(Err(HerderError::Failed("no answer in time".into())));
@@ -287,13 +298,28 @@ impl World {
     }
 }
 
-fn settings() -> Config {
-    let entries = [
-        ("bootstrap.servers", "local:memory"),
+fn settings(once: bool) -> WorkerSettings {
+    let mut entries = vec![
+        // Nobody is asked there.
+        ("bootstrap.servers", if once { "nowhere:9092" } else { "local:memory" }),
         ("key.converter", "Plain"),
         ("value.converter", "Plain"),
         ("offset.flush.interval.ms", "2000"),
     ];
+    if !once {
+        return WorkerSettings::parse(&config(&entries)).unwrap();
+    }
+    entries.extend([
+        ("group.id", "workers"),
+        ("config.storage.topic", "configs"),
+        ("offset.storage.topic", "offsets"),
+        ("status.storage.topic", "status"),
+        ("exactly.once.source.support", "enabled"),
+    ]);
+    WorkerSettings::parse_distributed(&config(&entries)).unwrap()
+}
+
+fn config(entries: &[(&str, &str)]) -> Config {
     entries.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect()
 }
 

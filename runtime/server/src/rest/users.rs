@@ -111,6 +111,7 @@ mod tests {
             (Method::POST, "/connectors/a%2Fb/tasks", true),
             (Method::POST, "/connectors/a/tasks/", true),
             (Method::PUT, "/connectors/a/fence", true),
+            (Method::POST, "/connectors/a/fence", false),
             (Method::GET, "/connectors/a/tasks", false),
             (Method::POST, "/connectors/a/tasks/0", false),
             (Method::POST, "/connectors", false),

@@ -2,6 +2,7 @@
 //! that look at everything: what crosses arrives as it was.
 
 mod every;
+mod ranges;
 
 use std::time::Duration;
 
@@ -223,9 +224,10 @@ impl Transformation for Rewrite {
 }
 
 use every::{Rebuild, StreamSink, StreamSource};
+use ranges::RangeSource;
 
 weir_sdk::export!(
-    sources: [EchoSource, TellingSource, StreamSource],
+    sources: [EchoSource, TellingSource, StreamSource, RangeSource],
     sinks: [EchoSink, StreamSink],
     transformations: [Echo, Look, Rewrite, Rebuild],
 );

@@ -4,7 +4,6 @@
 use std::collections::BTreeMap;
 
 use tokio::task::{self, JoinError, JoinSet};
-use tokio::time::timeout;
 
 use crate::model::{ClassKind, TaskId};
 use crate::settings::ConnectorSettings;
@@ -121,11 +120,8 @@ impl Distributed {
 
     /// Whoever leads now claims the config topic from whoever led before. What fails is tried again with the next write.
     pub(super) async fn claim_pen(&mut self) {
-        let leads = self.place.leads();
-        match timeout(self.settings.sync_timeout, self.herd.configs.lead(leads)).await {
-            Ok(Ok(())) => {}
-            Ok(Err(error)) => tracing::warn!(%error, "the config topic cannot be claimed, which is tried again"),
-            Err(_) => tracing::warn!("the config topic was not claimed in time, which is tried again"),
+        if let Err(error) = self.herd.configs.lead(self.place.leads()).await {
+            tracing::warn!(%error, "the config topic cannot be claimed, which is tried again");
         }
     }
 

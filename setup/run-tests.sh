@@ -127,6 +127,8 @@ case $what in
         export WEIR_FUZZ_SECONDS="${SECONDS_EACH:-120}"
         suite fuzz cargo test --workspace --no-fail-fast --test fuzz -- --nocapture
         suite fuzz cargo test --workspace --no-fail-fast --lib -- --nocapture fuzz::
+        export WEIR_KILLS="${KILLS:-60}"
+        suite kills cargo test --workspace --no-fail-fast --test distributed -- --nocapture every_record_is_there_once
         ;;
     *)
         echo "run-tests: no such run: $what. Say test, check or soak" >&2

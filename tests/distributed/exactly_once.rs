@@ -104,16 +104,21 @@ fn strike(group: &mut Group, random: &mut fastrand::Rng, number: u64, names: &[S
                 config["tasks.max"] = json!(tasks.to_string());
                 wait("another task set", || matches!(group.put((at + 1) % 3, &name, &config).status, 200 | 201));
             }
-            std::thread::sleep(Duration::from_millis(random.u64(0..300)));
+            // A moment that is drawn: each look takes some milliseconds.
+            let url = group.urls()[(at + 1) % 3].clone();
+            (0..random.usize(0..40)).for_each(|_| drop(status(&url, "polls")));
             group.kill(at);
             group.start(at);
             format!("worker {at} was killed under new task sets")
         }
         _ => {
             group.kill(at);
-            std::thread::sleep(Duration::from_millis(random.u64(0..1_500)));
+            let taken_over = random.bool();
+            if taken_over {
+                group.until_it_goes_on(names);
+            }
             group.start(at);
-            format!("worker {at} was killed")
+            format!("worker {at} was killed, and was back {}", if taken_over { "late" } else { "at once" })
         }
     }
 }
@@ -138,7 +143,9 @@ fn every_record_is_there_once_for_whoever_reads_what_is_committed_whatever_is_ki
     group.until_it_goes_on(&names);
     let began = Instant::now();
     for number in 0..kills {
-        std::thread::sleep(Duration::from_millis(random.u64(0..1_000)));
+        let (url, more) = (group.urls()[0].clone(), random.u64(0..1_000));
+        let before = counts(&url, "polls")[&0];
+        wait("a moment that is drawn", || counts(&url, "polls")[&0] >= before + more);
         let what = strike(&mut group, &mut random, number, &names);
         println!("{number} after {:?}: {what}", began.elapsed());
         group.until_it_goes_on(&names);

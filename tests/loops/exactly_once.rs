@@ -28,7 +28,7 @@ async fn once_of(
     boundary: TransactionBoundary,
     change: impl FnOnce(&mut SourceParts),
 ) -> Handle {
-    let transactions = ExactlyOnce::new(writer(world).await, boundary, "offsets".into(), None);
+    let transactions = ExactlyOnce::new(writer(world).await, boundary, ("offsets".into(), world.offsets.clone()), None);
     let change = |parts: &mut SourceParts| {
         parts.delivery = Delivery::ExactlyOnce(transactions);
         change(parts);
@@ -224,7 +224,12 @@ async fn offsets_in_a_topic_of_the_connectors_own_go_before_the_workers_which_ha
     let asked = [partition("0"), partition("1")];
     let read = |one: &str| Some(one.to_owned());
     assert_eq!(both.read("c", &asked).await.unwrap(), [read("{\"n\":1}"), read("{\"n\":2}")], "from before");
-    let transactions = ExactlyOnce::new(writer(&world).await, TransactionBoundary::Poll, "own".into(), both.copies());
+    let transactions = ExactlyOnce::new(
+        writer(&world).await,
+        TransactionBoundary::Poll,
+        ("own".into(), Arc::new(both.clone())),
+        both.copies(),
+    );
     let diary = Diary::default();
     let task = source_of(&world, FakeSource::new(vec![texts(&["a", "b", "c"])], diary.clone()), |parts| {
         parts.delivery = Delivery::ExactlyOnce(transactions);

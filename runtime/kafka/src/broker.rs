@@ -1,5 +1,7 @@
 //! A Kafka cluster as core's broker: topics and groups through one admin client, and the clients it hands out.
 
+mod clients;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -18,13 +20,11 @@ use crate::checked::checked;
 use crate::consumer::{KafkaConsumer, Manner};
 use crate::defaults::{self, Properties};
 use crate::errors::classified;
-use crate::log::{KafkaLog, LogSettings};
 use crate::native::{Admin, Client, KafkaError, Kind, Place};
 use crate::producer::KafkaProducer;
 use crate::properties::{self, ClientKind, Mapped, NATIVE_PREFIX, Origin};
 use crate::subscription::{Watch, Watcher};
 use crate::topics::{create, describe, ends};
-use crate::transactions::KafkaTransactions;
 
 /// Java's default.api.timeout.ms.
 const WAIT: Duration = Duration::from_secs(60);
@@ -205,56 +205,6 @@ impl KafkaBroker {
                 warn!("{warning}");
             }
         }
-    }
-
-    async fn transactions(
-        &self,
-        id: &str,
-        properties: Properties,
-        wait: Duration,
-    ) -> Result<Box<dyn TransactionalProducer>, BrokerError> {
-        let properties: Vec<_> = defaults::transactional_producer(id, properties).into_iter().collect();
-        let client = joined(beside(move || Client::new(Kind::Producer, &properties))).await?;
-        Ok(Box::new(KafkaTransactions::begin(client, wait).await?))
-    }
-
-    async fn log(
-        &self,
-        topic: &NewTopic,
-        producer: Properties,
-        reader: Properties,
-    ) -> Result<Arc<dyn CompactedLog>, BrokerError> {
-        let mut wanted = topic.clone();
-        wanted.config.insert("cleanup.policy".into(), "compact".into());
-        let described = self
-            .ask(move |admin| {
-                let names = [wanted.name.clone()];
-                if let Some(found) = describe(admin, &names)?.pop().flatten() {
-                    return Ok(Some(found));
-                }
-                create(admin, &wanted)?;
-                Ok(describe(admin, &names)?.pop().flatten())
-            })
-            .await?;
-        let name = &topic.name;
-        let Some(described) = described else {
-            return Err(BrokerError::Unavailable(format!("topic {name} was made and is not there yet")));
-        };
-        if let Some(policy) = described.cleanup_policy.filter(|policy| policy != "compact") {
-            return Err(BrokerError::Rejected(format!(
-                "topic {name} has cleanup.policy={policy}, and what is kept in it needs cleanup.policy=compact"
-            )));
-        }
-        let settings = LogSettings {
-            topic: described.name,
-            partitions: described.partitions,
-            reader: reader.into_iter().collect(),
-            admin: self.admin().await?,
-            wait: self.wait,
-        };
-        let properties: Vec<_> = producer.into_iter().collect();
-        let producer = joined(beside(move || Client::new(Kind::Producer, &properties))).await?;
-        Ok(Arc::new(KafkaLog::start(settings, KafkaProducer::new(Arc::new(producer)))))
     }
 
     /// Settings of a task's client as properties, without defaults.

@@ -31,8 +31,8 @@ pub use steps::{Read, consumer, read, send, topic, values};
 pub use topics::topics_are_made_once_and_described;
 pub use transactions::{
     a_newer_producer_of_an_id_fences_the_older, a_refused_record_fails_its_transaction_and_no_other,
-    logs_take_part_in_transactions, what_is_committed_is_seen_whole_and_what_is_given_up_never,
-    what_was_open_when_its_producer_went_is_given_up,
+    logs_take_part_in_transactions, transactions_follow_each_other_at_once,
+    what_is_committed_is_seen_whole_and_what_is_given_up_never, what_was_open_when_its_producer_went_is_given_up,
 };
 
 /// Hands a macro the name of every function of the suite, to make a test of each.
@@ -52,6 +52,7 @@ macro_rules! every_behaviour {
             a_newcomer_gets_its_share_after_the_owner_let_go,
             patterns_match_whole_names_and_topics_made_later,
             logs_are_read_to_the_end_and_followed,
+            transactions_follow_each_other_at_once,
             what_is_committed_is_seen_whole_and_what_is_given_up_never,
             a_newer_producer_of_an_id_fences_the_older,
             what_was_open_when_its_producer_went_is_given_up,

@@ -72,6 +72,21 @@ pub async fn what_is_committed_is_seen_whole_and_what_is_given_up_never(broker: 
     sees_nothing(&mut reader).await;
 }
 
+/// Transactions that are committed and given up follow each other without a pause.
+pub async fn transactions_follow_each_other_at_once(broker: Arc<dyn Broker>) {
+    broker.create_topic(&topic("swift", 1, &[])).await.unwrap();
+    let (mut writer, mut reader) = (writer(&broker, "swift").await, reader(&broker, &["swift"]).await);
+    let kept: Vec<String> = (0..30).map(|number| format!("kept {number}")).collect();
+    for value in &kept {
+        send(&mut writer, values("swift", None, &[value]));
+        writer.commit().await.unwrap();
+        send(&mut writer, values("swift", None, &["given up"]));
+        writer.abort().await.unwrap();
+    }
+    assert_eq!(seen(&mut reader, kept.len()).await, kept);
+    sees_nothing(&mut reader).await;
+}
+
 /// Who takes an id over fences whoever had it, whose open transaction is given up.
 pub async fn a_newer_producer_of_an_id_fences_the_older(broker: Arc<dyn Broker>) {
     broker.create_topic(&topic("fenced", 1, &[])).await.unwrap();

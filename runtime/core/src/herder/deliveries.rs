@@ -102,7 +102,7 @@ impl Builder {
         if let Some(session) = &self.session {
             log = Arc::new(SessionLog::new(log, session.clone(), group.appended_by()));
         }
-        let own = OffsetStore::open(log).await.map_err(|error| unusable(&error))?;
+        let own = OffsetStore::over(log).await.map_err(|error| unusable(&error))?;
         self.own_offsets.keep(key, &own);
         Ok(SourceOffsets { workers, own: Some(own) })
     }
@@ -198,7 +198,8 @@ impl Builder {
         producer: Box<dyn TransactionalProducer>,
         offsets: &SourceOffsets,
     ) -> ExactlyOnce {
-        ExactlyOnce::new(producer, settings.delivery.boundary, self.offsets_topic(settings), offsets.copies())
+        let place = (self.offsets_topic(settings), Arc::new(offsets.clone()) as Arc<_>);
+        ExactlyOnce::new(producer, settings.delivery.boundary, place, offsets.copies())
     }
 }
 

@@ -82,6 +82,13 @@ pub trait OffsetWriter: Send + Sync {
         connector: &str,
         offsets: BTreeMap<Arc<str>, Option<String>>,
     ) -> Result<(), super::StoreError>;
+
+    /// The records that would store them, for whoever writes them in a transaction.
+    fn records(
+        &self,
+        connector: &str,
+        offsets: &BTreeMap<Arc<str>, Option<String>>,
+    ) -> Result<Vec<super::LogRecord>, super::StoreError>;
 }
 
 /// Takes reports of rows that a sink took and cannot use (KIP-610).

@@ -14,7 +14,7 @@ mod topic_uses;
 
 pub use config_codec::{ConfigRecord, Passed, TargetState, decode as decode_config, encode as encode_config};
 pub use configs::{ConfigStore, LeadersPen};
-pub use offset_codec::{OffsetKey, decode_key, encode as encode_offsets, encode_key, encode_value};
+pub use offset_codec::{OffsetKey, decode_key, encode_key, encode_value};
 pub use offset_file::{NotOffsets, decode_offset_file, encode_offset_file};
 pub use offsets::OffsetStore;
 pub use session_log::SessionLog;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use tokio::sync::Mutex;
 
-use crate::port::{CompactedLog, LogReader, OffsetWriter, StoreError};
+use crate::port::{CompactedLog, LogReader, LogRecord, OffsetWriter, StoreError};
 
 use super::offset_codec::{OffsetKey, canonical, decode_key, encode};
 
@@ -53,8 +53,15 @@ pub struct OffsetStore {
 impl OffsetStore {
     /// The store over a log, read to its end.
     pub async fn open(log: Arc<dyn CompactedLog>) -> Result<Arc<OffsetStore>, StoreError> {
-        let mut content = Content { reader: log.reader().await?, offsets: BTreeMap::new() };
-        content.read_to_end().await?;
+        let store = OffsetStore::over(log).await?;
+        store.content.lock().await.read_to_end().await?;
+        Ok(store)
+    }
+
+    /// The store over a log that is read when it is first asked: what a task that is gone has left open in it may have to be
+    /// ended before, by the task that takes its place.
+    pub async fn over(log: Arc<dyn CompactedLog>) -> Result<Arc<OffsetStore>, StoreError> {
+        let content = Content { reader: log.reader().await?, offsets: BTreeMap::new() };
         Ok(Arc::new(OffsetStore { log, content: Mutex::new(content) }))
     }
 
@@ -104,12 +111,20 @@ impl OffsetWriter for OffsetStore {
     async fn write(&self, connector: &str, offsets: BTreeMap<Arc<str>, Option<String>>) -> Result<(), StoreError> {
         self.log.append(encode(connector, &offsets)?).await
     }
+
+    fn records(
+        &self,
+        connector: &str,
+        offsets: &BTreeMap<Arc<str>, Option<String>>,
+    ) -> Result<Vec<LogRecord>, StoreError> {
+        encode(connector, offsets)
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::port::{LogEntry, LogRecord, OffsetReader as _};
+    use crate::port::{LogEntry, OffsetReader as _};
     use crate::store::{ConnectorOffsets, SourceOffsets};
 
     /// A log of one offset whose reader answers at the third try.

@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use tokio::time::sleep;
 
 use crate::model::Fault;
-use crate::port::{OffsetReader, OffsetWriter, StoreError};
+use crate::port::{LogRecord, OffsetReader, OffsetWriter, StoreError};
 
 use super::offset_codec::canonical;
 use super::offsets::OffsetStore;
@@ -73,6 +73,10 @@ impl OffsetWriter for Copies {
         let altered: Vec<_> = offsets.into_iter().map(|(partition, offset)| (partition.to_string(), offset)).collect();
         self.0.write(connector, self.0.restated(connector, &altered).await?).await
     }
+
+    fn records(&self, connector: &str, offsets: &Offsets) -> Result<Vec<LogRecord>, StoreError> {
+        self.0.records(connector, offsets)
+    }
 }
 
 #[async_trait]
@@ -95,6 +99,9 @@ impl OffsetWriter for SourceOffsets {
             tracing::warn!(connector, %error, "offsets are stored, but the copy in the worker's own topic is not");
         }
         Ok(())
+    }
+    fn records(&self, connector: &str, offsets: &Offsets) -> Result<Vec<LogRecord>, StoreError> {
+        self.workers.records(connector, offsets)
     }
 }
 

@@ -6,7 +6,6 @@ use std::sync::Arc;
 use crate::model::{BoundaryKind, RawRecords};
 use crate::port::{BrokerError, LogRecord, OffsetWriter, Producer, Sent, StoreError, Ticket, TransactionalProducer};
 use crate::settings::TransactionBoundary;
-use crate::store::encode_offsets;
 
 /// Offsets by source partition, both as JSON text; none forgets one.
 type Offsets = BTreeMap<Arc<str>, Option<String>>;
@@ -39,6 +38,8 @@ pub struct ExactlyOnce {
     boundary: TransactionBoundary,
     /// Where offsets are.
     pub offsets_topic: Arc<str>,
+    /// What makes records of them.
+    offsets: Arc<dyn OffsetWriter>,
     /// Where a copy of them goes, which is the worker's own topic; none where offsets are there.
     copies: Option<Arc<dyn OffsetWriter>>,
     /// Whether anything was sent since the last commit.
@@ -52,10 +53,10 @@ impl ExactlyOnce {
     pub fn new(
         producer: Box<dyn TransactionalProducer>,
         boundary: TransactionBoundary,
-        offsets_topic: Arc<str>,
+        (offsets_topic, offsets): (Arc<str>, Arc<dyn OffsetWriter>),
         copies: Option<Arc<dyn OffsetWriter>>,
     ) -> ExactlyOnce {
-        ExactlyOnce { producer, boundary, offsets_topic, copies, open: false, answered: 0 }
+        ExactlyOnce { producer, boundary, offsets_topic, offsets, copies, open: false, answered: 0 }
     }
 
     /// Whether anything was sent since the last commit.
@@ -71,7 +72,7 @@ impl ExactlyOnce {
         if let Some(copies) = self.copies.as_ref().filter(|_| !forgotten.is_empty()) {
             copies.write(connector, forgotten).await?;
         }
-        let records = LogRecord::rows(&self.offsets_topic, &encode_offsets(connector, offsets)?)?;
+        let records = LogRecord::rows(&self.offsets_topic, &self.offsets.records(connector, offsets)?)?;
         if records.rows > 0 {
             let tickets = vec![OFFSETS; records.rows];
             self.producer.send(records, &tickets)?;

@@ -231,6 +231,8 @@ fn older_tasks_are_fenced_once_for_each_task_set_and_offsets_are_altered_behind_
     assert_eq!(counts(&url, "polls")[&0], 1_000_000);
     assert_eq!(answered("PUT", &format!("{url}/connectors/polls/resume"), None).status, 202);
     group.until("it to go on from there", |_| counts(&url, "polls")[&0] > 1_000_000);
+    assert_eq!(answered("PUT", &format!("{url}/connectors/polls/stop"), None).status, 204);
+    group.until("no tasks", |urls| status(&urls[0], "polls")["tasks"] == json!([]));
     assert!(topics::values(&group.bootstrap, &topic, "read_committed").contains_key("0-1000000"));
 }
 

@@ -128,7 +128,7 @@ case $what in
         suite fuzz cargo test --workspace --no-fail-fast --test fuzz -- --nocapture
         suite fuzz cargo test --workspace --no-fail-fast --lib -- --nocapture fuzz::
         export WEIR_KILLS="${KILLS:-60}"
-        suite kills cargo test --workspace --no-fail-fast --test distributed -- --nocapture every_record_is_there_once
+        suite kills cargo test --workspace --no-fail-fast --test distributed -- --nocapture every_record_is_there
         ;;
     *)
         echo "run-tests: no such run: $what. Say test, check or soak" >&2

@@ -8,6 +8,8 @@ mod faults;
 mod internal_topics;
 #[path = "distributed/recorded.rs"]
 mod recorded;
+#[path = "distributed/requests.rs"]
+mod requests;
 #[path = "distributed/rolling.rs"]
 mod rolling;
 #[path = "distributed/secured.rs"]

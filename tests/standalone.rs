@@ -3,6 +3,8 @@
 
 #[path = "standalone/auto_restart.rs"]
 mod auto_restart;
+#[path = "standalone/bad_input.rs"]
+mod bad_input;
 #[path = "standalone/broker_restart.rs"]
 mod broker_restart;
 #[path = "standalone/chain.rs"]
@@ -25,6 +27,8 @@ mod tasks_max;
 mod topic_creation;
 #[path = "standalone/topics.rs"]
 mod topics;
+#[path = "standalone/used_topics.rs"]
+mod used_topics;
 #[path = "standalone/variables.rs"]
 mod variables;
 

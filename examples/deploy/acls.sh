@@ -3,10 +3,11 @@
 # usage: BOOTSTRAP=host:port [ADMIN_CONFIG=client.properties] acls.sh PRINCIPAL ...      such as User:weir
 # KAFKA_ACLS is the command that changes ACLs, else kafka-acls.sh.
 # Names that differ from worker.properties: GROUP, CONFIGS, OFFSETS, STATUS. Topics of connectors: SOURCE_TOPICS (written),
-# SINK_TOPICS (read); a group of a sink is called connect-NAME, so SINKS names the connectors. Lists have blanks in between.
+# SINK_TOPICS (read); a group of a sink is called connect-NAME, so SINKS names the connectors. ONCE names the sources that deliver
+# exactly once. Lists have blanks in between.
 set -eu
 [ $# -gt 0 ] || {
-    sed -n '2,6s/^# //p' "$0" >&2
+    sed -n '2,7s/^# //p' "$0" >&2
     exit 1
 }
 principals=
@@ -34,6 +35,12 @@ allow Read --topic "${SINK_TOPICS:-}"
 groups=
 for sink in ${SINKS:-}; do groups="$groups connect-$sink"; done
 allow "Delete Read" --group "$groups"
+
+# With exactly.once.source.support: the leader's transactions, and those of the tasks of such sources.
+allow "Describe Write" --transactional-id "${ONCE:+connect-cluster-${GROUP:-weir}}"
+for source in ${ONCE:-}; do
+    allow "Describe Write" "--resource-pattern-type prefixed --transactional-id" "${GROUP:-weir}-$source-"
+done
 
 # Dead letter queues (LETTERS), and the groups in which those of connectors (REDRIVEN) are read to go back; names of groups for dry
 # runs begin so. Create: only until the topic is there.

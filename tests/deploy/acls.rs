@@ -30,7 +30,7 @@ use Shows::{Ends, Fails, Keeps, Logs, Refuses};
 
 /// Users who lack something: what is denied them, and where it shows. The first while there are no topics yet; the last ones
 /// are killed, since they cannot write what they have to.
-const LACKING: [(&str, &[&str], Shows); 10] = [
+const LACKING: [(&str, &[&str], Shows); 11] = [
     (
         "create",
         &["Create", "--topic", "weir-configs"],
@@ -39,6 +39,11 @@ const LACKING: [(&str, &[&str], Shows); 10] = [
     ("group", &["Read", "--group", "weir"], Ends("--operation Read --group GROUP")),
     ("configs-write", &["Write", "--topic", "weir-configs"], Refuses("--operation Write --topic weir-configs")),
     ("source-write", &["Write", "--topic", "lines"], Fails("in", "Topic authorization failed")),
+    (
+        "once-write",
+        &["Write", "--transactional-id", "weir-in-0"],
+        Fails("in", "--operation Write --operation Describe --transactional-id weir-in-0"),
+    ),
     ("sink-read", &["Read", "--topic", "lines"], Fails("copy", "lines-0: Fetch from broker 1 failed")),
     ("sink-group", &["Read", "--group", "connect-copy"], Fails("copy", "Group authorization failed")),
     ("sink-delete", &["Delete", "--group", "connect-copy"], Keeps("Group authorization failed")),
@@ -73,7 +78,7 @@ impl Guarded {
         let acls = "java -XX:TieredStopAtLevel=1 org.apache.kafka.tools.AclCommand";
         let mut allow = Command::new(file("acls.sh"));
         allow.env("BOOTSTRAP", self.0.bootstrap()).env("KAFKA_ACLS", acls).env("CLASSPATH", &libraries);
-        allow.env("SOURCE_TOPICS", "lines").env("SINK_TOPICS", "lines").env("SINKS", "copy");
+        allow.env("SOURCE_TOPICS", "lines").env("SINK_TOPICS", "lines").env("SINKS", "copy").env("ONCE", "in");
         let allowed = allow.args(users().map(|user| format!("User:{user}"))).output().expect("acls.sh runs");
         assert!(allowed.status.success(), "{}", said(&allowed));
         let deny = |(user, what, _): &(&str, &[&str], Shows)| {
@@ -95,6 +100,9 @@ impl Guarded {
         set("plugin.upload.dir", &folder.join("plugins").display().to_string());
         set("sandbox.path.ceiling", &folder.display().to_string());
         set("offset.flush.interval.ms", "200");
+        if ["weir", "once-write"].contains(&user) {
+            set("exactly.once.source.support", "enabled");
+        }
         // The next worker waits for those that were killed.
         set("session.timeout.ms", "6000");
         set("heartbeat.interval.ms", "500");

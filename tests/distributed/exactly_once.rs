@@ -3,6 +3,7 @@
 
 use std::time::{Duration, Instant};
 
+use weir_tests::harness::kafka::Kafka;
 use weir_tests::harness::polling::{holds_within, wait};
 
 use super::faults::topics;
@@ -81,10 +82,22 @@ impl Group {
     }
 }
 
-/// One of the faults, at a random worker.
-fn strike(group: &mut Group, random: &mut fastrand::Rng, number: u64, names: &[String]) -> String {
+/// One of the faults, at a random worker or at the broker.
+fn strike(
+    (group, broker): (&mut Group, &mut Kafka),
+    random: &mut fastrand::Rng,
+    number: u64,
+    all: &BTreeMap<String, Value>,
+) -> String {
     let at = random.usize(0..group.workers.len());
-    match number % 4 {
+    let names = &all.keys().cloned().collect::<Vec<_>>();
+    match number % 5 {
+        // In the middle of transactions, as a rule.
+        4 => {
+            broker.stop();
+            broker.restart();
+            "the broker was killed".to_owned()
+        }
         // A worker that comes back beyond its session: others have taken its tasks over.
         2 => {
             let zombie = group.workers[at].take().unwrap();
@@ -99,7 +112,7 @@ fn strike(group: &mut Group, random: &mut fastrand::Rng, number: u64, names: &[S
         }
         // Other task sets, and a worker is killed while they come about.
         3 => {
-            for (name, mut config) in connectors(group) {
+            for (name, mut config) in all.clone() {
                 let tasks = random.u32(1..=4);
                 config["tasks.max"] = json!(tasks.to_string());
                 wait("another task set", || matches!(group.put((at + 1) % 3, &name, &config).status, 200 | 201));
@@ -123,61 +136,96 @@ fn strike(group: &mut Group, random: &mut fastrand::Rng, number: u64, names: &[S
     }
 }
 
-#[test]
-fn every_record_is_there_once_for_whoever_reads_what_is_committed_whatever_is_killed() {
-    let (kills, seed) = (of_environment("WEIR_KILLS", 8), of_environment("WEIR_SEED", 7));
+/// Has connectors count while workers and the broker are killed, and answers what stands in the topic of each in the end:
+/// how many numbers each partition has by its stored offset, and how often each value is there.
+fn count_through(
+    group: &mut Group,
+    broker: &mut Kafka,
+    all: &BTreeMap<String, Value>,
+    (kills, seed): (u64, u64),
+    isolation: &str,
+) -> Vec<(BTreeMap<u64, u64>, BTreeMap<String, usize>)> {
+    println!("WEIR_SEED={seed} draws the same");
     let mut random = fastrand::Rng::with_seed(seed);
-    let guests = tempfile::tempdir().unwrap();
-    let more = enabled(&guests);
-    let mut group = Group::on(&kafka::shared().bootstrap(), "once", &more);
-    let all = connectors(&group);
     for config in all.values() {
         topics::make(&group.bootstrap, config["topic"].as_str().unwrap());
     }
     group.begin(3);
     let names: Vec<String> = all.keys().cloned().collect();
-    for (name, config) in &all {
+    for (name, config) in all {
         let made = group.put(1, name, config);
         assert_eq!(made.status, 201, "{}", made.json());
     }
     group.until_it_goes_on(&names);
     let began = Instant::now();
-    for number in 0..kills {
+    let (mut number, mut killed) = (0, 0);
+    while killed < kills {
         let (url, more) = (group.urls()[0].clone(), random.u64(0..1_000));
-        let before = counts(&url, "polls")[&0];
-        wait("a moment that is drawn", || counts(&url, "polls")[&0] >= before + more);
-        let what = strike(&mut group, &mut random, number, &names);
+        let before = counts(&url, &names[0])[&0];
+        wait("a moment that is drawn", || counts(&url, &names[0]).get(&0) >= Some(&(before + more)));
+        let what = strike((group, broker), &mut random, number, all);
         println!("{number} after {:?}: {what}", began.elapsed());
         group.until_it_goes_on(&names);
-        println!("{number} after {:?}: it goes on", began.elapsed());
+        number += 1;
+        killed += u64::from(what.contains("killed"));
     }
     let url = group.urls()[0].clone();
     for name in &names {
         wait("it to stop", || answered("PUT", &format!("{url}/connectors/{name}/stop"), None).status == 204);
         group.until("no tasks", |urls| status(&urls[0], name)["tasks"] == json!([]));
     }
-    for name in &names {
+    let outcome = |name: &String| {
         let topic = all[name]["topic"].as_str().unwrap();
-        let counted = counts(&url, name);
-        let expected: BTreeMap<String, usize> =
-            counted.iter().flat_map(|(one, count)| (0..*count).map(move |n| (format!("{one}-{n}"), 1))).collect();
-        let (committed, written) = (
-            topics::values(&group.bootstrap, topic, "read_committed"),
-            topics::values(&group.bootstrap, topic, "read_uncommitted"),
-        );
-        let sum = |all: &BTreeMap<String, usize>| all.values().sum::<usize>();
-        println!("{name}: {} records committed of {} written, {counted:?}", sum(&committed), sum(&written));
-        let wrong: Vec<(&String, &usize)> =
-            committed.iter().filter(|(value, times)| expected.get(*value) != Some(*times)).take(20).collect();
-        let lost: Vec<&String> = expected.keys().filter(|value| !committed.contains_key(*value)).take(20).collect();
-        assert!(
-            wrong.is_empty() && lost.is_empty(),
-            "seed {seed}, {name}: more than once or not to be there {wrong:?}, lost {lost:?}"
-        );
-        assert!(counted.len() as u64 == PARTITIONS && sum(&committed) > 0);
-    }
-    for member in group.workers.into_iter().flatten() {
+        let (counted, values) = (counts(&url, name), topics::values(&group.bootstrap, topic, isolation));
+        let sum = values.values().sum::<usize>();
+        let written = topics::values(&group.bootstrap, topic, "read_uncommitted").values().sum::<usize>();
+        println!("{name}: {sum} records for whoever reads {isolation}, of {written}; {counted:?}");
+        assert!(counted.len() as u64 == PARTITIONS && sum > 0);
+        (counted, values)
+    };
+    let outcomes = names.iter().map(outcome).collect();
+    for member in group.workers.drain(..).flatten() {
         assert!(member.worker.stop());
+    }
+    outcomes
+}
+
+fn expected(counted: &BTreeMap<u64, u64>) -> BTreeSet<String> {
+    counted.iter().flat_map(|(one, count)| (0..*count).map(move |n| format!("{one}-{n}"))).collect()
+}
+
+#[test]
+fn every_record_is_there_once_for_whoever_reads_what_is_committed_whatever_is_killed() {
+    let drawn = (of_environment("WEIR_KILLS", 8), of_environment("WEIR_SEED", 7));
+    let guests = tempfile::tempdir().unwrap();
+    let mut broker = Kafka::start(&[]);
+    let mut group = Group::on(&broker.bootstrap(), "once", &enabled(&guests));
+    let all = connectors(&group);
+    for (counted, values) in count_through(&mut group, &mut broker, &all, drawn, "read_committed") {
+        let expected = expected(&counted);
+        let wrong: Vec<_> =
+            values.iter().filter(|(value, times)| **times != 1 || !expected.contains(*value)).take(20).collect();
+        let lost: Vec<_> = expected.iter().filter(|value| !values.contains_key(*value)).take(20).collect();
+        assert!(wrong.is_empty() && lost.is_empty(), "more than once or not to be there {wrong:?}, lost {lost:?}");
+    }
+}
+
+#[test]
+fn every_record_is_there_at_least_once_whatever_is_killed() {
+    let drawn = (of_environment("WEIR_KILLS", 5), of_environment("WEIR_SEED", 11));
+    let guests = tempfile::tempdir().unwrap();
+    let mut broker = Kafka::start(&[]);
+    let more = enabled(&guests).replace("exactly.once.source.support=enabled", "exactly.once.source.support=preparing");
+    let mut group = Group::on(&broker.bootstrap(), "least", &more);
+    let mut all = connectors(&group);
+    all.remove("ends");
+    for config in all.values_mut() {
+        config["exactly.once.support"] = json!("requested");
+    }
+    for (counted, values) in count_through(&mut group, &mut broker, &all, drawn, "read_uncommitted") {
+        let lost: Vec<_> =
+            expected(&counted).into_iter().filter(|value| !values.contains_key(value)).take(20).collect();
+        assert!(lost.is_empty(), "lost {lost:?}");
     }
 }
 

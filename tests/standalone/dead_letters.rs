@@ -257,7 +257,7 @@ fn a_queue_that_cannot_be_made_fails_the_task_with_its_name_and_the_reason() {
 }
 
 /// All records of a topic of the shared Kafka.
-async fn read(topic: &str, count: usize) -> Vec<Letter> {
+pub async fn read(topic: &str, count: usize) -> Vec<Letter> {
     let broker = KafkaBroker::new(&config(&[("bootstrap.servers", &kafka::shared().bootstrap())])).unwrap();
     let group = format!("reader-of-{topic}-{}", std::process::id());
     let settings = config(&[("group.id", &group), ("auto.offset.reset", "earliest")]);
@@ -275,12 +275,12 @@ async fn read(topic: &str, count: usize) -> Vec<Letter> {
 }
 
 #[derive(Debug, PartialEq)]
-struct Letter {
+pub struct Letter {
     key: Option<String>,
     value: Option<String>,
     timestamp: Option<i64>,
     names: Vec<String>,
-    headers: BTreeMap<String, String>,
+    pub headers: BTreeMap<String, String>,
 }
 
 impl Letter {

@@ -1,9 +1,11 @@
 //! A producer that writes in transactions.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
+use rdkafka::types::RDKafkaErrorCode as Code;
 use tokio::time::timeout;
 use weir_core::model::RawRecords;
 use weir_core::port::{BrokerError, Producer, Sent, Ticket, TransactionalProducer};
@@ -15,6 +17,9 @@ use crate::producer::KafkaProducer;
 
 /// How long what was sent may take to be answered before a transaction is given up.
 const SETTLED: Duration = Duration::from_secs(5);
+
+/// How long brokers are asked at a time to hand a transactional id over.
+const TAKE_OVER: Duration = Duration::from_millis(500);
 
 pub(crate) struct KafkaTransactions {
     producer: KafkaProducer,
@@ -30,8 +35,12 @@ impl KafkaTransactions {
     /// Takes the transactional id of a client over.
     pub async fn begin(client: Client, wait: Duration) -> Result<KafkaTransactions, BrokerError> {
         let client = Arc::new(client);
-        let producer = KafkaProducer::new(client.clone());
-        ask(&client, wait, Client::init_transactions).await?;
+        let producer = KafkaProducer::new(client.clone()).giving_up();
+        tokio::select! {
+            biased;
+            taken = take_over(&client, wait) => taken?,
+            denied = denied(&client) => return Err(denied),
+        }
         Ok(KafkaTransactions { producer, client, wait, begun: false, failed: None })
     }
 
@@ -47,6 +56,44 @@ impl KafkaTransactions {
             all.extend(self.producer.answers().await);
         }
         all
+    }
+}
+
+/// Cancelled when whoever waits has gone.
+struct Waits(Arc<AtomicBool>);
+
+impl Drop for Waits {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+/// Takes the client's transactional id over, as long as somebody waits for it: who takes it over later than another would
+/// fence that one.
+async fn take_over(client: &Arc<Client>, wait: Duration) -> Result<(), BrokerError> {
+    let waits = Waits(Arc::default());
+    let (client, gone, until) = (client.clone(), waits.0.clone(), Instant::now() + wait);
+    joined(beside(move || {
+        loop {
+            let left = until.saturating_duration_since(Instant::now());
+            match client.init_transactions(left.min(TAKE_OVER)) {
+                Err(error)
+                    if error.code == Code::OperationTimedOut && left > TAKE_OVER && !gone.load(Ordering::Relaxed) => {}
+                taken => return taken,
+            }
+        }
+    }))
+    .await
+}
+
+/// Why a broker does not let the client log in, once one has not. Nothing else is answered before anything is sent.
+async fn denied(client: &Client) -> BrokerError {
+    loop {
+        client.deliveries(1, drop);
+        if let Some(denied) = client.denied() {
+            return classified(denied.clone());
+        }
+        client.woken().await;
     }
 }
 

@@ -346,4 +346,6 @@ async fn what_a_task_reads_or_sends_fails_where_a_broker_does_not_let_its_client
         denied(sent.remove(0).outcome.unwrap_err());
     }
     assert_eq!(producer.unanswered_bytes(), 0);
+    let taking = tokio::time::timeout(SOON, broker.transactional_producer("tasks-0", &settings));
+    denied(taking.await.expect("an answer in time").err().unwrap());
 }

@@ -337,7 +337,7 @@ async fn start(
     }
     let unusable = |what: &'static str| move |error| format!("{what} cannot be used: {error}");
     let configs = ConfigStore::open(ground.configs).await.map_err(unusable("config.storage.topic"))?;
-    let offsets = OffsetStore::open(ground.offsets).await.map_err(unusable("offset.storage.topic"))?;
+    let offsets = OffsetStore::over(ground.offsets).await.map_err(unusable("offset.storage.topic"))?;
     let (statuses, follower) =
         StatusStore::open(&*ground.statuses, worker_id).await.map_err(unusable("status.storage.topic"))?;
     let statuses = Arc::new(statuses);

@@ -120,7 +120,7 @@ fn line(source: usize, round: usize) -> String {
 
 impl Group {
     /// Where the worker that leads answers REST, as every worker that lives says it.
-    fn leader(&self) -> usize {
+    pub fn leader(&self) -> usize {
         let mut led = None;
         wait("the workers to agree on who leads", || {
             let logs = self.workers.iter().flatten().map(|member| member.worker.log());

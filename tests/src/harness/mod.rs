@@ -1,5 +1,6 @@
 //! What was built, instances of guests, and waiting with a deadline.
 
+pub mod apicurio;
 pub mod certificates;
 pub mod difference;
 pub mod fakes;

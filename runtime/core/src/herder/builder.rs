@@ -222,6 +222,9 @@ impl Builder {
         let mut context = self.context(format!("{name}|worker"), &found, settings.config.clone(), grants, name);
         context.stopping = grace.stopping;
         if kind == ConnectorKind::Source {
+            if let (Some(topic), None) = (&settings.delivery.offsets_topic, &self.settings.distributed) {
+                tracing::warn!(connector = name, topic, "offsets.storage.topic has no effect on a worker in no group");
+            }
             context.offsets = Some(self.offset_reader(self.source_offsets(settings).await?, name));
         }
         let (wish, wishes) = mpsc::channel(WISHES);
@@ -303,12 +306,11 @@ impl Builder {
         );
         if let TaskCounts::Source(counts) = counts {
             let topics = self.topics(&settings, &id)?;
-            let offsets = self.source_offsets(&settings).await?;
-            context.offsets = Some(self.offset_reader(offsets.clone(), &id.connector));
-            let Some(delivery) = self.delivery(&settings, (&id, generation), &offsets, &grace).await? else {
+            let Some((delivery, offsets)) = self.delivery(&settings, (&id, generation), &grace).await? else {
                 report(TaskState::Unassigned);
                 return Ok(());
             };
+            context.offsets = Some(self.offset_reader(offsets.clone(), &id.connector));
             run_source(SourceParts {
                 guest: found.component.source_task(context).await.map_err(failed)?,
                 id,

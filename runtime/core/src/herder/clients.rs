@@ -138,7 +138,23 @@ impl Builder {
         let mut consumer = merged("connector-consumer-", &self.settings.consumer, &settings.consumer);
         // It reads on its own.
         consumer.remove("group.id");
-        (merged("connector-producer-", &self.settings.producer, &settings.producer), consumer)
+        let mut producer = merged("connector-producer-", &self.settings.producer, &settings.producer);
+        for client in [&mut producer, &mut consumer] {
+            client.entry("bootstrap.servers".into()).or_insert_with(|| self.servers().to_owned());
+        }
+        (producer, consumer)
+    }
+
+    /// The worker's `bootstrap.servers`.
+    fn servers(&self) -> &str {
+        self.settings.config.get("bootstrap.servers").map_or("", |servers| servers.trim())
+    }
+
+    /// Whether a connector's records go to the worker's own cluster.
+    pub(super) fn writes_here(&self, settings: &ConnectorSettings) -> bool {
+        let own =
+            settings.producer.get("bootstrap.servers").or_else(|| self.settings.producer.get("bootstrap.servers"));
+        own.is_none_or(|servers| servers.trim() == self.servers())
     }
 
     pub(super) fn consumer_settings(&self, settings: &ConnectorSettings, id: &TaskId) -> ClientSettings {

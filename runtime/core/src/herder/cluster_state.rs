@@ -18,7 +18,8 @@ pub struct ConnectorRecord {
     pub target: TargetState,
     /// Its tasks; empty until a whole set is there.
     pub tasks: Vec<Config>,
-    /// Counts task sets, so that a set that was written again is known to be another.
+    /// Which task set it is, counted over all connectors: one that was written again, or of a connector that was made anew, is
+    /// known to be another.
     pub task_generation: u64,
     /// Whether its last task set was not whole: it has to be made again.
     pub inconsistent: bool,
@@ -67,6 +68,8 @@ pub struct ClusterState {
     buffered: BTreeMap<TaskId, Config>,
     /// Target states of connectors that are not there: they may come before their connector.
     early_targets: BTreeMap<String, TargetState>,
+    /// Task sets so far.
+    task_sets: u64,
     /// How many tasks of each connector may write in transactions. They may go on when it is gone.
     fenced_tasks: BTreeMap<String, u32>,
     /// The key for requests between workers.
@@ -147,7 +150,10 @@ impl ClusterState {
         match whole {
             Some(set) => {
                 connector.tasks = set;
-                connector.task_generation += u64::from(had > 0 || tasks == 0);
+                if had > 0 || tasks == 0 {
+                    self.task_sets += 1;
+                    connector.task_generation = self.task_sets;
+                }
                 connector.inconsistent = false;
                 connector.applied = Some(connector.config.clone());
             }
@@ -255,7 +261,15 @@ mod tests {
         assert_eq!(state.apply(ConfigRecord::Connector("c".into(), None)), None);
         state.apply(connector("2"));
         assert_eq!(state.get("c").unwrap().tasks, []);
-        assert_eq!(state, state_after([connector("2")]));
+        assert_eq!(state.connectors(), state_after([connector("2")]).connectors());
+        state.apply(commit(1));
+        assert!(state.get("c").unwrap().inconsistent, "what was buffered is gone with it");
+        [task(0, "c"), commit(1)].into_iter().for_each(|record| drop(state.apply(record)));
+        assert_eq!(
+            state.get("c").unwrap().task_generation,
+            2,
+            "it is another set than the one before it was made anew"
+        );
     }
 
     #[test]

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 use futures::{StreamExt, stream};
 use tokio::time::{Instant, sleep};
 
-use crate::model::{Ceilings, Config, TaskId};
+use crate::model::{Ceilings, Config, Problem, TaskId};
 use crate::port::{BrokerError, NewTopic, OffsetWriter as _, Producer, TransactionalProducer};
 use crate::settings::{ConnectorSettings, ExactlyOnceSupport};
 use crate::store::{OffsetStore, SessionLog, SourceOffsets};
@@ -44,6 +44,17 @@ impl OwnOffsets {
     }
 }
 
+/// Why a transactional id was not taken over, and what helps.
+fn not_taken(id: &str, error: &BrokerError) -> String {
+    match error {
+        BrokerError::Denied(_) => format!(
+            "transactional.id={id}: {error}: its principal has to be allowed to: kafka-acls.sh --add --allow-principal User:NAME \
+             --operation Write --operation Describe --transactional-id {id}"
+        ),
+        _ => format!("transactional.id={id}: {error}"),
+    }
+}
+
 fn broker(what: &'static str) -> impl Fn(BrokerError) -> Failure {
     move |error| Failure::Broker(format!("{what}: {error}"))
 }
@@ -55,17 +66,28 @@ impl Builder {
         self.preflight.as_ref().filter(|_| group.exactly_once == ExactlyOnceSupport::Enabled)
     }
 
-    /// The topic of a source's own offsets, where it has one that is not the worker's.
-    fn own_offsets_topic<'a>(&self, settings: &'a ConnectorSettings) -> Option<&'a str> {
-        let topic = settings.delivery.offsets_topic.as_deref()?;
-        if self.settings.distributed.is_none() {
-            let connector = &settings.name;
-            tracing::warn!(connector, topic, "offsets.storage.topic has no effect on a worker that is in no group");
-            return None;
+    /// The topic of a source's own offsets, where it has one that is not the worker's: where it names one, and where its
+    /// transactions are in another cluster (Worker.offsetStoreForExactlyOnceSourceTask). A topic of the same name there is
+    /// another one. On a worker in no group, as with Connect, there are none.
+    fn own_offsets_topic<'a>(&'a self, settings: &'a ConnectorSettings) -> Option<&'a str> {
+        self.settings.distributed.as_ref()?;
+        let (workers, here) = (self.settings.offset_topic.as_str(), self.writes_here(settings));
+        match settings.delivery.offsets_topic.as_deref() {
+            Some(topic) => (topic != workers || !here).then_some(topic),
+            None => (self.preflight().is_some() && !here).then_some(workers),
         }
-        // In another cluster a topic of the same name is another one.
-        let same = topic == self.settings.offset_topic && !settings.producer.contains_key("bootstrap.servers");
-        (!same).then_some(topic)
+    }
+
+    /// Says what keeps a topic from being that of a source's offsets: what else the worker keeps in it.
+    pub(super) fn check_offsets_topic(&self, topic: Option<&str>) -> Result<(), Problem> {
+        let kept = [(&self.settings.config_topic, "config"), (&self.settings.status_topic, "status")];
+        let taken = kept.iter().find(|(own, _)| self.settings.distributed.is_some() && topic == Some(own.as_str()));
+        let Some((topic, what)) = taken else { return Ok(()) };
+        let key = "offsets.storage.topic";
+        let message = format!(
+            "Invalid value {topic} for configuration {key}: it is the worker's {what}.storage.topic; name a topic of its own"
+        );
+        Err(Problem { key: key.into(), message })
     }
 
     /// Where the offsets of a source are. Makes a topic that it names and that is not there.
@@ -74,6 +96,8 @@ impl Builder {
         let (Some(topic), Some(group)) = (self.own_offsets_topic(settings), &self.settings.distributed) else {
             return Ok(SourceOffsets { workers, own: None });
         };
+        let taken = |problem| Failure::Config(vec![problem]);
+        self.check_offsets_topic(Some(topic)).map_err(taken)?;
         let clients = [settings.admin.clone(), settings.producer.clone(), settings.consumer.clone()];
         let key = (topic.to_owned(), clients);
         if let Some(own) = self.own_offsets.get(&key) {
@@ -113,6 +137,19 @@ impl Builder {
         &self,
         settings: &ConnectorSettings,
         (id, generation): (&TaskId, u64),
+        grace: &Grace,
+    ) -> Result<Option<(Delivery, SourceOffsets)>, Failure> {
+        let Some(offsets) = unless_stopping(grace, self.source_offsets(settings)).await.transpose()? else {
+            return Ok(None);
+        };
+        let delivery = self.delivery_with(settings, (id, generation), &offsets, grace).await?;
+        Ok(delivery.map(|delivery| (delivery, offsets)))
+    }
+
+    async fn delivery_with(
+        &self,
+        settings: &ConnectorSettings,
+        (id, generation): (&TaskId, u64),
         offsets: &SourceOffsets,
         grace: &Grace,
     ) -> Result<Option<Delivery>, Failure> {
@@ -131,8 +168,10 @@ impl Builder {
             preflight.fence(&id.connector).await.map_err(refused)?;
             // Whoever takes the id over although the task is not its own any more would stop the one that runs.
             preflight.claim(id, generation).await.map_err(refused)?;
-            let producer = self.broker.transactional_producer(&preflight.transactional_id(id), &client).await;
-            let producer = producer.map_err(no_producer)?;
+            let transactional = preflight.transactional_id(id);
+            let producer = self.broker.transactional_producer(&transactional, &client).await;
+            let no_producer = |error| format!("The task has no producer: {}", not_taken(&transactional, &error));
+            let producer = producer.map_err(|error| Failure::Broker(no_producer(error)))?;
             preflight.claim(id, generation).await.map_err(refused)?;
             Ok(producer)
         };
@@ -154,7 +193,7 @@ impl Builder {
         let admin = &admin.map_err(|failure| failure.to_string())?;
         let fenced = stream::iter(0..older).map(|task| async move {
             let id = transactional_id(group, &settings.name, task);
-            admin.fence(&id).await.map_err(|error| format!("transactional.id={id}: {error}"))
+            admin.fence(&id).await.map_err(|error| not_taken(&id, &error))
         });
         let mut fenced = fenced.buffer_unordered(FENCED_AT_ONCE);
         while let Some(done) = fenced.next().await {
@@ -163,8 +202,17 @@ impl Builder {
         Ok(())
     }
 
-    /// Stores offsets in place of those of a stopped source. Where sources deliver exactly once, tasks that may still write
-    /// are fenced first, and it is done in a transaction of the first task (Worker.modifySourceConnectorOffsets).
+    /// Where sources deliver exactly once, keeps tasks of a stopped one that may still write from it, before its offsets are
+    /// looked at to be altered.
+    pub(super) async fn fence_before_altering(&self, connector: &str) -> Result<(), String> {
+        let Some(preflight) = self.preflight() else { return Ok(()) };
+        let unfenced =
+            |why| format!("Failed to perform zombie fencing for source connector prior to modifying offsets: {why}");
+        preflight.fence(connector).await.map_err(unfenced)
+    }
+
+    /// Stores offsets in place of those of a stopped source. Where sources deliver exactly once, that is done in a
+    /// transaction of the first task (Worker.modifySourceConnectorOffsets).
     pub(super) async fn alter_source_offsets(
         &self,
         settings: &ConnectorSettings,
@@ -172,11 +220,6 @@ impl Builder {
         altered: &[AlteredOffset],
     ) -> Result<(), String> {
         let name = &settings.name;
-        let unfenced =
-            |why| format!("Failed to perform zombie fencing for source connector prior to modifying offsets: {why}");
-        if let Some(preflight) = self.preflight() {
-            preflight.fence(name).await.map_err(unfenced)?;
-        }
         let restated = offsets.restated(name, altered).await.map_err(|error| error.to_string())?;
         let Some(preflight) = self.preflight() else {
             return offsets.write(name, restated).await.map_err(|error| error.to_string());

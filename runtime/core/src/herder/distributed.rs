@@ -213,7 +213,7 @@ impl Distributed {
         };
         self.waiting.clear();
         self.submitted.shutdown().await;
-        self.fencings.shutdown().await;
+        self.fencings.give_up();
         self.herd.stop().await;
         ended
     }
@@ -272,6 +272,7 @@ impl Distributed {
                 tracing::warn!("this worker lost its place in the group and stops what it runs");
                 self.regrouping = true;
                 (self.rejoin_at, self.revoking) = (None, false);
+                self.fencings.give_up();
                 self.place.give_up();
             }
             Told::End(_) => {} // the loop ends with it
@@ -382,6 +383,9 @@ impl Distributed {
             self.submit_anew();
         }
         self.place.assigned(id, protocol, assignment);
+        if !self.place.leads() {
+            self.fencings.give_up();
+        }
         self.claim_pen().await;
         self.herd.view.reachable.send_replace(self.place.reachable());
         let signs = self.place.signs();

@@ -180,13 +180,16 @@ impl Builder {
         ceilings: &Ceilings,
         change: OffsetChange,
     ) -> Result<String, HerderError> {
+        let found = self.connector_class(settings).map_err(failed)?;
+        if found.class.kind == ClassKind::Source {
+            self.fence_before_altering(&settings.name).await.map_err(HerderError::Failed)?;
+        }
         let altered = match &change {
             OffsetChange::Alter(altered) => altered.clone(),
             OffsetChange::Reset => {
                 self.stored_offsets(settings).await?.into_iter().map(|(partition, _)| (partition, None)).collect()
             }
         };
-        let found = self.connector_class(settings).map_err(failed)?;
         if altered.iter().any(|(partition, _)| partition == "null") {
             let kind = if found.class.kind == ClassKind::Source { "source" } else { "sink" };
             return Err(invalid(format!("The partition for a {kind} connector offset cannot be null or missing")));

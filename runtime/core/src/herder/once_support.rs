@@ -55,6 +55,9 @@ impl Builder {
     ) {
         let Some(group) = &self.settings.distributed else { return };
         let wanted = DeliverySettings::read(&mut Reader::new(config));
+        if let Err(problem) = self.check_offsets_topic(wanted.offsets_topic.as_deref()) {
+            validation.add(problem);
+        }
         if wanted.required {
             if group.exactly_once != ExactlyOnceSupport::Enabled {
                 let said = "This worker does not have exactly-once source support enabled.";

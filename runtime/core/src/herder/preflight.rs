@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, timeout};
 
 use crate::model::TaskId;
 use crate::port::Peers;
@@ -15,7 +15,7 @@ use super::fencing::transactional_id;
 use super::request::{Answer, HerderError, Request, View};
 
 /// How long the leader may take to fence older tasks, whoever leads (Connect's RestResource.DEFAULT_REST_REQUEST_TIMEOUT_MS).
-const WITHIN: Duration = Duration::from_secs(90);
+pub(super) const WITHIN: Duration = Duration::from_secs(90);
 /// The wait before it is asked again. Connect's tasks fail at once.
 const AGAIN: Duration = Duration::from_millis(500);
 
@@ -44,7 +44,9 @@ impl Preflight {
         let (answer, answered) = oneshot::channel();
         requests.send(request(answer)).await.map_err(|_| HerderError::Stopping)?;
         drop(requests);
-        answered.await.unwrap_or(Err(HerderError::Stopping))
+        let answered = timeout(WITHIN, answered).await;
+        let late = || HerderError::Failed(format!("no answer within {WITHIN:?}"));
+        answered.map_err(|_| late())?.unwrap_or(Err(HerderError::Stopping))
     }
 
     /// Has whatever older tasks of a connector may still write fenced, by the leader.

@@ -52,8 +52,13 @@ impl LeadersPen {
         match written.await {
             Ok(_) => Ok(()),
             Err(error) => {
-                // It is of no more use. Whoever still leads claims anew when it writes next.
+                // It is of no more use. Whoever still leads claims anew, which also ends what is open: others wait for that.
                 self.producer = None;
+                if !matches!(error, BrokerError::Fenced(_))
+                    && let Err(error) = self.claimed().await
+                {
+                    tracing::debug!(%error, "the config topic is claimed again with the next write");
+                }
                 Err(match error {
                     BrokerError::Fenced(_) => StoreError::Fenced,
                     BrokerError::Unavailable(why) => StoreError::Unavailable(why),

@@ -75,6 +75,7 @@ impl ExactlyOnce {
         let records = LogRecord::rows(&self.offsets_topic, &self.offsets.records(connector, offsets)?)?;
         if records.rows > 0 {
             let tickets = vec![OFFSETS; records.rows];
+            self.open = true;
             self.producer.send(records, &tickets)?;
         }
         let answers = self.producer.commit().await?;

@@ -19,7 +19,8 @@ impl Source {
     pub(super) fn commits_by_time(&self) -> bool {
         match self.parts.delivery.boundary() {
             None => true,
-            Some(TransactionBoundary::Interval(_)) => self.is_between_batches(),
+            // Without an interval every batch ends one.
+            Some(TransactionBoundary::Interval(_)) => !self.commit_interval().is_zero() && self.is_between_batches(),
             Some(TransactionBoundary::Poll | TransactionBoundary::Connector) => false,
         }
     }
@@ -150,7 +151,8 @@ impl Source {
     }
 
     async fn write_transaction(&mut self) -> Result<(), Event> {
-        let offsets = std::mem::take(&mut self.unstored);
+        // They are stored with this transaction or with the next: not even one that fails may go without them.
+        let offsets = self.unstored.clone();
         let (id, Delivery::ExactlyOnce(once)) = (&self.parts.id, &mut self.parts.delivery) else { return Ok(()) };
         let committing = once.commit_with(&id.connector, &offsets);
         let answers = match self.parts.grace.unless_over(committing).await {
@@ -162,6 +164,7 @@ impl Source {
                 return Err(Event::Failed(failure));
             }
         };
+        self.unstored.clear();
         self.answered(answers).await.map_or(Ok(()), Err)?;
         let Delivery::ExactlyOnce(once) = &mut self.parts.delivery else { return Ok(()) };
         self.parts.counts.written.add(once.take_count());

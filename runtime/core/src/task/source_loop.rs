@@ -264,7 +264,8 @@ impl Source {
             Err(fault) => Some(self.failed("poll", &fault)),
         };
         // A batch that was taken has ended the transaction where that was due.
-        let committed = if commit_due && self.commits_by_time() { self.commit().await } else { None };
+        let due = commit_due && sent.is_none() && Instant::now() >= self.next_commit;
+        let committed = if due && self.commits_by_time() { self.commit().await } else { None };
         sent.or(committed).or(happened)
     }
 

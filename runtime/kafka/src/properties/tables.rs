@@ -93,7 +93,12 @@ const PRODUCER: Table = &[
     ("key.serializer", Elsewhere),
     ("value.serializer", Elsewhere),
     ("linger.ms", Same),
-    ("max.block.ms", Ignored("sending never blocks: a task polls its connector less instead")),
+    (
+        "max.block.ms",
+        Ignored(
+            "sending never blocks: a task polls its connector less instead; in transactions it bounds what waits for brokers",
+        ),
+    ),
     ("max.in.flight.requests.per.connection", Same),
     ("max.request.size", Read(rules::max_request_size)),
     ("metadata.max.idle.ms", Ignored("topics that were written to stay known")),
@@ -104,8 +109,8 @@ const PRODUCER: Table = &[
     ("request.timeout.ms", Read(rules::producer_request_timeout)),
     ("retries", Same),
     ("transaction.timeout.ms", Same),
-    ("transaction.two.phase.commit.enable", Ignored("there are no transactions yet")),
-    ("transactional.id", Refused("transactions are not supported yet; take it out")),
+    ("transaction.two.phase.commit.enable", Ignored("nobody prepares transactions here and commits them elsewhere")),
+    ("transactional.id", Refused("the worker sets it for sources that deliver exactly once; take it out")),
 ];
 
 const CONSUMER: Table = &[

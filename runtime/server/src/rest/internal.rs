@@ -84,7 +84,7 @@ pub async fn fence(
 ) -> Result<Response, Error> {
     let app = started(&app)?;
     let alone = "Kafka Connect in standalone mode does not support exactly-once source connectors.";
-    check(app, &headers, &body, Error::new(StatusCode::INTERNAL_SERVER_ERROR, alone))?;
+    check(app, &headers, &body, Error::bad_request(alone))?;
     app.herder.ask(|answer| Request::Fence { name, answer }).await?;
     Ok(StatusCode::NO_CONTENT.into_response())
 }

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use tokio::task::{self, JoinError, JoinSet};
+use tokio::time::timeout;
 
 use crate::model::{ClassKind, TaskId};
 use crate::settings::ConnectorSettings;
@@ -11,6 +12,7 @@ use crate::store::ConfigRecord;
 
 use super::Distributed;
 use crate::herder::fencing::{Needed, needed};
+use crate::herder::preflight::WITHIN;
 use crate::herder::request::{Answer, HerderError};
 
 /// Fencings that are under way.
@@ -42,10 +44,12 @@ impl Fencings {
         Some((self.whose.remove(&id)?, done))
     }
 
-    /// Gives all of them up.
-    pub async fn shutdown(&mut self) {
-        self.ending.shutdown().await;
-        self.under_way.clear();
+    /// Gives all of them up: whoever leads now has to be asked.
+    pub fn give_up(&mut self) {
+        (self.ending, self.whose) = (JoinSet::new(), BTreeMap::new());
+        let waiting = std::mem::take(&mut self.under_way).into_values().flat_map(|fencing| fencing.waiting);
+        // Whoever asked may have gone.
+        waiting.for_each(|answer| drop(answer.send(Err(HerderError::Rebalancing))));
     }
 }
 
@@ -57,6 +61,8 @@ impl Distributed {
             Err(error) => return drop(answer.send(Err(error))),
         };
         if let Some(fencing) = self.fencings.under_way.get_mut(&name) {
+            // Who asks again has not waited for the first answer.
+            fencing.waiting.retain(|answer| !answer.is_closed());
             return fencing.waiting.push(answer);
         }
         let (generation, tasks) = self.task_set(&name);
@@ -68,7 +74,10 @@ impl Distributed {
                 let builder = self.herd.running.builder.clone();
                 let config = self.herd.view.state().get(&name).map(|found| found.config.clone()).unwrap_or_default();
                 let ceilings = self.herd.running.ceilings_of(&name);
-                let fencing = async move { builder.fence(&config, &ceilings, older).await };
+                let fencing = async move {
+                    let fencing = timeout(WITHIN, builder.fence(&config, &ceilings, older)).await;
+                    fencing.unwrap_or_else(|_| Err(format!("{older} older tasks were not fenced within {WITHIN:?}")))
+                };
                 let id = self.fencings.ending.spawn(fencing).id();
                 self.fencings.whose.insert(id, name.clone());
                 self.fencings.under_way.insert(name, Fencing { generation, tasks, waiting: vec![answer] });

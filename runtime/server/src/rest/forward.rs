@@ -4,8 +4,8 @@ use std::future::pending;
 use std::time::Duration;
 
 use axum::body::Body;
-use axum::extract::{Request, State};
-use axum::http::{HeaderMap, Method, StatusCode, header};
+use axum::extract::{FromRequestParts, Request, State};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
@@ -13,7 +13,7 @@ use weir_core::herder::HerderError;
 use weir_core::herder::stage::of_request;
 
 use super::error::Error;
-use super::media::read_body;
+use super::media::{Base, read_body};
 use super::query::without_forward;
 use super::{AppSlot, TIMEOUT};
 use crate::peers::whole;
@@ -35,7 +35,8 @@ fn next_hop(forward: Option<&str>) -> Option<bool> {
 pub async fn forwarded(State(app): State<AppSlot>, request: Request, next: Next) -> Response {
     let client = app.get().and_then(|app| app.client.clone());
     let (Some(client), true) = (client, request.method() != Method::GET) else { return next.run(request).await };
-    let (parts, body) = request.into_parts();
+    let (mut parts, body) = request.into_parts();
+    let Ok(Base(base)) = Base::from_request_parts(&mut parts, &app).await;
     let bytes = match read_body(body).await {
         Ok(bytes) => bytes,
         Err(error) => return error.into_response(),
@@ -49,7 +50,7 @@ pub async fn forwarded(State(app): State<AppSlot>, request: Request, next: Next)
     tracing::debug!(%method, url, "a request is sent on");
     let _stage = of_request(&format!("forwarding the request to the worker at {url}"));
     tokio::select! {
-        answered = sent_on(&client, method, &url, &headers, bytes) => answered.unwrap_or_else(|error| {
+        answered = sent_on(&client, method, &url, &headers, bytes) => answered.map(|answer| at(&base, answer)).unwrap_or_else(|error| {
             let message = format!("IO Error trying to forward REST request: {}", whole(&error));
             Error::new(StatusCode::INTERNAL_SERVER_ERROR, message).into_response()
         }),
@@ -64,6 +65,19 @@ async fn left(app: &AppSlot, url: &str) {
     if reachable.wait_for(|workers| !workers.contains(url)).await.is_err() {
         pending().await // the worker is stopping
     }
+}
+
+/// An answer as a worker gives it whose addresses begin so: what was made is found here, too (ConnectorsResource, which
+/// makes the address of what another worker has made).
+fn at(base: &str, mut answer: Response) -> Response {
+    let path = |location: &HeaderValue| {
+        let location = location.to_str().ok()?;
+        HeaderValue::from_str(&format!("{base}{}", &location[location.find("/connectors/")?..])).ok()
+    };
+    if let Some(here) = answer.headers().get(header::LOCATION).and_then(path) {
+        answer.headers_mut().insert(header::LOCATION, here);
+    }
+    answer
 }
 
 async fn sent_on(
@@ -95,6 +109,18 @@ async fn sent_on(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_another_worker_made_is_found_where_it_was_asked_for() {
+        let location = |location: &str| {
+            let mut answer = Response::new(Body::empty());
+            answer.headers_mut().insert(header::LOCATION, location.parse().unwrap());
+            let answer = at("https://here:8083", answer);
+            answer.headers()[header::LOCATION].to_str().unwrap().to_owned()
+        };
+        assert_eq!(location("http://there:1/connectors/a%2Fb"), "https://here:8083/connectors/a%2Fb");
+        assert_eq!(location("/elsewhere"), "/elsewhere");
+    }
 
     #[test]
     fn a_request_takes_two_hops_at_most() {

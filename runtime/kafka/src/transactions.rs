@@ -5,7 +5,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
-use rdkafka::types::RDKafkaErrorCode as Code;
 use tokio::time::timeout;
 use weir_core::model::RawRecords;
 use weir_core::port::{BrokerError, Producer, Sent, Ticket, TransactionalProducer};
@@ -14,6 +13,9 @@ use crate::broker::{beside, joined};
 use crate::errors::classified;
 use crate::native::{Client, KafkaError};
 use crate::producer::KafkaProducer;
+
+/// The wait before they are asked again.
+const BREATH: Duration = Duration::from_millis(20);
 
 /// How long what was sent may take to be answered before a transaction is given up.
 const SETTLED: Duration = Duration::from_secs(5);
@@ -77,8 +79,14 @@ async fn take_over(client: &Arc<Client>, wait: Duration) -> Result<(), BrokerErr
         loop {
             let left = until.saturating_duration_since(Instant::now());
             match client.init_transactions(left.min(TAKE_OVER)) {
+                // It says why it has not come about yet, and goes on when it is asked again.
                 Err(error)
-                    if error.code == Code::OperationTimedOut && left > TAKE_OVER && !gone.load(Ordering::Relaxed) => {}
+                    if matches!(classified(error.clone()), BrokerError::Unavailable(_))
+                        && left > TAKE_OVER
+                        && !gone.load(Ordering::Relaxed) =>
+                {
+                    std::thread::sleep(BREATH);
+                }
                 taken => return taken,
             }
         }

@@ -191,6 +191,24 @@ async fn rows_that_are_filtered_are_told_with_the_commit_and_their_offsets_are_i
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_task_that_never_ends_its_transaction_fails_before_what_waits_for_that_fills_the_memory() {
+    let (world, diary) = (world().await, Diary::default());
+    let batch: Vec<String> = (0..100).map(|number| number.to_string()).collect();
+    let polls = (0..100).map(|_| Ok(batch.clone())).collect();
+    let (guest, steps) = (FakeSource::new(polls, diary.clone()), Diary::default());
+    let task = once_of(&world, guest, TransactionBoundary::Connector, |parts| {
+        parts.chain = FakeSteps::chain(|_| false, &steps);
+        parts.buffer_bytes = 100_000;
+    })
+    .await;
+    task.until("the failure", || matches!(task.last(), Some(TaskState::Failed(_)))).await;
+    let said = failure(&task.states.lock().unwrap());
+    assert!(said.contains("beyond producer.buffer.memory=100000: have its connector end transactions"), "{said}");
+    assert_eq!(stored(&world).await, None);
+    task.done.await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_brokers_refuse_fails_its_transaction_whatever_is_tolerated() {
     let (world, diary) = (world().await, Diary::default());
     let config = [("max.message.bytes".to_owned(), "1000".to_owned())].into();

@@ -22,9 +22,9 @@ pub use loggers::{LoggerLevel, Loggers, NoLevel};
 pub use membership::{Coordinator, Joined, MemberId, Refused, Session};
 pub use peers::{Peers, SessionKey};
 pub use plugin::{
-    ChainSegment, Component, ConnectorKind, Context, ErrantReporter, Instance, OffsetReader, OffsetWriter, Plugins,
-    SinkDelivery, SinkRecords, SinkRetry, SinkTask, SourceTask, Step, StepGuard, SupportOf, Transformations,
-    Transformed, Wish,
+    ChainSegment, Component, ConnectorKind, Context, ErrantReporter, Instance, OffsetCopies, OffsetReader,
+    OffsetWriter, Offsets, Plugins, SinkDelivery, SinkRecords, SinkRetry, SinkTask, SourceTask, Step, StepGuard,
+    SupportOf, Transformations, Transformed, Wish,
 };
 pub use plugin_store::PluginStore;
 pub use secrets::Secrets;

@@ -77,18 +77,23 @@ pub trait OffsetReader: Send + Sync {
 pub trait OffsetWriter: Send + Sync {
     /// Stores offsets of a connector's source partitions, both as JSON text of one object; null forgets. Returns once
     /// they are safe.
-    async fn write(
-        &self,
-        connector: &str,
-        offsets: BTreeMap<Arc<str>, Option<String>>,
-    ) -> Result<(), super::StoreError>;
+    async fn write(&self, connector: &str, offsets: Offsets) -> Result<(), super::StoreError>;
 
     /// The records that would store them, for whoever writes them in a transaction.
-    fn records(
-        &self,
-        connector: &str,
-        offsets: &BTreeMap<Arc<str>, Option<String>>,
-    ) -> Result<Vec<super::LogRecord>, super::StoreError>;
+    fn records(&self, connector: &str, offsets: &Offsets) -> Result<Vec<super::LogRecord>, super::StoreError>;
+}
+
+/// Offsets by source partition, both as JSON text of one object; none forgets one.
+pub type Offsets = BTreeMap<Arc<str>, Option<String>>;
+
+/// A copy of offsets that stand in a topic of a connector's own, in the worker's (Connect's ConnectorOffsetBackingStore).
+#[async_trait]
+pub trait OffsetCopies: Send + Sync {
+    /// Has the copy forget what is forgotten, before it is: from the copy it must not come back.
+    async fn before(&self, connector: &str, offsets: &Offsets) -> Result<(), super::StoreError>;
+
+    /// Copies what is stored, where that can be.
+    async fn after(&self, connector: &str, offsets: &Offsets);
 }
 
 /// Takes reports of rows that a sink took and cannot use (KIP-610).

@@ -1,11 +1,10 @@
 //! Pure. Records of the offsets topic as Connect writes them: key `["connector",{partition}]`, value `{offset}`.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde_json::Value;
 
-use crate::port::{LogRecord, StoreError};
+use crate::port::{LogRecord, Offsets, StoreError};
 
 use super::jackson;
 
@@ -47,7 +46,7 @@ pub fn encode_value(offset: &str) -> Option<Vec<u8>> {
 }
 
 /// The records that store offsets of a connector's source partitions; none forgets one.
-pub fn encode(connector: &str, offsets: &BTreeMap<Arc<str>, Option<String>>) -> Result<Vec<LogRecord>, StoreError> {
+pub fn encode(connector: &str, offsets: &Offsets) -> Result<Vec<LogRecord>, StoreError> {
     let unusable = |what: &str, text: &str| {
         StoreError::Unusable(format!("{connector}: source {what} {text} is not the JSON text of an object"))
     };

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use tokio::sync::Mutex;
 
-use crate::port::{CompactedLog, LogReader, LogRecord, OffsetWriter, StoreError};
+use crate::port::{CompactedLog, LogReader, LogRecord, OffsetWriter, Offsets, StoreError};
 
 use super::offset_codec::{OffsetKey, canonical, decode_key, encode};
 
@@ -88,11 +88,7 @@ impl OffsetStore {
 
     /// Partitions with what takes the place of their offsets, each in the words in which it is stored already. The last
     /// of several for one partition holds.
-    pub async fn restated(
-        &self,
-        connector: &str,
-        altered: &[(String, Option<String>)],
-    ) -> Result<BTreeMap<Arc<str>, Option<String>>, StoreError> {
+    pub async fn restated(&self, connector: &str, altered: &[(String, Option<String>)]) -> Result<Offsets, StoreError> {
         let mut content = self.content.lock().await;
         content.read_to_end().await?;
         let mut restated = BTreeMap::new();
@@ -108,15 +104,11 @@ impl OffsetStore {
 
 #[async_trait]
 impl OffsetWriter for OffsetStore {
-    async fn write(&self, connector: &str, offsets: BTreeMap<Arc<str>, Option<String>>) -> Result<(), StoreError> {
+    async fn write(&self, connector: &str, offsets: Offsets) -> Result<(), StoreError> {
         self.log.append(encode(connector, &offsets)?).await
     }
 
-    fn records(
-        &self,
-        connector: &str,
-        offsets: &BTreeMap<Arc<str>, Option<String>>,
-    ) -> Result<Vec<LogRecord>, StoreError> {
+    fn records(&self, connector: &str, offsets: &Offsets) -> Result<Vec<LogRecord>, StoreError> {
         encode(connector, offsets)
     }
 }

@@ -1,7 +1,6 @@
 //! Where one source connector's offsets are: in the worker's topic, or in one of its own with a copy in the worker's
 //! (Connect's ConnectorOffsetBackingStore).
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,16 +8,13 @@ use async_trait::async_trait;
 use tokio::time::sleep;
 
 use crate::model::Fault;
-use crate::port::{LogRecord, OffsetReader, OffsetWriter, StoreError};
+use crate::port::{LogRecord, OffsetCopies, OffsetReader, OffsetWriter, Offsets, StoreError};
 
 use super::offset_codec::canonical;
 use super::offsets::OffsetStore;
 
 /// The wait before a log that did not answer is asked again.
 const AGAIN: Duration = Duration::from_secs(1);
-
-/// Offsets by source partition; none forgets one.
-type Offsets = BTreeMap<Arc<str>, Option<String>>;
 
 /// The offsets of a source connector.
 #[derive(Clone)]
@@ -59,52 +55,49 @@ impl SourceOffsets {
     }
 
     /// Where a copy of what the connector stores goes; none where there is but one place.
-    pub fn copies(&self) -> Option<Arc<dyn OffsetWriter>> {
+    pub fn copies(&self) -> Option<Arc<dyn OffsetCopies>> {
         self.own.is_some().then(|| Arc::new(Copies(self.workers.clone())) as Arc<_>)
     }
 }
 
-/// The worker's store, in whose own words each offset is written.
+/// The worker's store.
 struct Copies(Arc<OffsetStore>);
 
 #[async_trait]
-impl OffsetWriter for Copies {
-    async fn write(&self, connector: &str, offsets: Offsets) -> Result<(), StoreError> {
-        // What is forgotten has to have the words in which it is stored; to look for those of what is kept would have every
-        // commit wait for the transactions of others.
-        if offsets.values().all(Option::is_some) {
-            return self.0.write(connector, offsets).await;
+impl OffsetCopies for Copies {
+    async fn before(&self, connector: &str, offsets: &Offsets) -> Result<(), StoreError> {
+        let forgotten = offsets.iter().filter(|(_, offset)| offset.is_none());
+        let forgotten: Vec<_> = forgotten.map(|(partition, _)| (partition.to_string(), None)).collect();
+        if forgotten.is_empty() {
+            return Ok(());
         }
-        let altered: Vec<_> = offsets.into_iter().map(|(partition, offset)| (partition.to_string(), offset)).collect();
-        self.0.write(connector, self.0.restated(connector, &altered).await?).await
+        // What takes its place has to have the words in which it is stored there.
+        self.0.write(connector, self.0.restated(connector, &forgotten).await?).await
     }
 
-    fn records(&self, connector: &str, offsets: &Offsets) -> Result<Vec<LogRecord>, StoreError> {
-        self.0.records(connector, offsets)
+    async fn after(&self, connector: &str, offsets: &Offsets) {
+        // In the words of the connector's own: to look for others would have every commit wait for the transactions of others.
+        let kept: Offsets = offsets.clone().into_iter().filter(|(_, offset)| offset.is_some()).collect();
+        if !kept.is_empty()
+            && let Err(error) = self.0.write(connector, kept).await
+        {
+            tracing::warn!(connector, %error, "offsets are stored, but the copy in the worker's own topic is not");
+        }
     }
 }
 
 #[async_trait]
 impl OffsetWriter for SourceOffsets {
-    /// Which are forgotten, the worker's store hears first: from there they must not come back. What is kept is copied to
-    /// it, where that can be.
     async fn write(&self, connector: &str, offsets: Offsets) -> Result<(), StoreError> {
         let (Some(own), Some(copies)) = (&self.own, self.copies()) else {
             return self.workers.write(connector, offsets).await;
         };
-        let (kept, forgotten): (Offsets, Offsets) =
-            offsets.clone().into_iter().partition(|(_, offset)| offset.is_some());
-        if !forgotten.is_empty() {
-            copies.write(connector, forgotten).await?;
-        }
-        own.write(connector, offsets).await?;
-        if !kept.is_empty()
-            && let Err(error) = copies.write(connector, kept).await
-        {
-            tracing::warn!(connector, %error, "offsets are stored, but the copy in the worker's own topic is not");
-        }
+        copies.before(connector, &offsets).await?;
+        own.write(connector, offsets.clone()).await?;
+        copies.after(connector, &offsets).await;
         Ok(())
     }
+
     fn records(&self, connector: &str, offsets: &Offsets) -> Result<Vec<LogRecord>, StoreError> {
         self.workers.records(connector, offsets)
     }

@@ -1,14 +1,13 @@
 //! How a source task delivers: at least once, or in transactions exactly once (Connect's ExactlyOnceWorkerSourceTask).
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::model::{BoundaryKind, RawRecords};
-use crate::port::{BrokerError, LogRecord, OffsetWriter, Producer, Sent, StoreError, Ticket, TransactionalProducer};
+use crate::port::{
+    BrokerError, LogRecord, OffsetCopies, OffsetWriter, Offsets, Producer, Sent, StoreError, Ticket,
+    TransactionalProducer,
+};
 use crate::settings::TransactionBoundary;
-
-/// Offsets by source partition, both as JSON text; none forgets one.
-type Offsets = BTreeMap<Arc<str>, Option<String>>;
 
 /// Why a transaction was not committed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -41,7 +40,7 @@ pub struct ExactlyOnce {
     /// What makes records of them.
     offsets: Arc<dyn OffsetWriter>,
     /// Where a copy of them goes, which is the worker's own topic; none where offsets are there.
-    copies: Option<Arc<dyn OffsetWriter>>,
+    copies: Option<Arc<dyn OffsetCopies>>,
     /// Whether anything was sent since the last commit.
     open: bool,
     /// Records that were answered since then.
@@ -54,7 +53,7 @@ impl ExactlyOnce {
         producer: Box<dyn TransactionalProducer>,
         boundary: TransactionBoundary,
         (offsets_topic, offsets): (Arc<str>, Arc<dyn OffsetWriter>),
-        copies: Option<Arc<dyn OffsetWriter>>,
+        copies: Option<Arc<dyn OffsetCopies>>,
     ) -> ExactlyOnce {
         ExactlyOnce { producer, boundary, offsets_topic, offsets, copies, open: false, answered: 0 }
     }
@@ -64,13 +63,10 @@ impl ExactlyOnce {
         self.open
     }
 
-    /// Commits what was sent together with offsets of a connector. Answers what was not answered before. Which offsets are
-    /// forgotten, the copy hears first: from there they must not come back (ConnectorOffsetBackingStore.set).
+    /// Commits what was sent together with offsets of a connector. Answers what was not answered before.
     pub async fn commit_with(&mut self, connector: &str, offsets: &Offsets) -> Result<Vec<Sent>, NotCommitted> {
-        let (kept, forgotten): (Offsets, Offsets) =
-            offsets.clone().into_iter().partition(|(_, offset)| offset.is_some());
-        if let Some(copies) = self.copies.as_ref().filter(|_| !forgotten.is_empty()) {
-            copies.write(connector, forgotten).await?;
+        if let Some(copies) = &self.copies {
+            copies.before(connector, offsets).await?;
         }
         let records = LogRecord::rows(&self.offsets_topic, &self.offsets.records(connector, offsets)?)?;
         if records.rows > 0 {
@@ -80,10 +76,8 @@ impl ExactlyOnce {
         }
         let answers = self.producer.commit().await?;
         self.open = false;
-        if let Some(copies) = self.copies.as_ref().filter(|_| !kept.is_empty())
-            && let Err(error) = copies.write(connector, kept).await
-        {
-            tracing::warn!(connector, %error, "offsets are stored, but the copy in the worker's own topic is not");
+        if let Some(copies) = &self.copies {
+            copies.after(connector, offsets).await;
         }
         Ok(without_offsets(answers))
     }

@@ -14,6 +14,10 @@ use super::delivery::{Delivery, NotCommitted};
 use super::lifecycle::Event;
 use super::source_loop::Source;
 
+/// What a row counts, and an offset, of what is kept until a transaction ends.
+const ROW_BYTES: usize = 48;
+const OFFSET_BYTES: usize = 256;
+
 impl Source {
     /// Whether commits come by themselves when their time has come. Transactions end between two batches only.
     pub(super) fn commits_by_time(&self) -> bool {
@@ -46,9 +50,31 @@ impl Source {
         let ends = match self.parts.delivery.boundary() {
             Some(TransactionBoundary::Poll) => true,
             Some(TransactionBoundary::Interval(_)) => Instant::now() >= self.next_commit,
-            Some(TransactionBoundary::Connector) | None => false,
+            Some(TransactionBoundary::Connector) => {
+                if self.kept_bytes() > self.parts.buffer_bytes {
+                    return Some(Event::Failed(self.never_ends()));
+                }
+                false
+            }
+            None => false,
         };
         if ends && self.is_between_batches() { self.commit().await } else { None }
+    }
+
+    /// About what is kept in memory until the transaction ends.
+    fn kept_bytes(&self) -> usize {
+        (self.acknowledged.row_id.len() + self.rows.len()) * ROW_BYTES
+            + (self.submitted.gathered() + self.unstored.len()) * OFFSET_BYTES
+    }
+
+    fn never_ends(&self) -> TaskFailure {
+        let (task, most) = (&self.parts.id, self.parts.buffer_bytes);
+        TaskFailure {
+            trace: format!(
+                "What waits until the task {task} ends its transaction is beyond producer.buffer.memory={most}: have its connector \
+                 end transactions more often, or set transaction.boundary to poll or interval"
+            ),
+        }
     }
 
     /// Ends the transaction as its task says.

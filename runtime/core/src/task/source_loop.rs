@@ -9,7 +9,7 @@ use tokio::time::Instant;
 
 use crate::model::{Acknowledgements, Fault, OptionalCalls, TaskId};
 use crate::observe::SourceTaskCounts;
-use crate::port::{BrokerError, OffsetWriter, Sent, SourceTask, Ticket};
+use crate::port::{BrokerError, OffsetWriter, Offsets, Sent, SourceTask, Ticket};
 use crate::process::{Chain, Converters, Reports, Retries};
 use crate::settings::Tolerance;
 
@@ -91,7 +91,7 @@ pub(super) struct Source {
     pub unanswered: Unanswered,
     pub submitted: SubmittedRecords,
     /// Safe offsets that are not stored, because storing them failed.
-    pub unstored: BTreeMap<Arc<str>, Option<String>>,
+    pub unstored: Offsets,
     /// The guest's rows by ticket, where it wants to know what became of them.
     pub rows: HashMap<Ticket, Row>,
     pub acknowledged: Acknowledgements,

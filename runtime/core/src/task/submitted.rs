@@ -1,12 +1,12 @@
 //! Pure. Which source offsets may be committed (Connect's SubmittedRecords): an offset is safe once its record and all
 //! before it of the same source partition are acknowledged. Knows nothing of Kafka, time or guests.
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
 use weir_data::Column;
 
-use crate::port::Ticket;
+use crate::port::{Offsets, Ticket};
 
 /// The source offset of a record: a row of its poll's offsets.
 #[derive(Clone, Debug)]
@@ -33,7 +33,7 @@ struct Partition {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Committable {
     /// By source partition, both as JSON text; null resets.
-    pub offsets: BTreeMap<Arc<str>, Option<String>>,
+    pub offsets: Offsets,
     /// Records that are acknowledged since offsets were collected last.
     pub acknowledged: u64,
     /// Records that are not.
@@ -50,7 +50,7 @@ pub struct SubmittedRecords {
     /// Partitions with a safe offset that was not gathered.
     safe: Vec<u32>,
     /// Safe offsets that were gathered and not collected.
-    gathered: BTreeMap<Arc<str>, Option<String>>,
+    gathered: Offsets,
     /// Partition of each ticket from `first` on.
     of_ticket: VecDeque<u32>,
     first: Ticket,
@@ -176,6 +176,11 @@ impl SubmittedRecords {
         self.gather();
         let offsets = std::mem::take(&mut self.gathered);
         Committable { offsets, acknowledged: std::mem::take(&mut self.acknowledged), waiting: self.waiting }
+    }
+
+    /// Safe offsets that were gathered and not collected: at most one for each source partition.
+    pub fn gathered(&self) -> usize {
+        self.gathered.len()
     }
 
     /// Records that are not acknowledged.

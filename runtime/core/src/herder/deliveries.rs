@@ -8,7 +8,7 @@ use futures::{StreamExt, stream};
 use tokio::time::{Instant, sleep};
 
 use crate::model::{Ceilings, Config, Problem, TaskId};
-use crate::port::{BrokerError, NewTopic, OffsetWriter as _, Producer, TransactionalProducer};
+use crate::port::{BrokerError, NewTopic, OffsetWriter as _, Producer, StoreError, TransactionalProducer};
 use crate::settings::{ConnectorSettings, ExactlyOnceSupport};
 use crate::store::{OffsetStore, SessionLog, SourceOffsets};
 use crate::task::{Delivery, ExactlyOnce, Grace};
@@ -173,6 +173,11 @@ impl Builder {
             let no_producer = |error| format!("The task has no producer: {}", not_taken(&transactional, &error));
             let producer = producer.map_err(|error| Failure::Broker(no_producer(error)))?;
             preflight.claim(id, generation).await.map_err(refused)?;
+            // Whatever others have left open in the offsets is waited for here, and not in the time that the guest has to start.
+            while let Err(StoreError::Unavailable(reason)) = offsets.read(&id.connector, &[]).await {
+                tracing::warn!(task = %id, reason, "offsets cannot be read, which is tried again");
+                sleep(AGAIN).await;
+            }
             Ok(producer)
         };
         let Some(producer) = unless_stopping(grace, made).await.transpose()? else { return Ok(None) };

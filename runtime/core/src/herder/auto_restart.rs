@@ -20,6 +20,8 @@ struct Tried {
     tries: Tries,
     restart_at: Option<Instant>,
     restarts: u64,
+    /// Whether it has failed and was not said to run since.
+    failed: bool,
     /// Whether it is being restarted by itself: whatever else stops it, its tries begin anew.
     restarting: bool,
 }
@@ -54,6 +56,7 @@ impl AutoRestart {
     pub(super) fn runs(&self, what: &Runnable) {
         if let Some(tried) = self.tried().get_mut(what) {
             tried.tries.runs(self.now());
+            tried.failed = false;
         }
     }
 
@@ -63,7 +66,7 @@ impl AutoRestart {
         let mut all = self.tried();
         let tried = all.entry(what.clone()).or_default();
         let wait = tried.tries.failed(self.now(), most);
-        (tried.restart_at, tried.restarting) = (wait.map(|wait| Instant::now() + wait), false);
+        (tried.restart_at, tried.restarting, tried.failed) = (wait.map(|wait| Instant::now() + wait), false, true);
         let said = said(tried.tries.made, most, wait);
         self.news.notify_one();
         TaskFailure { trace: format!("{}\n{said}", failure.trace) }
@@ -86,6 +89,15 @@ impl AutoRestart {
     fn take_due(&self, now: Instant) -> Vec<Runnable> {
         let due = |tried: &mut Tried| tried.restart_at.take_if(|at| *at <= now).is_some();
         self.tried().iter_mut().filter_map(|(what, tried)| due(tried).then(|| what.clone())).collect()
+    }
+
+    /// Looks again later at something that is due and whose failure is not to be seen: its status may be on its way, or a
+    /// hand has restarted it, which ends its tries.
+    fn put_off(&self, what: &Runnable) {
+        if let Some(tried) = self.tried().get_mut(what).filter(|tried| tried.failed && !tried.restarting) {
+            tried.restart_at = Some(Instant::now() + REFUSED);
+            self.news.notify_one();
+        }
     }
 
     /// Notes that something is about to be restarted by itself.
@@ -126,6 +138,8 @@ pub async fn restart_failed(herder: Herder, worker_id: String, cancel: Cancellat
                     restarts.restarting(&what);
                     let done = restart(&herder, &what, "it has failed, and auto.restart is on").await.is_ok();
                     restarts.restarted(&what, done);
+                } else {
+                    restarts.put_off(&what);
                 }
             });
         }
@@ -136,6 +150,26 @@ pub async fn restart_failed(herder: Herder, worker_id: String, cancel: Cancellat
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_due_before_its_failure_is_to_be_seen_is_looked_at_again_until_it_runs_or_has_stopped() {
+        let (restarts, what) = (AutoRestart::default(), Runnable::Connector("c".into()));
+        restarts.failed(&what, Some(5), TaskFailure { trace: "why".into() });
+        for _ in 0..3 {
+            tokio::time::advance(REFUSED).await;
+            assert_eq!(restarts.take_due(Instant::now()), std::slice::from_ref(&what));
+            restarts.put_off(&what);
+        }
+        restarts.runs(&what);
+        tokio::time::advance(REFUSED).await;
+        assert_eq!(restarts.take_due(Instant::now()), std::slice::from_ref(&what));
+        restarts.put_off(&what);
+        assert_eq!(restarts.first(), None, "it runs");
+        restarts.failed(&what, Some(5), TaskFailure { trace: "why".into() });
+        restarts.stopped(&what);
+        restarts.put_off(&what);
+        assert_eq!(restarts.first(), None, "it has stopped");
+    }
 
     #[test]
     fn what_is_restarted_by_hand_or_gone_after_it_was_restarted_by_itself_begins_anew() {

@@ -2,9 +2,10 @@
 //! whether a task that is about to start is still its own.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use tokio::task::{self, JoinError, JoinSet};
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 use crate::model::{ClassKind, TaskId};
 use crate::settings::ConnectorSettings;
@@ -15,9 +16,13 @@ use crate::herder::fencing::{Needed, needed};
 use crate::herder::preflight::WITHIN;
 use crate::herder::request::{Answer, HerderError};
 
+/// How long a config topic that could not be read is not read again for tasks.
+const UNREAD: Duration = Duration::from_secs(5);
+
 /// Fencings that are under way.
-#[derive(Default)]
 pub(super) struct Fencings {
+    /// Until when the config topic is not read for tasks.
+    unread_until: Instant,
     under_way: BTreeMap<String, Fencing>,
     ending: JoinSet<Result<(), String>>,
     /// Whose they are.
@@ -31,6 +36,13 @@ struct Fencing {
     tasks: u32,
     /// Who waits for its end.
     waiting: Vec<Answer<()>>,
+}
+
+impl Default for Fencings {
+    fn default() -> Fencings {
+        let (under_way, ending, whose) = Default::default();
+        Fencings { unread_until: Instant::now(), under_way, ending, whose }
+    }
 }
 
 impl Fencings {
@@ -91,6 +103,19 @@ impl Distributed {
         state.get(name).map_or((0, 0), |found| (found.task_generation, found.tasks.len() as u32))
     }
 
+    /// Reads the config topic to its end for a task that is about to start. Where that has just failed it does not try: as many
+    /// tasks as ask must not keep everybody else waiting.
+    async fn read_for_tasks(&mut self) -> bool {
+        if Instant::now() < self.fencings.unread_until {
+            return false;
+        }
+        let read = self.read().await;
+        if !read {
+            self.fencings.unread_until = Instant::now() + UNREAD;
+        }
+        read
+    }
+
     async fn what_to_fence(&mut self, name: &str) -> Result<Needed, HerderError> {
         let config = self.herd.view.state().get(name).map(|found| found.config.clone());
         let config = config.ok_or_else(|| HerderError::NotFound(format!("Connector {name} not found")))?;
@@ -101,7 +126,7 @@ impl Distributed {
         if kind == Some(ClassKind::Sink) {
             return Err(HerderError::Invalid(format!("Connector {name} is not a source connector")));
         }
-        if !self.read().await {
+        if !self.read_for_tasks().await {
             let message = "Failed to read to end of config topic before performing zombie fencing";
             return Err(HerderError::Failed(message.into()));
         }
@@ -137,7 +162,7 @@ impl Distributed {
     /// Says whether a task is of its connector's last task set and this worker's
     /// (DistributedHerder.verifyTaskGenerationAndOwnership).
     pub(super) async fn claim(&mut self, id: &TaskId, generation: u64) -> Result<(), HerderError> {
-        if !self.read().await {
+        if !self.read_for_tasks().await {
             return Err(HerderError::Rebalancing);
         }
         if self.task_set(&id.connector).0 != generation {

@@ -42,7 +42,10 @@ fn may_stay(status: &Status, configs: &[&Config]) -> bool {
         Some(attempts) => attempts == "1" && trace.contains("auto.restart: given up after 1 attempt"),
     };
     let waits = trace.contains("auto.restart: attempt ");
-    status.state == Said::Failed && fate::is_by_fate(trace) && !waits && configs.iter().any(no_more_tries)
+    // As with Connect: whose transaction cannot be committed, or whose older tasks cannot be fenced in time.
+    let by_links = ["Failed to flush offsets and/or records", "performing zombie fencing"];
+    let expected = fate::is_by_fate(trace) || by_links.iter().any(|said| trace.contains(said));
+    status.state == Said::Failed && expected && !waits && configs.iter().any(no_more_tries)
 }
 
 impl Fallen {

@@ -74,11 +74,7 @@ impl Group {
                 on
             })
         });
-        assert!(goes_on, "{amiss}\n{}", self.logs());
-    }
-
-    fn logs(&self) -> String {
-        self.workers.iter().flatten().map(|member| format!("{}:\n{}\n", member.url, member.worker.log())).collect()
+        assert!(goes_on, "{amiss}\n{}", self.told());
     }
 }
 

@@ -6,7 +6,7 @@ use weir_core::port::LogEntry;
 use weir_tests::harness::certificates::{Authority, Certified, request_over_tls};
 use weir_tests::harness::polling::{holds_within, wait};
 
-use super::faults::topics;
+use super::faults::{last_said, topics};
 use super::*;
 
 /// How long what a worker ran waits for it to come back, and how old the key becomes with which workers sign.
@@ -63,8 +63,8 @@ impl Trust {
 fn leading(group: &Group, places: &[Place]) -> usize {
     let told = |member: &Option<Member>| {
         let log = std::fs::read_to_string(member.as_ref().expect("it runs").worker.log_file()).unwrap_or_default();
-        let (_, told) = log.rsplit_once("leader=\"http://")?;
-        places.iter().position(|place| told.starts_with(&format!("{}/", place.address)))
+        let leader = last_said(&log, "leader=")?;
+        places.iter().position(|place| leader == format!("http://{}/", place.address))
     };
     let mut all = Vec::new();
     wait("all to know who leads", || {

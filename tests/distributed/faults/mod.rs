@@ -171,7 +171,7 @@ impl Group {
     }
 
     /// What there is to understand a failure by.
-    fn told(&self) -> String {
+    pub fn told(&self) -> String {
         let said = topics::entries(self, "status").into_iter().map(|entry| {
             let text = |bytes: Option<Vec<u8>>| String::from_utf8_lossy(&bytes.unwrap_or_default()).into_owned();
             format!("{} {} {}\n", entry.timestamp, text(entry.record.key), text(entry.record.value))
@@ -204,7 +204,7 @@ impl Group {
 }
 
 /// What stands behind the last `name` in a log.
-fn last_said(log: &str, name: &str) -> Option<String> {
+pub fn last_said(log: &str, name: &str) -> Option<String> {
     let (_, rest) = log.rsplit_once(name)?;
     rest.split_whitespace().next().map(|said| said.trim_matches('"').to_owned())
 }

@@ -53,6 +53,14 @@ fn overrides(client: ClientKind, policy: &OverridePolicy, config: &Config) -> Ve
     below(config, client.override_prefix()).map(of).collect()
 }
 
+/// The framework's own settings, over them the worker's, over them the connector's.
+fn merged<const N: usize>(framework: [(&str, String); N], worker: &Config, connector: &Config) -> ClientSettings {
+    let mut merged: ClientSettings = framework.map(|(key, value)| (key.to_owned(), value)).into();
+    merged.extend(worker.clone());
+    merged.extend(connector.clone());
+    merged
+}
+
 impl Builder {
     fn used(&self, kind: ClassKind, config: &Config) -> Vec<ClientKind> {
         used(kind, config, self.settings.distributed.is_some())
@@ -120,25 +128,19 @@ impl Builder {
     }
 
     pub(super) fn producer_settings(&self, settings: &ConnectorSettings, id: &TaskId) -> ClientSettings {
-        let mut merged = ClientSettings::from([("client.id".to_owned(), format!("connector-producer-{id}"))]);
-        merged.extend(self.settings.producer.clone());
-        merged.extend(settings.producer.clone());
-        merged
+        let framework = [("client.id", format!("connector-producer-{id}"))];
+        merged(framework, &self.settings.producer, &settings.producer)
     }
 
     /// The settings of the clients with which a source's own offsets are written and read.
     pub(super) fn log_clients(&self, settings: &ConnectorSettings) -> (ClientSettings, ClientSettings) {
         let name = &settings.name;
-        let merged = |id: &str, workers: &Config, own: &Config| {
-            let mut merged = ClientSettings::from([("client.id".to_owned(), format!("{id}{name}"))]);
-            merged.extend(workers.clone());
-            merged.extend(own.clone());
-            merged
-        };
-        let mut consumer = merged("connector-consumer-", &self.settings.consumer, &settings.consumer);
+        let consumer = [("client.id", format!("connector-consumer-{name}"))];
+        let mut consumer = merged(consumer, &self.settings.consumer, &settings.consumer);
         // It reads on its own.
         consumer.remove("group.id");
-        let mut producer = merged("connector-producer-", &self.settings.producer, &settings.producer);
+        let producer = [("client.id", format!("connector-producer-{name}"))];
+        let mut producer = merged(producer, &self.settings.producer, &settings.producer);
         for client in [&mut producer, &mut consumer] {
             client.entry("bootstrap.servers".into()).or_insert_with(|| self.servers().to_owned());
         }
@@ -158,14 +160,12 @@ impl Builder {
     }
 
     pub(super) fn consumer_settings(&self, settings: &ConnectorSettings, id: &TaskId) -> ClientSettings {
-        let mut merged = ClientSettings::from([
-            ("client.id".to_owned(), format!("connector-consumer-{id}")),
-            ("group.id".to_owned(), format!("connect-{}", id.connector)),
-            ("auto.offset.reset".to_owned(), "earliest".to_owned()),
-        ]);
-        merged.extend(self.settings.consumer.clone());
-        merged.extend(settings.consumer.clone());
-        merged
+        let framework = [
+            ("client.id", format!("connector-consumer-{id}")),
+            ("group.id", format!("connect-{}", id.connector)),
+            ("auto.offset.reset", "earliest".to_owned()),
+        ];
+        merged(framework, &self.settings.consumer, &settings.consumer)
     }
 }
 

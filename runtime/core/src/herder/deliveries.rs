@@ -1,14 +1,13 @@
 //! How the tasks of a source deliver: at least once or exactly once, and where their offsets are.
 
 use std::collections::HashMap;
-use std::future::Future;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use futures::{StreamExt, stream};
 use tokio::time::{Instant, sleep};
 
 use crate::model::{Ceilings, Config, Problem, TaskId};
-use crate::port::{BrokerError, NewTopic, OffsetWriter as _, Producer, StoreError, TransactionalProducer};
+use crate::port::{BrokerError, NewTopic, OffsetWriter as _, Producer, TransactionalProducer};
 use crate::settings::{ConnectorSettings, ExactlyOnceSupport};
 use crate::store::{OffsetStore, SessionLog, SourceOffsets};
 use crate::task::{Delivery, ExactlyOnce, Grace};
@@ -53,10 +52,6 @@ fn not_taken(id: &str, error: &BrokerError) -> String {
         ),
         _ => format!("transactional.id={id}: {error}"),
     }
-}
-
-fn broker(what: &'static str) -> impl Fn(BrokerError) -> Failure {
-    move |error| Failure::Broker(format!("{what}: {error}"))
 }
 
 impl Builder {
@@ -139,7 +134,7 @@ impl Builder {
         (id, generation): (&TaskId, u64),
         grace: &Grace,
     ) -> Result<Option<(Delivery, SourceOffsets)>, Failure> {
-        let Some(offsets) = unless_stopping(grace, self.source_offsets(settings)).await.transpose()? else {
+        let Some(offsets) = grace.unless_stopping(self.source_offsets(settings)).await.transpose()? else {
             return Ok(None);
         };
         let delivery = self.delivery_with(settings, (id, generation), &offsets, grace).await?;
@@ -155,9 +150,9 @@ impl Builder {
     ) -> Result<Option<Delivery>, Failure> {
         let client = self.producer_settings(settings, id);
         let note = self.note_topics(id);
-        let no_producer = broker("The task has no producer");
+        let no_producer = |error: String| Failure::Broker(format!("The task has no producer: {error}"));
         let Some(preflight) = self.preflight() else {
-            let producer = self.broker.producer(&client).await.map_err(no_producer)?;
+            let producer = self.broker.producer(&client).await.map_err(|error| no_producer(error.to_string()))?;
             return Ok(Some(Delivery::AtLeastOnce(match note {
                 Some(note) => Box::new(NotingProducer::<dyn Producer>::new(producer, note, None)),
                 None => producer,
@@ -170,17 +165,14 @@ impl Builder {
             preflight.claim(id, generation).await.map_err(refused)?;
             let transactional = preflight.transactional_id(id);
             let producer = self.broker.transactional_producer(&transactional, &client).await;
-            let no_producer = |error| format!("The task has no producer: {}", not_taken(&transactional, &error));
-            let producer = producer.map_err(|error| Failure::Broker(no_producer(error)))?;
+            let producer = producer.map_err(|error| no_producer(not_taken(&transactional, &error)))?;
             preflight.claim(id, generation).await.map_err(refused)?;
             // Whatever others have left open in the offsets is waited for here, and not in the time that the guest has to start.
-            while let Err(StoreError::Unavailable(reason)) = offsets.read(&id.connector, &[]).await {
-                tracing::warn!(task = %id, reason, "offsets cannot be read, which is tried again");
-                sleep(AGAIN).await;
-            }
+            // What else is wrong with them, its guest is told.
+            let _ = offsets.read_once_there(&id.connector, &[]).await;
             Ok(producer)
         };
-        let Some(producer) = unless_stopping(grace, made).await.transpose()? else { return Ok(None) };
+        let Some(producer) = grace.unless_stopping(made).await.transpose()? else { return Ok(None) };
         let except = Some(self.offsets_topic(settings));
         let producer: Box<dyn TransactionalProducer> = match note {
             Some(note) => Box::new(NotingProducer::<dyn TransactionalProducer>::new(producer, note, except)),
@@ -248,14 +240,5 @@ impl Builder {
     ) -> ExactlyOnce {
         let place = (self.offsets_topic(settings), Arc::new(offsets.clone()) as Arc<_>);
         ExactlyOnce::new(producer, settings.delivery.boundary, place, offsets.copies())
-    }
-}
-
-/// What comes of something, unless the task is asked to stop before.
-async fn unless_stopping<T>(grace: &Grace, work: impl Future<Output = T>) -> Option<T> {
-    tokio::select! {
-        biased;
-        () = grace.stopping.cancelled() => None,
-        done = work => Some(done),
     }
 }

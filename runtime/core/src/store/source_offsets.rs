@@ -37,6 +37,23 @@ impl SourceOffsets {
         Ok(offsets)
     }
 
+    /// The same. As Connect's (KafkaBasedLog.readToEnd) it waits for a log that does not answer now.
+    pub async fn read_once_there(
+        &self,
+        connector: &str,
+        partitions: &[String],
+    ) -> Result<Vec<Option<String>>, StoreError> {
+        loop {
+            match self.read(connector, partitions).await {
+                Err(StoreError::Unavailable(reason)) => {
+                    tracing::warn!(connector, reason, "offsets cannot be read, which is tried again");
+                    sleep(AGAIN).await;
+                }
+                answer => return answer,
+            }
+        }
+    }
+
     /// All stored offsets, by partition.
     pub async fn all(&self, connector: &str) -> Result<Vec<(String, String)>, StoreError> {
         let mut all = self.workers.all(connector).await?;
@@ -114,15 +131,8 @@ pub struct ConnectorOffsets {
 #[async_trait]
 impl OffsetReader for ConnectorOffsets {
     async fn read(&self, partitions: Vec<String>) -> Result<Vec<Option<String>>, Fault> {
-        // As Connect's (KafkaBasedLog.readToEnd) it waits for a log that does not answer now: the call's deadline bounds it.
-        loop {
-            match self.offsets.read(&self.connector, &partitions).await {
-                Err(StoreError::Unavailable(reason)) => {
-                    tracing::warn!(connector = self.connector, reason, "offsets cannot be read, which is tried again");
-                    sleep(AGAIN).await;
-                }
-                answer => return answer.map_err(|error| Fault::Fatal(error.to_string())),
-            }
-        }
+        // The call's deadline bounds it.
+        let read = self.offsets.read_once_there(&self.connector, &partitions).await;
+        read.map_err(|error| Fault::Fatal(error.to_string()))
     }
 }

@@ -45,6 +45,15 @@ impl Grace {
         self.unless_over(call).await.unwrap_or(Err(Fault::Abandoned(name)))
     }
 
+    /// Waits for something at most until the task is asked to stop; none when it was.
+    pub async fn unless_stopping<T>(&self, work: impl Future<Output = T>) -> Option<T> {
+        tokio::select! {
+            biased;
+            () = self.stopping.cancelled() => None,
+            done = work => Some(done),
+        }
+    }
+
     /// Waits for something at most until grace is over; none when it was given up.
     pub async fn unless_over<T>(&self, work: impl Future<Output = T> + Send) -> Option<T> {
         tokio::select! {

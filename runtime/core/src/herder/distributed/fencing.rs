@@ -8,7 +8,6 @@ use tokio::task::{self, JoinError, JoinSet};
 use tokio::time::{Instant, timeout};
 
 use crate::model::{ClassKind, TaskId};
-use crate::settings::ConnectorSettings;
 use crate::store::ConfigRecord;
 
 use super::Distributed;
@@ -20,9 +19,10 @@ use crate::herder::request::{Answer, HerderError};
 const UNREAD: Duration = Duration::from_secs(5);
 
 /// Fencings that are under way.
+#[derive(Default)]
 pub(super) struct Fencings {
-    /// Until when the config topic is not read for tasks.
-    unread_until: Instant,
+    /// Until when the config topic is not read for tasks, once it could not be.
+    unread_until: Option<Instant>,
     under_way: BTreeMap<String, Fencing>,
     ending: JoinSet<Result<(), String>>,
     /// Whose they are.
@@ -36,13 +36,6 @@ struct Fencing {
     tasks: u32,
     /// Who waits for its end.
     waiting: Vec<Answer<()>>,
-}
-
-impl Default for Fencings {
-    fn default() -> Fencings {
-        let (under_way, ending, whose) = Default::default();
-        Fencings { unread_until: Instant::now(), under_way, ending, whose }
-    }
 }
 
 impl Fencings {
@@ -106,24 +99,20 @@ impl Distributed {
     /// Reads the config topic to its end for a task that is about to start. Where that has just failed it does not try: as many
     /// tasks as ask must not keep everybody else waiting.
     async fn read_for_tasks(&mut self) -> bool {
-        if Instant::now() < self.fencings.unread_until {
+        if self.fencings.unread_until.is_some_and(|until| Instant::now() < until) {
             return false;
         }
         let read = self.read().await;
         if !read {
-            self.fencings.unread_until = Instant::now() + UNREAD;
+            self.fencings.unread_until = Some(Instant::now() + UNREAD);
         }
         read
     }
 
     async fn what_to_fence(&mut self, name: &str) -> Result<Needed, HerderError> {
-        let config = self.herd.view.state().get(name).map(|found| found.config.clone());
-        let config = config.ok_or_else(|| HerderError::NotFound(format!("Connector {name} not found")))?;
-        let kind = ConnectorSettings::parse(&config)
-            .ok()
-            .and_then(|settings| self.herd.running.builder.connector_class(&settings).ok())
-            .map(|found| found.class.kind);
-        if kind == Some(ClassKind::Sink) {
+        let info = self.herd.view.info(name);
+        let info = info.ok_or_else(|| HerderError::NotFound(format!("Connector {name} not found")))?;
+        if info.kind == Some(ClassKind::Sink) {
             return Err(HerderError::Invalid(format!("Connector {name} is not a source connector")));
         }
         if !self.read_for_tasks().await {

@@ -11,7 +11,7 @@ use crate::model::{ClassKind, TaskId};
 use crate::store::ConfigRecord;
 
 use super::Distributed;
-use crate::herder::fencing::{Needed, needed};
+use crate::herder::fencing::{Needed, may_note, may_start, needed};
 use crate::herder::preflight::WITHIN;
 use crate::herder::request::{Answer, HerderError};
 
@@ -130,12 +130,10 @@ impl Distributed {
         let outcome = match done {
             Err(error) => Err(HerderError::Failed(format!("Failed to perform zombie fencing: {error}"))),
             Ok(()) if !self.read().await => Err(HerderError::Failed("Failed to read to end of config topic".into())),
-            Ok(()) if self.task_set(&name).0 != generation => {
-                let message = "Fencing failed because new task configurations were generated for the connector";
-                Err(HerderError::Conflict(message.into()))
-            }
-            Ok(()) if !self.place.leads() || !self.is_settled() => Err(HerderError::Rebalancing),
-            Ok(()) => self.herd.write(&[ConfigRecord::Fencing(name, tasks)]).await,
+            Ok(()) => match may_note(generation, self.task_set(&name).0, self.place.leads() && self.is_settled()) {
+                Ok(()) => self.herd.write(&[ConfigRecord::Fencing(name, tasks)]).await,
+                refused => refused,
+            },
         };
         // Whoever asked may have gone.
         waiting.into_iter().for_each(|answer| drop(answer.send(outcome.clone())));
@@ -148,22 +146,11 @@ impl Distributed {
         }
     }
 
-    /// Says whether a task is of its connector's last task set and this worker's
-    /// (DistributedHerder.verifyTaskGenerationAndOwnership).
+    /// Says whether a task is of its connector's last task set and this worker's.
     pub(super) async fn claim(&mut self, id: &TaskId, generation: u64) -> Result<(), HerderError> {
         if !self.read_for_tasks().await {
             return Err(HerderError::Rebalancing);
         }
-        if self.task_set(&id.connector).0 != generation {
-            return Err(HerderError::Conflict(format!(
-                "Cannot start source task {id} with exactly-once support as the connector has already generated a new set of \
-                 task configs"
-            )));
-        }
-        if !self.place.mine.tasks.contains(id) {
-            let message = format!("Cannot start source task {id} as it has already been revoked from this worker");
-            return Err(HerderError::Conflict(message));
-        }
-        Ok(())
+        may_start(id, generation, self.task_set(&id.connector).0, self.place.mine.tasks.contains(id))
     }
 }

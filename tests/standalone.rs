@@ -15,6 +15,8 @@ mod dead_letters;
 mod demo;
 #[path = "standalone/groups.rs"]
 mod groups;
+#[path = "standalone/large_records.rs"]
+mod large_records;
 #[path = "standalone/plugin_check.rs"]
 mod plugin_check;
 #[path = "standalone/plugin_path.rs"]

@@ -43,25 +43,26 @@ impl KafkaProducer {
         self.topics.send_plain(records.topic_of(from), rows, |nth, error| {
             let row = from + nth;
             *unanswered -= payload(row).bytes();
-            refused.push(Sent { ticket: tickets[row], outcome: Err(classified(error)) });
+            refused.push(Sent { ticket: tickets[row], outcome: Err(not_taken(error, payload(row).length())) });
         });
     }
 
     fn send_row(&mut self, records: &RawRecords, row: usize, ticket: Ticket) {
         let chosen = records.partition_of(row);
+        let payload = Payload { key: records.key.get(row), value: records.value.get(row) };
+        let headers = records.headers.of(row);
+        let headers: usize = headers.map(|(name, value)| name.len() + value.map_or(0, <[u8]>::len)).sum();
         let sent = match chosen {
             Some(partition) if partition < 0 => {
                 Err(BrokerError::Rejected(format!("partition {partition} of topic {}", records.topic_of(row))))
             }
-            _ => self.topics.send(records, row, ticket as usize).map_err(classified),
+            _ => self
+                .topics
+                .send(records, row, ticket as usize)
+                .map_err(|error| not_taken(error, payload.length() + headers)),
         };
         match sent {
-            Ok(()) => {
-                let headers = records.headers.of(row);
-                let headers: usize = headers.map(|(name, value)| name.len() + value.map_or(0, <[u8]>::len)).sum();
-                let payload = Payload { key: records.key.get(row), value: records.value.get(row) };
-                self.unanswered += payload.bytes() + headers;
-            }
+            Ok(()) => self.unanswered += payload.bytes() + headers,
             Err(error) => self.refused.push(Sent { ticket, outcome: Err(error) }),
         }
     }
@@ -71,11 +72,29 @@ fn is_purged(code: Code) -> bool {
     matches!(code, Code::PurgeQueue | Code::PurgeInflight)
 }
 
+/// Why a record of so many bytes was not taken to be sent (RecordTooLargeException of Java's producer).
+fn not_taken(mut error: KafkaError, bytes: usize) -> BrokerError {
+    if error.code == Code::MessageSizeTooLarge {
+        error.message = format!(
+            "The message is {bytes} bytes when serialized which is larger than max.request.size allows: raise \
+             producer.override.max.request.size of the connector or producer.max.request.size of the worker"
+        );
+    }
+    classified(error)
+}
+
 /// Why a record was not written.
 fn unsent(mut error: KafkaError) -> BrokerError {
-    if matches!(error.code, Code::UnknownTopic | Code::UnknownTopicOrPartition) {
-        error.message += ": the topic is not there, and the brokers make none by themselves. Make it, or have the source make \
-                          it with topic.creation.default.partitions and topic.creation.default.replication.factor";
+    match error.code {
+        Code::UnknownTopic | Code::UnknownTopicOrPartition => {
+            error.message += ": the topic is not there, and the brokers make none by themselves. Make it, or have the source make \
+                              it with topic.creation.default.partitions and topic.creation.default.replication.factor";
+        }
+        Code::MessageSizeTooLarge => {
+            error.message += ": raise the topic's max.message.bytes or the brokers' message.max.bytes; where only batches of \
+                              records are larger, lower producer.override.batch.size of the connector";
+        }
+        _ => {}
     }
     classified(error)
 }

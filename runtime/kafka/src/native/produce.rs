@@ -36,9 +36,14 @@ pub(crate) struct Payload<'a> {
 }
 
 impl Payload<'_> {
+    /// Bytes of its key and value.
+    pub fn length(&self) -> usize {
+        self.key.map_or(0, <[u8]>::len) + self.value.map_or(0, <[u8]>::len)
+    }
+
     /// Bytes of a record as its answer tells them, headers aside.
     pub fn bytes(&self) -> usize {
-        RECORD_BYTES + self.key.map_or(0, <[u8]>::len) + self.value.map_or(0, <[u8]>::len)
+        RECORD_BYTES + self.length()
     }
 }
 

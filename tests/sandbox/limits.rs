@@ -15,7 +15,7 @@ async fn an_endless_loop_ends_at_its_cpu_limit() {
 #[tokio::test]
 async fn a_dawdler_ends_at_its_deadline_without_using_cpu() {
     let fault = poll_of("dawdle", "", Grants::default()).await;
-    let Fault::Limited { limit: Limit::Deadline { key, limit, used }, .. } = &fault else { panic!("{fault:?}") };
+    let Fault::Limited { limit: Limit::Deadline { key, limit, used, .. }, .. } = &fault else { panic!("{fault:?}") };
     assert_eq!((*key, *limit), ("task.poll.timeout.ms", Duration::from_secs(2)));
     assert!(used >= limit);
     assert!(fault.to_string().contains("task.poll.timeout.ms allows 2000 ms"), "{fault}");
@@ -187,7 +187,7 @@ async fn every_blocked_call_ends_at_the_deadline_of_its_kind() {
         (stopping.stop().await, "stop", "task.call.timeout.ms", other),
         (putting.put(&SinkRecords::default()).await.map(drop), "put", "task.put.timeout.ms", put),
     ] {
-        let Err(Fault::Limited { call, limit: Limit::Deadline { key, limit, used } }) = outcome else {
+        let Err(Fault::Limited { call, limit: Limit::Deadline { key, limit, used, .. } }) = outcome else {
             panic!("{called}")
         };
         assert_eq!((call, key, limit), (called, setting, allowed));

@@ -34,6 +34,8 @@ fn a_broker_that_does_not_answer_ends_the_worker_with_where_it_was_looked_for() 
     let (well, log) = Worker::standalone(folder, &format!("{}{own}", on("127.0.0.1:1")), &[]).ended();
     let said = "weir: bootstrap.servers=127.0.0.1:1: failed to connect to and describe the Kafka cluster: ";
     assert!(!well && log.contains(said) && log.contains("Check the worker's broker connection"), "{log}");
+    let said = log.lines().last().unwrap_or_default();
+    assert!(said.contains("Connection refused"), "why it did not: {said}");
 }
 
 #[test]
@@ -51,5 +53,48 @@ fn values_that_clients_would_refuse_keep_the_worker_from_starting() {
         "retry.backoff.ms: retry.backoff.ms=-1: ",
     ] {
         assert!(log.contains(said), "{said}: {log}");
+    }
+}
+
+#[test]
+fn what_could_only_fail_later_keeps_the_worker_from_starting() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let offsets = format!("offset.storage.file.filename={}\n", folder.join("offsets").display());
+    let kafka = on("127.0.0.1:1") + &offsets;
+    let login = "security.protocol=SASL_PLAINTEXT\nsasl.mechanism=PLAIN\n";
+    for (properties, said) in [
+        (on("localhost") + &offsets, "Invalid url in bootstrap.servers: localhost. Name servers as host:port"),
+        (on("locl:/tmp/x") + &offsets, "Invalid port in bootstrap.servers: locl:/tmp/x."),
+        (
+            format!("{kafka}value.converter=JsonConvertor\n"),
+            "Invalid value JsonConvertor for configuration value.converter: Class JsonConvertor could not be found. Known are",
+        ),
+        (
+            format!("{kafka}{login}"),
+            "sasl.jaas.config: is missing, and PLAIN needs it: org.apache.kafka.common.security.plain.",
+        ),
+        (
+            on("127.0.0.1:1") + "offset.storage.file.filename=/nowhere/o\n",
+            "/nowhere/o: its folder cannot be written to",
+        ),
+        (
+            format!("{kafka}sandbox.endpoint.ceiling=http://foo\n"),
+            "for configuration sandbox.endpoint.ceiling: write host:port",
+        ),
+        (
+            format!("{kafka}sandbox.path.ceiling=data\n"),
+            "for configuration sandbox.path.ceiling: it has to be an absolute path",
+        ),
+        (
+            format!("{kafka}status.storage.topic=one\noffset.storage.topic=one\n"),
+            "Invalid value one for configuration status.storage.topic: it is the offset.storage.topic",
+        ),
+        (format!("\u{feff}{kafka}offset.flush.interval.ms=ten\n"), "offset.flush.interval.ms: Not a whole number"),
+        (format!("{kafka}offset.flush.interval.ms=-5\n"), "offset.flush.interval.ms: Value must be at least 0"),
+    ] {
+        let (well, log) = Worker::standalone(folder, &properties, &[]).ended();
+        assert!(!well && log.contains(said), "{said}: {log}");
+        assert!(!log.contains("ready"), "{log}");
     }
 }

@@ -46,6 +46,8 @@ fn topics_are_worked_with_beside_a_worker_and_after_it() {
     let (done, listed) = topic(folder, &["list"], "");
     let listed: Vec<&str> = listed.lines().collect();
     assert!(done && listed.contains(&"lines") && listed.contains(&"connect-configs"), "{listed:?}");
+    let (done, said) = topic(folder, &["delete", "connect-configs"], "");
+    assert!(!done && said.contains("is compacted") && said.contains("--force"), "{said}");
     let (done, described) = topic(folder, &["describe", "lines"], "");
     assert!(done && described.starts_with("topic lines with 1 partitions\n"), "{described}");
     assert!(described.contains("partition 0: offsets 0 to 3"), "{described}");

@@ -84,6 +84,7 @@ impl KafkaBroker {
         let admin_properties = defaults::admin(mapped(ClientKind::Admin));
         let log_producer = defaults::log_producer(mapped(ClientKind::Producer));
         let log_reader = defaults::log_reader(mapped(ClientKind::Consumer));
+        problems.extend(properties::login_missing(&admin_properties));
         for kind in [ClientKind::Producer, ClientKind::Consumer] {
             let wrong = checked(kind, Origin::Connector, &properties::of_tasks(kind, worker)).err();
             let named = |problem: Problem| Problem { key: format!("{}{}", kind.prefix(), problem.key), ..problem };
@@ -153,7 +154,8 @@ impl KafkaBroker {
         ask: impl FnOnce(Admin<'_>) -> Result<T, KafkaError> + Send + 'static,
     ) -> Result<T, BrokerError> {
         let (client, wait) = (self.admin().await?, self.wait);
-        joined(beside(move || ask(Admin { client: &client, wait }))).await
+        let asked = move || ask(Admin { client: &client, wait }).map_err(|error| client.explained(error));
+        joined(beside(asked)).await
     }
 
     /// Asks about a group, with a client that belongs to it and never joins it: librdkafka falls over its group, where it

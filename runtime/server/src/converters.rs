@@ -3,6 +3,7 @@
 use weir_convert::Http;
 use weir_core::model::{Config, ConfigKey, ConverterRole, Problem};
 use weir_core::port::{Converter, ConverterFactory};
+use weir_core::settings::ConverterSettings;
 
 /// The converters of weir-convert.
 pub struct StockConverters {
@@ -32,11 +33,7 @@ impl ConverterFactory for StockConverters {
     }
 
     fn classes(&self, role: ConverterRole) -> Vec<String> {
-        let fits = |class: &&weir_convert::ConverterClass| match role {
-            ConverterRole::Key | ConverterRole::Value => class.converts_records,
-            ConverterRole::Header => class.converts_headers,
-        };
-        weir_convert::CLASSES.iter().filter(fits).map(|class| class.name.to_owned()).collect()
+        classes(role)
     }
 
     fn version(&self) -> &str {
@@ -46,6 +43,32 @@ impl ConverterFactory for StockConverters {
     fn definition(&self, class: &str) -> Option<Vec<ConfigKey>> {
         weir_convert::ConverterClass::find(class).map(weir_convert::ConverterClass::definition)
     }
+}
+
+/// The classes that fit a role.
+pub fn classes(role: ConverterRole) -> Vec<String> {
+    let fits = |class: &&weir_convert::ConverterClass| match role {
+        ConverterRole::Key | ConverterRole::Value => class.converts_records,
+        ConverterRole::Header => class.converts_headers,
+    };
+    weir_convert::CLASSES.iter().filter(fits).map(|class| class.name.to_owned()).collect()
+}
+
+/// What is wrong with the classes of a worker's converters, for keys, values and headers (Connect's WorkerConfig reads them as
+/// classes).
+pub fn unknown(converters: &[ConverterSettings; 3]) -> Vec<Problem> {
+    let roles = [ConverterRole::Key, ConverterRole::Value, ConverterRole::Header].into_iter();
+    let wrong = roles.zip(converters).filter_map(|(role, ConverterSettings { class, .. })| {
+        let (key, known) = (role.property(), classes(role));
+        let why = match weir_convert::ConverterClass::find(class) {
+            Some(found) if known.iter().any(|name| name == found.name) => return None,
+            Some(_) => format!("{class} does not convert that"),
+            None => format!("Class {class} could not be found"),
+        };
+        let message = format!("Invalid value {class} for configuration {key}: {why}. Known are {}", known.join(", "));
+        Some(Problem { key: key.into(), message })
+    });
+    wrong.collect()
 }
 
 /// The converters as they are listed: type and class.

@@ -1,5 +1,6 @@
 //! The listeners of REST: bound, each with what it serves, and the address by which other workers know this one.
 
+use std::io::ErrorKind;
 use std::net::{IpAddr, SocketAddr, ToSocketAddrs as _};
 use std::sync::Arc;
 
@@ -91,7 +92,14 @@ async fn bind(key: &str, listener: &Listener) -> Result<TcpListener, String> {
         Err(_) if listener.host.is_empty() => TcpListener::bind(("0.0.0.0", listener.port)).await,
         bound => bound,
     };
-    bound.map_err(|error| format!("{key}: {listener} cannot be listened on: {error}. Free the port or name another"))
+    bound.map_err(|error| {
+        let remedy = match error.kind() {
+            ErrorKind::AddrInUse => "Free the port or name another",
+            ErrorKind::PermissionDenied => "Name a port above 1023",
+            _ => "Name an address of this machine, or none for all of them",
+        };
+        format!("{key}: {listener} cannot be listened on: {error}. {remedy}")
+    })
 }
 
 /// Host and port by which others know this worker, out of the first listener that speaks what is advertised

@@ -39,6 +39,15 @@ impl OffsetFile {
         let entries = decode_offset_file(&bytes).map_err(|error| {
             unusable(file, format!("{error}: this is no offsets file of Connect. Name another or move it away"))
         })?;
+        // What cannot be written must not be found out by the first commit.
+        beside(file).map_err(|error| {
+            unusable(
+                file,
+                format!(
+                    "its folder cannot be written to: {error}. Make it, let this user write there, or name another"
+                ),
+            )
+        })?;
         let numbered = entries.into_iter().zip(0..).map(|((key, value), number)| (key, (number, value)));
         let content: Content = numbered.collect();
         let end = content.len() as i64;
@@ -49,6 +58,12 @@ impl OffsetFile {
             appending: Arc::default(),
         })
     }
+}
+
+/// Whether a file can be made beside the file.
+fn beside(file: &Path) -> std::io::Result<()> {
+    let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    tempfile::NamedTempFile::new_in(folder).map(drop)
 }
 
 /// Writes beside the file, then takes its place: it is never half written.

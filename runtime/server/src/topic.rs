@@ -73,6 +73,9 @@ enum Operation {
     Delete {
         /// Its name.
         topic: String,
+        /// Delete a compacted one, too, in which a worker may keep its connectors, their offsets and states.
+        #[arg(long)]
+        force: bool,
     },
 }
 
@@ -125,10 +128,19 @@ pub async fn run(command: TopicCommand) -> Result<String, String> {
             client.describe(&topic).await.map_err(failed)?.ok_or_else(|| missing(&topic))?;
             produce(&client, &topic, key_separator.as_deref()).await
         }
-        Operation::Delete { topic } => match client.delete(&topic).await.map_err(failed)? {
-            true => Ok(format!("deleted {topic}")),
-            false => Err(missing(&topic)),
-        },
+        Operation::Delete { topic, force } => {
+            let found = client.describe(&topic).await.map_err(failed)?.ok_or_else(|| missing(&topic))?;
+            if !force && found.config.get("cleanup.policy").is_some_and(|policy| policy.contains("compact")) {
+                return Err(format!(
+                    "topic {topic} is compacted: a worker that keeps its connectors, their offsets or states in it loses them \
+                     for good. Say --force where none does"
+                ));
+            }
+            match client.delete(&topic).await.map_err(failed)? {
+                true => Ok(format!("deleted {topic}")),
+                false => Err(missing(&topic)),
+            }
+        }
     }
 }
 

@@ -33,7 +33,7 @@ use crate::peers::{self, HttpPeers};
 use crate::rest::{App, AppSlot};
 use crate::upload_dir::{UploadDir, UploadMemory};
 use crate::uploads::Uploads;
-use crate::{converters::StockConverters, plugins, readiness, registry_http};
+use crate::{converters, converters::StockConverters, plugins, readiness, registry_http};
 
 /// Requests that may wait for the herder.
 const REQUESTS: usize = 64;
@@ -83,6 +83,10 @@ fn settings(
     secrets.add(&values);
     let config = resolved(&given, &values);
     let settings = parse(&config).map_err(unusable)?;
+    let unknown = converters::unknown(&settings.converters);
+    if !unknown.is_empty() {
+        return Err(unusable(unknown));
+    }
     if let Some(said) = without_effect(&config, &settings.unread, weir_kafka::properties::has_effect) {
         tracing::warn!(file = %worker_file.display(), "{said}");
     }

@@ -59,6 +59,15 @@ impl<F: Future> Future for Metered<'_, F> {
 pub(crate) struct Deadline {
     pub key: &'static str,
     pub limit: Duration,
+    /// What the call was told to wait, which it may besides.
+    pub wait: Duration,
+}
+
+impl Deadline {
+    /// A deadline of a call that is not told to wait.
+    pub fn new(key: &'static str, limit: Duration) -> Deadline {
+        Deadline { key, limit, wait: Duration::ZERO }
+    }
 }
 
 /// A live instance's store. Gone once a call trapped, ran out of time or was dropped.
@@ -110,7 +119,8 @@ impl Guest {
         let began = Instant::now();
         let future = std::pin::pin!(run(store));
         let metered = Metered { future, slice: &self.slice };
-        let answer = tokio::time::timeout(deadline.limit, AssertUnwindSafe(metered).catch_unwind()).await;
+        let answer =
+            tokio::time::timeout(deadline.wait + deadline.limit, AssertUnwindSafe(metered).catch_unwind()).await;
         meter.cpu_nanos.fetch_add(self.slice.used.load(Ordering::Relaxed), Ordering::Relaxed);
         match answer {
             Ok(Ok((store, Ok(value)))) => {
@@ -120,7 +130,8 @@ impl Guest {
             Ok(Ok((mut store, Err(error)))) => Err(trapped(name, &error, store.data_mut())),
             Ok(Err(panic)) => Err(Fault::Trapped(format!("{name}: the host panicked: {}", panic_text(&*panic)))),
             Err(_) => {
-                let limit = Limit::Deadline { key: deadline.key, limit: deadline.limit, used: began.elapsed() };
+                let Deadline { key, limit, wait } = deadline;
+                let limit = Limit::Deadline { key, limit, wait, used: began.elapsed() };
                 Err(Fault::Limited { call: name, limit })
             }
         }

@@ -240,7 +240,7 @@ impl WasmPlugins {
                 .await
                 .map_err(broken)?;
         let plugin = plugin?;
-        let deadline = Deadline { key: "task.call.timeout.ms", limit: self.limits.other };
+        let deadline = Deadline::new("task.call.timeout.ms", self.limits.other);
         let described = guest
             .call("describe", deadline, |mut store| async move {
                 let described = plugin.call_describe(&mut store).await;

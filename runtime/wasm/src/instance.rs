@@ -19,7 +19,7 @@ pub(crate) async fn instantiate<E: Send>(
     context: Context,
     load: impl FnOnce(&mut Store<GuestState>, &wasmtime::component::Instance) -> wasmtime::Result<E> + Send,
 ) -> Result<(Guest, E), Fault> {
-    let deadline = Deadline { key: "task.start.timeout.ms", limit: context.limits.start };
+    let deadline = Deadline::new("task.start.timeout.ms", context.limits.start);
     let mut guest = Guest::new(engine, context)?;
     let exports = guest
         .call("instantiate", deadline, |mut store| async move {
@@ -56,20 +56,20 @@ impl<E: Send> Live<E> {
     }
 
     pub fn start(&self) -> Deadline {
-        Deadline { key: "task.start.timeout.ms", limit: self.limits.start }
+        Deadline::new("task.start.timeout.ms", self.limits.start)
     }
 
     /// The deadline of a call that waits by itself for up to `max_wait`.
     pub fn waiting(&self, max_wait: Duration) -> Deadline {
-        Deadline { key: "task.poll.timeout.ms", limit: max_wait + self.limits.poll_beyond }
+        Deadline { key: "task.poll.timeout.ms", limit: self.limits.poll_beyond, wait: max_wait }
     }
 
     pub fn put(&self) -> Deadline {
-        Deadline { key: "task.put.timeout.ms", limit: self.limits.put }
+        Deadline::new("task.put.timeout.ms", self.limits.put)
     }
 
     pub fn other(&self) -> Deadline {
-        Deadline { key: "task.call.timeout.ms", limit: self.limits.other }
+        Deadline::new("task.call.timeout.ms", self.limits.other)
     }
 }
 

@@ -87,6 +87,11 @@ impl LogLines {
             (window.began, window.lines, window.dropped) = (Instant::now(), 0, 0);
         }
         if window.lines >= self.per_second {
+            if window.dropped == 0 {
+                let _context = self.context.enter();
+                tracing::warn!(target: "guest", "more lines in a second than task.log.lines.per.second={}: the rest of it is \
+                    dropped", self.per_second);
+            }
             window.dropped += 1;
             self.meter.log_lines_dropped.fetch_add(1, Ordering::Relaxed);
             return;

@@ -113,7 +113,7 @@ impl Distributed {
         // Before there is a group that could say otherwise, too, nothing is taken that is not signed.
         view.signs.store(place.signs(), Ordering::Relaxed);
         if !place.signs() {
-            let protocol = settings.protocol.name();
+            let protocol = settings.protocol.config_name();
             tracing::warn!(
                 "Internal request verification will be disabled for this cluster as this worker's connect.protocol \
                  configuration has been set to '{protocol}'. If this is not intentional, either remove the \

@@ -70,6 +70,14 @@ impl GroupProtocol {
         }
     }
 
+    /// What `connect.protocol` calls it.
+    pub fn config_name(self) -> &'static str {
+        match self {
+            GroupProtocol::Eager => "eager",
+            other => other.name(),
+        }
+    }
+
     /// The one of a name, if there is.
     pub fn of_name(name: &str) -> Option<GroupProtocol> {
         [GroupProtocol::Sessioned, GroupProtocol::Compatible, GroupProtocol::Eager]

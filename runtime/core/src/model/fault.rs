@@ -34,6 +34,8 @@ pub enum Limit {
         key: &'static str,
         /// The limit.
         limit: Duration,
+        /// What the call was told to wait, which it might besides.
+        wait: Duration,
         /// What the call had used.
         used: Duration,
     },
@@ -86,8 +88,9 @@ impl fmt::Display for Limit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let ms = |d: &Duration| d.as_millis();
         match self {
-            Limit::Deadline { key, limit, used } => {
-                write!(f, "still running after {} ms, {key} allows {} ms", ms(used), ms(limit))
+            Limit::Deadline { key, limit, wait, used } => {
+                write!(f, "still running after {} ms, {key} allows {} ms", ms(used), ms(limit))?;
+                if wait.is_zero() { Ok(()) } else { write!(f, " beyond its wait of {} ms", ms(wait)) }
             }
             Limit::Cpu { key, limit, used } => write!(f, "used {} ms of CPU, {key} allows {} ms", ms(used), ms(limit)),
             Limit::Memory { key, limit, asked } => {
@@ -155,4 +158,18 @@ pub struct RowFault {
     pub step: u32,
     /// Why.
     pub fault: Fault,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_deadline_is_told_beside_what_a_call_was_told_to_wait() {
+        let ms = Duration::from_millis;
+        let of = |wait| Limit::Deadline { key: "task.poll.timeout.ms", limit: ms(500), wait: ms(wait), used: ms(1002) };
+        assert_eq!(of(0).to_string(), "still running after 1002 ms, task.poll.timeout.ms allows 500 ms");
+        let beyond = "still running after 1002 ms, task.poll.timeout.ms allows 500 ms beyond its wait of 500 ms";
+        assert_eq!(of(500).to_string(), beyond);
+    }
 }

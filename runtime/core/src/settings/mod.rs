@@ -1,5 +1,6 @@
 //! Typed settings, parsed once, with every problem at once.
 
+mod checks;
 mod client_keys;
 mod connector;
 mod definition;

@@ -5,6 +5,8 @@ use crate::model::Config;
 /// The entries of a properties file. What Java takes is taken; a broken `\u` escape is an error that names its line.
 pub fn parse_properties(text: &str) -> Result<Config, String> {
     let mut config = Config::new();
+    // Editors of other systems begin a file with a mark of its encoding.
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let mut lines = text.split(['\n', '\r']).enumerate();
     while let Some((number, line)) = lines.next() {
         let line = line.trim_start_matches([' ', '\t', '\u{c}']);

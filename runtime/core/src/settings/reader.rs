@@ -23,6 +23,17 @@ pub fn below<'a>(config: &'a Config, prefix: &str) -> impl Iterator<Item = (&'a 
     from.map_while(move |(key, value)| Some((key.strip_prefix(prefix)?, key, value)))
 }
 
+/// Why a text is no number of a type, and what would be one.
+fn not_a_number<T>(text: &str) -> &'static str {
+    let fraction = matches!(std::any::type_name::<T>(), "f64" | "f32");
+    match text.parse::<i128>() {
+        Ok(number) if number < 0 => "Value must be at least 0",
+        Ok(_) => "Value is too large",
+        Err(_) if fraction => "Not a number",
+        Err(_) => "Not a whole number: write digits alone, without a unit",
+    }
+}
+
 impl<'a> Reader<'a> {
     /// A reader of a configuration.
     pub fn new(config: &'a Config) -> Reader<'a> {
@@ -70,7 +81,7 @@ impl<'a> Reader<'a> {
     pub fn number<T: FromStr + Copy>(&mut self, key: &str, default: T) -> T {
         let Some(text) = self.get(key) else { return default };
         text.parse().unwrap_or_else(|_| {
-            self.problem(key, format!("Invalid value {text} for configuration {key}: Not a number of its type."));
+            self.problem(key, format!("Invalid value {text} for configuration {key}: {}", not_a_number::<T>(text)));
             default
         })
     }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crate::model::{Ceilings, Config, ConverterRole, Limits, Problem};
 
+use super::checks;
 use super::connector::ConverterSettings;
 use super::distributed::DistributedSettings;
 use super::limits::{limits, positive_millis};
@@ -107,7 +108,10 @@ impl WorkerSettings {
             }
             servers => match servers.strip_prefix("local:") {
                 Some(dir) => Bootstrap::Local(dir.into()),
-                None => Bootstrap::Kafka(servers.to_owned()),
+                None => {
+                    checks::servers(&mut reader, servers);
+                    Bootstrap::Kafka(servers.to_owned())
+                }
             },
         };
         let mut converter = |role: ConverterRole, default: Option<&str>| {
@@ -139,6 +143,14 @@ impl WorkerSettings {
             text("offset.storage.topic", "connect-offsets"),
             text("status.storage.topic", "connect-status"),
         );
+        checks::own_topics(
+            &mut reader,
+            [
+                ("config.storage.topic", &config_topic),
+                ("offset.storage.topic", &offset_topic),
+                ("status.storage.topic", &status_topic),
+            ],
+        );
         let offset_file = match &bootstrap {
             _ if distributed => None,
             Bootstrap::Kafka(_) => Some(reader.required("offset.storage.file.filename")),
@@ -162,7 +174,8 @@ impl WorkerSettings {
             None => vec!["*:*".to_owned()],
             Some(_) => reader.list("sandbox.endpoint.ceiling"),
         };
-        let paths = reader.list("sandbox.path.ceiling").into_iter().map(PathBuf::from).collect();
+        let paths: Vec<PathBuf> = reader.list("sandbox.path.ceiling").into_iter().map(PathBuf::from).collect();
+        checks::ceilings(&mut reader, &paths, &endpoints);
         let rest = RestSettings::read(&mut reader);
         // They were read before, so that this could be: see `providers`.
         reader.get("config.providers");

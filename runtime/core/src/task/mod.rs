@@ -25,7 +25,7 @@ pub use source_loop::{SourceParts, run_source};
 pub use submitted::{Committable, SubmittedRecords};
 pub use topics::{NotMade, TopicRule, Topics};
 
-use crate::model::Fault;
+use crate::model::{Fault, TaskId};
 
 /// Why a task ended, with the trace that its status shows.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -43,6 +43,16 @@ impl TaskFailure {
     /// The failure of one of the guest's calls.
     pub fn of_call(class: &str, call: &str, fault: &Fault) -> TaskFailure {
         TaskFailure::new(format!("{class} failed in {call}"), fault)
+    }
+}
+
+/// Says that a task's guest did not stop cleanly. Where the task has failed that is no news: an instance that ended, or never
+/// began, cannot stop.
+fn not_stopped(id: &TaskId, fault: Option<Fault>, life: &Lifecycle) {
+    match fault {
+        Some(fault) if life.has_failed() => tracing::debug!(task = %id, %fault, "the failed task did not stop cleanly"),
+        Some(fault) => tracing::warn!(task = %id, %fault, "the task did not stop cleanly"),
+        None => {}
     }
 }
 

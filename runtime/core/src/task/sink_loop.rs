@@ -17,7 +17,7 @@ use super::lifecycle::{Effect, Event, Lifecycle, TaskState};
 use super::reporter::Reporter;
 use super::sink_commits::{Judged, SinkCommits};
 use super::sink_put::Pending;
-use super::{Command, TaskFailure};
+use super::{Command, TaskFailure, not_stopped};
 
 /// The wait before what failed is tried again when nobody names another.
 pub(super) const RETRY: Duration = Duration::from_secs(1);
@@ -356,10 +356,9 @@ impl Sink {
         if let Err(Event::Failed(failure)) = steps.await {
             tracing::warn!(task = %self.parts.id, %failure, "the task did not finish cleanly");
         }
-        if self.guest_started
-            && let Err(fault) = self.parts.grace.call("stop", self.parts.guest.stop()).await
-        {
-            tracing::warn!(task = %self.parts.id, %fault, "the task did not stop cleanly");
+        if self.guest_started {
+            let stopped = self.parts.grace.call("stop", self.parts.guest.stop()).await;
+            not_stopped(&self.parts.id, stopped.err(), &self.life);
         }
         if let Err(error) = self.parts.consumer.close().await {
             tracing::warn!(task = %self.parts.id, %error, "the consumer did not leave its group");

@@ -20,7 +20,7 @@ use super::source_batch::Pieces;
 use super::source_send::{OnTheWay, Unanswered};
 use super::submitted::SubmittedRecords;
 use super::topics::Topics;
-use super::{Command, TaskFailure};
+use super::{Command, TaskFailure, not_stopped};
 
 /// How long a guest may wait for its first record of a poll.
 const MAX_WAIT: Duration = Duration::from_millis(500);
@@ -365,9 +365,7 @@ impl Source {
         self.last_commit(self.life.has_failed()).await;
         if self.guest_started {
             let stopped = self.parts.grace.call("stop", self.parts.guest.stop()).await;
-            if let Err(fault) = stopped {
-                tracing::warn!(task = %self.parts.id, %fault, "the task did not stop cleanly");
-            }
+            not_stopped(&self.parts.id, stopped.err(), &self.life);
         }
         if self.parts.grace.over.is_cancelled() { Event::GraceOver } else { Event::Finished }
     }

@@ -82,6 +82,8 @@ struct Hooks {
     closing: AtomicBool,
     /// Why a broker did not let it log in, if one did not.
     denied: OnceLock<KafkaError>,
+    /// Why a broker was not reached, the last time that one was not.
+    unreached: Mutex<Option<String>>,
 }
 
 /// A client and the queue that it answers through.
@@ -177,6 +179,16 @@ impl Client {
     /// Why a broker did not let it log in, as far as its queue was taken from: librdkafka itself goes on trying.
     pub fn denied(&self) -> Option<&KafkaError> {
         self.hooks.denied.get()
+    }
+
+    /// Adds to an answer that did not come in time why a broker was not reached, where one was not.
+    pub fn explained(&self, mut error: KafkaError) -> KafkaError {
+        let late = matches!(error.code, RDKafkaErrorCode::OperationTimedOut | RDKafkaErrorCode::BrokerTransportFailure);
+        let why = self.hooks.unreached.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        if let Some(why) = why.filter(|_| late) {
+            error.message = format!("{}: {why}", error.message);
+        }
+        error
     }
 
     /// Takes note of an error that is nobody's answer, if it is that one.
@@ -321,6 +333,12 @@ unsafe extern "C" fn on_log(rk: *const sys::rd_kafka_t, level: c_int, facility: 
         let client = if rk.is_null() { String::new() } else { text(sys::rd_kafka_name(rk)) };
         (client, text(facility), text(line))
     };
+    if facility == "FAIL" && !rk.is_null() {
+        // SAFETY: the client's opaque is its `Hooks`, which outlives it.
+        let hooks = unsafe { &*sys::rd_kafka_opaque(rk).cast::<Hooks>() };
+        let why = line.split_once("]: ").map_or(&*line, |(_thread, why)| why).to_owned();
+        *hooks.unreached.lock().unwrap_or_else(PoisonError::into_inner) = Some(why);
+    }
     log_lines::write(&client, level, &facility, &line);
 }
 

@@ -11,6 +11,11 @@ const KEY: &str = "sasl.jaas.config";
 const PLAIN: &str = "org.apache.kafka.common.security.plain.PlainLoginModule";
 const SCRAM: &str = "org.apache.kafka.common.security.scram.ScramLoginModule";
 
+/// The login module of a mechanism.
+pub(super) fn module(mechanism: &str) -> &'static str {
+    if mechanism == "PLAIN" { PLAIN } else { SCRAM }
+}
+
 pub(super) fn map(settings: &ClientSettings, properties: &mut BTreeMap<String, String>, problems: &mut Vec<Problem>) {
     let Some(text) = settings.get(KEY).map(|text| text.trim()).filter(|text| !text.is_empty()) else { return };
     let mechanism = settings.get("sasl.mechanism").map_or("GSSAPI", |mechanism| mechanism.trim());

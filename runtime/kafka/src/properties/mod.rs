@@ -44,6 +44,20 @@ impl Mapped {
     }
 }
 
+/// What is missing where users log in by name, by the key that Java's clients read.
+pub(crate) fn login_missing(properties: &BTreeMap<String, String>) -> Option<Problem> {
+    let get = |name: &str| properties.get(name).map_or("", String::as_str);
+    let mechanism = [get("sasl.mechanism"), get("sasl.mechanisms")].into_iter().find(|text| !text.is_empty())?;
+    let by_name = mechanism == "PLAIN" || mechanism.starts_with("SCRAM-SHA-");
+    let logs_in = get("security.protocol").to_ascii_lowercase().starts_with("sasl");
+    (logs_in && by_name && get("sasl.username").is_empty()).then(|| {
+        let module = jaas::module(mechanism);
+        let remedy =
+            format!("is missing, and {mechanism} needs it: {module} required username=\"...\" password=\"...\";");
+        Problem { key: "sasl.jaas.config".into(), message: remedy }
+    })
+}
+
 /// Maps settings, or says everything that is wrong with them.
 pub fn map(kind: ClientKind, origin: Origin, settings: &ClientSettings) -> Result<Mapped, Vec<Problem>> {
     let (mut mapped, mut problems) = (Mapped::default(), Vec::new());

@@ -1,5 +1,5 @@
 # Every target sets up what it needs and nothing more (setup/install.sh), then builds, then runs.
-.PHONY: demo test soak bench compare check guests build setup clean-out
+.PHONY: demo test soak bench compare check guests build release kafka setup clean-out
 
 demo:
 	@setup/install.sh build
@@ -36,6 +36,16 @@ guests:
 build:
 	@setup/install.sh build
 	@setup/build.sh dev
+
+# Optimised, as it is to be run: out/release/weir.
+release:
+	@setup/install.sh build
+	@setup/build.sh release
+
+# A broker to try things with, on localhost:9092 (or PORT) until Ctrl-C.
+kafka:
+	@setup/install.sh kafka
+	@setup/try-kafka.sh
 
 setup:
 	@setup/install.sh build java kafka registry python deny

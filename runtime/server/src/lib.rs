@@ -23,5 +23,9 @@ mod worker;
 
 pub use command::main;
 
+/// librdkafka's too: it takes a record on one thread and the task gives it back on another, for which glibc's waits.
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
 /// The Connect version whose API is served: clients switch features on by it. What comes with Connect has it too.
 const CONNECT_VERSION: &str = "4.3.1";

@@ -8,12 +8,14 @@ use std::path::Path;
 use rustix::fs::{Mode, OFlags, ResolveFlags};
 use rustix::io::Errno;
 use wasmtime::component::{HasData, Resource};
-use wasmtime_wasi::filesystem::WasiFilesystemCtxView;
+use wasmtime_wasi::filesystem::{Descriptor, WasiFilesystemCtxView};
 use wasmtime_wasi::p2::bindings::filesystem::types::{HostDescriptor, HostDirectoryEntryStream};
 use wasmtime_wasi::p2::bindings::filesystem::{preopens, types};
-use wasmtime_wasi::p2::{FsError, FsResult};
+use wasmtime_wasi::p2::{DynOutputStream, FsError, FsResult};
 use wasmtime_wasi::{FsPerms, WasiCtxBuilder};
 use weir_core::model::{Fault, PathAccess, PathGrant};
+
+use crate::appending::Appending;
 
 type Names = BTreeMap<String, PathAccess>;
 
@@ -325,12 +327,19 @@ impl HostDescriptor for FilesView<'_> {
         HostDescriptor::read_via_stream(&mut self.wasi, fd, offset)
     }
 
-    fn write_via_stream(&mut self, fd: Fd, offset: u64) -> FsResult<Resource<wasmtime_wasi::p2::DynOutputStream>> {
+    fn write_via_stream(&mut self, fd: Fd, offset: u64) -> FsResult<Resource<DynOutputStream>> {
         HostDescriptor::write_via_stream(&mut self.wasi, fd, offset)
     }
 
-    fn append_via_stream(&mut self, fd: Fd) -> FsResult<Resource<wasmtime_wasi::p2::DynOutputStream>> {
-        HostDescriptor::append_via_stream(&mut self.wasi, fd)
+    fn append_via_stream(&mut self, fd: Fd) -> FsResult<Resource<DynOutputStream>> {
+        match self.wasi.table.get(&fd)? {
+            Descriptor::File(file) if !file.perms.write_not_permitted() => {
+                let stream: DynOutputStream = Box::new(Appending::to(file.file.clone()));
+                Ok(self.wasi.table.push(stream)?)
+            }
+            // What may not be written to is refused by WASI.
+            Descriptor::File(_) | Descriptor::Dir(_) => HostDescriptor::append_via_stream(&mut self.wasi, fd),
+        }
     }
 
     async fn is_same_object(&mut self, a: Fd, b: Fd) -> wasmtime::Result<bool> {

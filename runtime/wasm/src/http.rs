@@ -13,6 +13,7 @@ use weir_core::model::{Endpoint, Grants, only_by_address};
 use crate::bindings::weir::connect::log::Level;
 use crate::log_lines::LogLines;
 use crate::send::send;
+use crate::sockets::NOT_OPENED;
 use crate::tls::{Authorities, about_the_certificate};
 
 type Body = wasmtime_wasi_http::WasiBody;
@@ -62,16 +63,21 @@ impl WasiHttpHooks for GrantedHttp {
         options: Option<RequestOptions>,
         _: Ended,
     ) -> Box<dyn Future<Output = Sent> + Send> {
-        let wanted = endpoint(request.uri()).filter(|wanted| self.grants.endpoints.contains(wanted));
+        let wanted = endpoint(request.uri());
+        let granted = wanted.clone().filter(|wanted| self.grants.endpoints.contains(wanted));
         let (connector, log) = (self.authorities.connector(), self.log.clone());
         Box::new(async move {
-            let wanted = wanted.ok_or(Error::HttpRequestDenied)?;
+            let Some(wanted) = granted else {
+                // The guest sees a code without words.
+                let asked = wanted.map_or("a request without a host".to_owned(), |wanted| wanted.to_string());
+                log.write(Level::Warn, &format!("{asked} was refused: {NOT_OPENED}"));
+                return Err(Error::HttpRequestDenied);
+            };
             let addresses = resolve(&wanted).await?;
             let secure = request.uri().scheme() == Some(&Scheme::HTTPS);
             let name = secure.then(|| ServerName::try_from(wanted.host.clone())).transpose()?;
             let tls = name.map(|name| (connector, name));
             send(request, &addresses, tls, options).await.map_err(|error| match error {
-                // The guest sees a code without words.
                 Error::Tls(error) => match about_the_certificate(&error) {
                     Some(reason) => {
                         log.write(Level::Warn, &format!("there is no TLS with {wanted}: {reason}"));

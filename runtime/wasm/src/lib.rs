@@ -1,6 +1,7 @@
 //! Core's plugin ports over wasmtime: components compiled in a child process, one sandboxed instance for each task.
 
 mod admission;
+mod appending;
 mod batch;
 mod bindings;
 mod call;

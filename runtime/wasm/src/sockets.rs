@@ -13,14 +13,30 @@ use wasmtime_wasi::p2::{DynPollable, SocketError};
 use wasmtime_wasi::sockets::{SocketAddrUse, WasiSocketsCtxView};
 use weir_core::model::{Endpoint, Grants, only_by_address};
 
+use crate::bindings::weir::connect::log::Level;
+use crate::log_lines::LogLines;
+
+/// Why a guest does not get where it wants to.
+pub(crate) const NOT_OPENED: &str = "its configuration opens no such endpoint";
+
 /// Opens what is granted.
-pub(crate) fn open(builder: &mut WasiCtxBuilder, grants: &Arc<Grants>) {
+pub(crate) fn open(builder: &mut WasiCtxBuilder, grants: &Arc<Grants>, log: &LogLines) {
     if grants.endpoints.is_empty() {
         return;
     }
-    let grants = grants.clone();
+    let (grants, log) = (grants.clone(), log.clone());
     builder.allow_tcp(true).allow_ip_name_lookup(true).socket_addr_check(move |address, reason| match reason {
-        SocketAddrUse::TcpConnect => may_connect(&grants, address),
+        SocketAddrUse::TcpConnect => {
+            let (allowed, log) = (may_connect(&grants, address), log.clone());
+            Box::pin(async move {
+                let allowed = allowed.await;
+                if !allowed {
+                    // The guest sees a code without words.
+                    log.write(Level::Warn, &format!("{address} was refused: {NOT_OPENED}"));
+                }
+                allowed
+            })
+        }
         // Only what comes before every connection: any address, any port.
         SocketAddrUse::TcpBind => {
             let implicit = address.ip().is_unspecified() && address.port() == 0;

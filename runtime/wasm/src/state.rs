@@ -100,7 +100,7 @@ impl GuestState {
         }
         let granted_http = GrantedHttp::new(context.grants.clone(), authorities, log.clone());
         let names = files::open(&mut builder, &context.grants.paths)?;
-        sockets::open(&mut builder, &context.grants);
+        sockets::open(&mut builder, &context.grants, &log);
         let mut table = ResourceTable::new();
         table.set_max_capacity(HANDLES);
         Ok(GuestState {

@@ -13,23 +13,16 @@ fn unusable_servers(servers: &str) -> Option<String> {
         let Some((host, port)) = address.rsplit_once(':') else {
             return Some(format!("Invalid url in bootstrap.servers: {server}. Name servers as host:port"));
         };
-        let bare = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
-        let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '%' | '.' | '_');
-        let good = match bare {
-            Some(address) => address.chars().all(|c| allowed(c) || c == ':'),
-            None => host.chars().all(allowed) || host.parse::<std::net::Ipv6Addr>().is_ok(),
-        };
-        if host.is_empty() || !good {
-            let hint = match server.split_once(':') {
-                Some((scheme, path)) if path.starts_with(['/', '.']) || scheme == "local" => {
-                    "an embedded store is named local:DIR"
-                }
-                _ => "Name servers as host:port",
-            };
-            return Some(format!("Invalid url in bootstrap.servers: {server}. {hint}"));
+        let bare = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
+        let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '%' | '.' | '_' | ':');
+        if bare.is_empty() || !bare.chars().all(allowed) || bare.matches(':').count() == 1 {
+            return Some(format!("Invalid url in bootstrap.servers: {server}. Name servers as host:port"));
         }
         if port.is_empty() || !port.bytes().all(|c| c.is_ascii_digit()) || !matches!(port.parse::<u16>(), Ok(1..)) {
-            return Some(format!("Invalid port in bootstrap.servers: {server}. A port is a number from 1 to 65535"));
+            let hint = if port.contains('/') { "; an embedded store is local:DIR" } else { "" };
+            return Some(format!(
+                "Invalid port in bootstrap.servers: {server}. A port is a number from 1 to 65535{hint}"
+            ));
         }
     }
     (!any).then(|| "No url given in bootstrap.servers. Name servers as host:port, separated by commas".to_owned())
@@ -90,6 +83,7 @@ mod tests {
             "a.example:1, b_1.example:65535,",
             "SASL_SSL://broker-1:9093",
             "[::1]:9092",
+            "::1:9092",
             "[fe80::1%eth0]:9092",
             "127.0.0.1:9092",
         ] {
@@ -106,6 +100,8 @@ mod tests {
             ("locl:/tmp/x", "Invalid port"),
             ("a b:1", "Invalid url"),
             (":9092", "Invalid url"),
+            ("a:b:9092", "Invalid url"),
+            ("locl:/tmp/x", "an embedded store is local:DIR"),
             ("", "No url given"),
             (" , ", "No url given"),
         ] {

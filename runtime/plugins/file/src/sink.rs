@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use weir_sdk::prelude::*;
 
-use crate::disk::{Appender, Identity, PIECE, Place};
+use crate::disk::{APPENDED, Appender, Identity, Place};
 use crate::rendered::Rendered;
 use crate::source::path;
 
@@ -53,8 +53,10 @@ impl SinkConnector for FileSink {
 /// An open file.
 struct Output {
     appender: Appender,
-    /// How large it should be.
+    /// How large it is, with all that was written and without what is being written.
     size: u64,
+    /// Bytes that are being written.
+    begun: usize,
     /// Whether a write has failed: it is opened anew, once what it took is on the disk.
     broken: bool,
 }
@@ -67,20 +69,43 @@ struct BrokenOff {
 }
 
 impl Output {
-    fn write(&mut self, rendered: &Rendered) -> std::result::Result<(), BrokenOff> {
-        let mut written = rendered.begin();
-        while written < rendered.len() {
-            let piece = rendered.piece(written, PIECE);
-            if let Err(error) = self.appender.append(piece) {
-                let size = self.appender.size().unwrap_or(self.size);
-                // More than the piece is the work of others.
-                let arrived = size.checked_sub(self.size).filter(|&arrived| arrived <= piece.len() as u64);
-                return Err(BrokenOff { written: written + arrived.unwrap_or(0) as usize, error });
-            }
-            written += piece.len();
-            self.size += piece.len() as u64;
+    /// Writes lines on from a place in whole pieces, while the next are rendered; answers how far.
+    fn write_on(&mut self, rendered: &Rendered, mut from: usize) -> std::result::Result<usize, BrokenOff> {
+        while rendered.len() - from >= APPENDED {
+            from = self.write_piece(rendered, from)?;
         }
+        Ok(from)
+    }
+
+    /// Writes lines from a place to their end, and waits until they are written.
+    fn write_all(&mut self, rendered: &Rendered, mut from: usize) -> std::result::Result<(), BrokenOff> {
+        while from < rendered.len() {
+            from = self.write_piece(rendered, from)?;
+        }
+        self.appender.finish().map_err(|error| self.broken_off(from, 0, error))?;
+        self.count();
         Ok(())
+    }
+
+    fn write_piece(&mut self, rendered: &Rendered, from: usize) -> std::result::Result<usize, BrokenOff> {
+        let piece = rendered.piece(from, APPENDED);
+        self.appender.begin(piece).map_err(|error| self.broken_off(from, piece.len(), error))?;
+        self.count();
+        self.begun = piece.len();
+        Ok(from + piece.len())
+    }
+
+    /// What was begun is written.
+    fn count(&mut self) {
+        self.size += std::mem::take(&mut self.begun) as u64;
+    }
+
+    /// Writing failed in what was begun before `from`, or in the `next` bytes from there. Some of it may have arrived.
+    fn broken_off(&self, from: usize, next: usize, error: std::io::Error) -> BrokenOff {
+        let size = self.appender.size().unwrap_or(self.size);
+        // More than that is the work of others.
+        let arrived = size.checked_sub(self.size).filter(|&arrived| arrived <= (self.begun + next) as u64);
+        BrokenOff { written: from - self.begun + arrived.unwrap_or(0) as usize, error }
     }
 }
 
@@ -113,11 +138,8 @@ impl SinkTask for FileSinkTask {
             return Ok(Delivery::all());
         }
         self.make_ready()?;
-        let faults = self.render(batch);
-        let written = match &mut self.output {
-            Some(output) => output.write(&self.rendered),
-            None => Ok(()),
-        };
+        let mut faults = Vec::new();
+        let written = self.write(batch, &mut faults);
         let Err(broken) = written else {
             self.torn.clear();
             return Ok(failed(faults, batch.len()));
@@ -170,7 +192,7 @@ impl FileSinkTask {
                 (appender, size)
             }
         };
-        self.output = Some(Output { appender, size, broken: false });
+        self.output = Some(Output { appender, size, begun: 0, broken: false });
         self.look_at = Instant::now() + LOOK_EVERY;
         Ok(())
     }
@@ -219,28 +241,33 @@ impl FileSinkTask {
         self.lost.as_ref().map_or(Ok(()), |lost| Err(Error::fatal(lost)))
     }
 
-    /// Renders the lines of a batch; answers the rows that have none.
-    fn render(&mut self, batch: &SinkBatch) -> Vec<(usize, Error)> {
-        let mut faults = Vec::new();
-        self.rendered.clear();
+    /// Writes the lines of a batch; `faults` are the rows that have none.
+    fn write(&mut self, batch: &SinkBatch, faults: &mut Vec<(usize, Error)>) -> std::result::Result<(), BrokenOff> {
+        let FileSinkTask { rendered, torn, output: Some(output), .. } = self else { return Ok(()) };
+        rendered.clear();
+        let mut written = 0;
         for record in batch.iter() {
             let printed = match record.value() {
-                Some(value) => value.java_text(self.rendered.line()),
+                Some(value) => value.java_text(rendered.line()),
                 None => {
-                    self.rendered.line().extend_from_slice(b"null");
+                    rendered.line().extend_from_slice(b"null");
                     Ok(())
                 }
             };
             match printed {
-                Ok(()) => self.rendered.end_line(),
+                Ok(()) => rendered.end_line(),
                 Err(error) => {
-                    self.rendered.end_without_line();
+                    rendered.end_without_line();
                     faults.push((record.row(), error));
                 }
             }
+            // Where an earlier write broke off, it is seen only at the end how to go on.
+            if torn.is_empty() {
+                written = output.write_on(rendered, written)?;
+            }
         }
-        self.rendered.take_up(&self.torn);
-        faults
+        rendered.take_up(torn);
+        output.write_all(rendered, written.max(rendered.begin()))
     }
 
     fn unwritable(&self, error: &std::io::Error) -> String {

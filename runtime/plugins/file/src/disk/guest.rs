@@ -147,8 +147,9 @@ impl Appender {
         Appender { stream: wasip2::cli::stdout::get_stdout(), file: None }
     }
 
-    /// Appends bytes.
-    pub fn append(&mut self, mut bytes: &[u8]) -> Result<()> {
+    /// Begins to append bytes, [`super::APPENDED`] at most; what was begun before is written by then, or its failure is the
+    /// answer and nothing of these is.
+    pub fn begin(&mut self, mut bytes: &[u8]) -> Result<()> {
         while !bytes.is_empty() {
             let room = self.stream.check_write().map_err(stream_error)?;
             if room == 0 {
@@ -159,7 +160,11 @@ impl Appender {
             self.stream.write(piece).map_err(stream_error)?;
             bytes = rest;
         }
-        // The last piece is on its way: its failure must not be found out by the next batch.
+        Ok(())
+    }
+
+    /// Waits until what was begun is written.
+    pub fn finish(&mut self) -> Result<()> {
         self.stream.blocking_flush().map_err(stream_error)
     }
 

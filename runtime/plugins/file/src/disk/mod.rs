@@ -15,5 +15,8 @@ pub use native::{Appender, Place, Reader, Stdin};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Identity(pub u64, pub u64);
 
-/// The most that is read at once, and the most that is surely appended in one piece: what the host does in one go.
+/// The most that is read at once: what the host does in one go.
 pub const PIECE: usize = 64 * 1024;
+
+/// The most that is appended at once. The host takes four times that in one go; while it writes these, the next are made.
+pub const APPENDED: usize = 256 * 1024;

@@ -101,14 +101,18 @@ impl Appender {
     }
 
     /// Appends bytes.
-    pub fn append(&mut self, bytes: &[u8]) -> Result<()> {
+    pub fn begin(&mut self, bytes: &[u8]) -> Result<()> {
         match self {
             Appender::File(file) => file.write_all(bytes),
-            Appender::Stdout => {
-                let mut out = std::io::stdout().lock();
-                out.write_all(bytes)?;
-                out.flush()
-            }
+            Appender::Stdout => std::io::stdout().lock().write_all(bytes),
+        }
+    }
+
+    /// Waits until what was begun is written.
+    pub fn finish(&mut self) -> Result<()> {
+        match self {
+            Appender::File(_) => Ok(()),
+            Appender::Stdout => std::io::stdout().lock().flush(),
         }
     }
 

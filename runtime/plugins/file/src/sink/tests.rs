@@ -67,7 +67,7 @@ fn refusing(path: &std::path::Path) -> Output {
     use std::os::unix::fs::OpenOptionsExt;
     const O_PATH: i32 = 0o10_000_000;
     let file = fs::OpenOptions::new().read(true).custom_flags(O_PATH).open(path).unwrap();
-    Output { appender: Appender::File(file), size: 4, broken: false }
+    Output { appender: Appender::File(file), size: 4, begun: 0, broken: false }
 }
 
 #[test]

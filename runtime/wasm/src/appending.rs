@@ -8,7 +8,8 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use rustix::io::{ReadWriteFlags, pwritev2};
+use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
+use rustix::io::{Errno, ReadWriteFlags, pwritev2, write};
 use tokio::task::{JoinHandle, spawn_blocking};
 use wasmtime_wasi::p2::{OutputStream, Pollable, StreamError, StreamResult};
 
@@ -50,12 +51,27 @@ impl Appending {
 
 fn append(file: &File, mut bytes: &[u8]) -> io::Result<()> {
     while !bytes.is_empty() {
-        match pwritev2(file, &[IoSlice::new(bytes)], 0, ReadWriteFlags::APPEND)? {
-            0 => return Err(io::ErrorKind::WriteZero.into()),
-            written => bytes = &bytes[written..],
+        match append_once(file, bytes) {
+            Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+            Ok(written) => bytes = &bytes[written..],
+            Err(Errno::INTR) => {}
+            Err(error) => return Err(error.into()),
         }
     }
     Ok(())
+}
+
+/// As WASI's own stream does it: where the end cannot be named for one write alone, as with devices, the file is told.
+fn append_once(file: &File, bytes: &[u8]) -> Result<usize, Errno> {
+    match pwritev2(file, &[IoSlice::new(bytes)], 0, ReadWriteFlags::APPEND) {
+        Err(Errno::NOSYS | Errno::NOTSUP) => {}
+        written => return written,
+    }
+    let flags = fcntl_getfl(file)?;
+    fcntl_setfl(file, flags | OFlags::APPEND)?;
+    let written = write(file, bytes);
+    fcntl_setfl(file, flags)?;
+    written
 }
 
 #[async_trait]

@@ -72,7 +72,7 @@ mod tests {
             ("task.stack.max.bytes", "1000", "from 65536 to 67108864"),
             ("task.memory.max.bytes", "1048576", "from 4194304 to"),
             ("task.tables.max", "0", "from 1 to 10000"),
-            ("task.core.instances.max", "-1", "Not a number"),
+            ("task.core.instances.max", "-1", "at least 0"),
             ("task.put.timeout.ms", "0", "at least 1"),
         ] {
             let config = Config::from([(key.to_owned(), value.to_owned())]);

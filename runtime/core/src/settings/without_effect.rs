@@ -81,7 +81,7 @@ mod tests {
 
     fn said(distributed: bool, entries: &[(&str, &str)]) -> Option<String> {
         let needed = [("key.converter", "A"), ("value.converter", "B"), ("offset.storage.file.filename", "/f")];
-        let topics = ["config", "offset", "status"].map(|name| (format!("{name}.storage.topic"), "t".to_owned()));
+        let topics = ["config", "offset", "status"].map(|name| (format!("{name}.storage.topic"), name.to_owned()));
         let entries = needed.iter().chain(entries).map(|(key, value)| (key.to_string(), value.to_string()));
         let config: Config = entries.chain(topics).collect();
         let parse = if distributed { WorkerSettings::parse_distributed } else { WorkerSettings::parse };

@@ -130,6 +130,10 @@ type Settings = (WorkerSettings, Arc<FileProviders>);
 
 fn run(settings: Settings, connectors: Connectors, binary: Binary) -> Result<(), String> {
     raise_open_files();
+    // Memory of a worker that has nothing to do goes back, too. A process that compiles has no threads to spare for that.
+    if let Err(error) = tikv_jemalloc_ctl::background_thread::write(true) {
+        tracing::debug!(%error, "memory goes back to the system only while more is asked for");
+    }
     // Guests run apart from everything that must never wait for them.
     let cores = std::thread::available_parallelism().map_or(2, std::num::NonZero::get);
     let data = runtime("weir-data", cores.max(2))?;

@@ -253,12 +253,15 @@ impl RunningSet {
     /// Marks what a restart is for, and says so.
     pub fn restart(&mut self, name: &str, connector: bool, tasks: &[TaskId]) {
         let restarting = |key| self.statuses.put(key, State::Restarting, None, None);
-        if connector && !matches!(self.slots.connectors.get(name), None | Some(ConnectorSlot::Resting(_))) {
+        let itself = connector && !matches!(self.slots.connectors.get(name), None | Some(ConnectorSlot::Resting(_)));
+        if itself {
             restarting(StatusKey::Connector(name.to_owned()));
         }
-        tasks.iter().filter(|id| self.slots.tasks.contains_key(id)).for_each(|id| {
-            restarting(StatusKey::Task(id.clone()));
-        });
+        let here: Vec<&TaskId> = tasks.iter().filter(|id| self.slots.tasks.contains_key(id)).collect();
+        here.iter().for_each(|&id| restarting(StatusKey::Task(id.clone())));
+        if itself || !here.is_empty() {
+            tracing::info!(connector = name, itself, tasks = here.len(), "restarted as asked for");
+        }
         self.slots.restart(name, connector, tasks);
     }
 

@@ -1,6 +1,6 @@
 //! Pure. Whether older generations of a source connector's tasks have to be kept from writing before its tasks may
-//! deliver exactly once (DistributedHerder.fenceZombieSourceTasks), and
-//! whether what was begun for one task set still stands.
+//! deliver exactly once (DistributedHerder.fenceZombieSourceTasks), and whether what was begun for one task set still
+//! stands.
 
 use crate::model::TaskId;
 
@@ -84,6 +84,7 @@ mod tests {
             assert_eq!(needed(pending, noted, tasks), expected, "{pending} {noted:?} {tasks}");
         }
     }
+
     #[test]
     fn what_was_fenced_is_noted_by_who_leads_and_for_the_last_task_set_alone() {
         assert_eq!(may_note(4, 4, true), Ok(()));

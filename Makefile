@@ -48,7 +48,7 @@ kafka:
 	@setup/try-kafka.sh
 
 setup:
-	@setup/install.sh build java kafka registry python deny
+	@setup/install.sh build java kafka registry python prometheus deny
 
 clean-out:
 	rm -rf out

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Installs what is missing of the named pieces, or says how to: build, java, kafka, registry, python, deny.
+# Installs what is missing of the named pieces, or says how to: build, java, kafka, registry, python, prometheus, deny.
 # As root on Debian or Ubuntu it installs; elsewhere it names the command and fails. Quick when nothing is missing.
 set -eu
 root=$(cd "$(dirname "$0")/.." && pwd)
@@ -24,11 +24,11 @@ want() {
 }
 
 wanted="$*"
-[ -n "$wanted" ] || fail "name the pieces: build, java, kafka, registry, python, deny"
+[ -n "$wanted" ] || fail "name the pieces: build, java, kafka, registry, python, prometheus, deny"
 for piece; do
     case $piece in
-        build | java | kafka | registry | python | deny) ;;
-        *) fail "no piece is called $piece; there are build, java, kafka, registry, python, deny" ;;
+        build | java | kafka | registry | python | prometheus | deny) ;;
+        *) fail "no piece is called $piece; there are build, java, kafka, registry, python, prometheus, deny" ;;
     esac
 done
 if want kafka registry; then wanted="$wanted java"; fi
@@ -57,6 +57,9 @@ if want java; then
 fi
 if want python; then
     find_python >/dev/null || lack venv
+fi
+if want prometheus; then
+    { have prometheus && have promtool; } || lack prometheus
 fi
 
 # jdk_package: the oldest packaged JDK that Kafka takes; newer releases of Debian no longer have 17.
@@ -97,6 +100,10 @@ if [ -n "$missing" ]; then
     # shellcheck disable=SC2046 # one word per package
     apt-get install -y -q --no-install-recommends $(packages) ||
         fail "apt-get could not install$missing. Run the command above by hand to see why"
+    case " $missing " in
+        # Debian starts what it installs, and again with the system. The tests start their own.
+        *" prometheus "*) { service prometheus stop && update-rc.d prometheus disable; } >/dev/null 2>&1 || true ;;
+    esac
 fi
 
 if want build; then

@@ -102,7 +102,7 @@ case $what in
         check docs docs
         ;;
     test)
-        check set-up setup/install.sh build kafka registry python deny || finish
+        check set-up setup/install.sh build kafka registry python prometheus deny || finish
         . "$root/setup/claim.sh"
         check build setup/build.sh dev
         built=$?

@@ -9,6 +9,10 @@ use weir_core::port::{Component, SinkRecords, Step};
 use weir_data::{Cells, Column, Node, Schema, Type};
 use weir_tests::harness::{BATCH, component, context, plugins};
 
+/// The worker's.
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
 const SIZES: [(&str, usize); 3] = [("100 B", 100), ("1 KB", 1_000), ("1 MB", 1_000_000)];
 const BATCHES: [usize; 4] = [1, 100, 500, 2_000];
 /// What may be in flight in a guest's 32-bit memory, there and back and once more while a list grows.

@@ -11,12 +11,14 @@ use tokio::sync::OnceCell;
 use tokio::task::JoinHandle;
 use tracing::warn;
 use weir_core::model::{Pattern, Position, Problem, Subscription, TopicPartition};
+use weir_core::observe::ClientStats;
 use weir_core::port::{
     Broker, BrokerError, ClientSettings, CompactedLog, Consumer, Created, NewTopic, Producer, TopicDescription,
     TransactionalProducer,
 };
 
 use crate::checked::checked;
+use crate::clients::{Clients, sample};
 use crate::consumer::{KafkaConsumer, Manner};
 use crate::defaults::{self, Properties};
 use crate::errors::classified;
@@ -46,6 +48,7 @@ pub struct KafkaBroker {
     worker: ClientSettings,
     wait: Duration,
     admin: OnceCell<Arc<Client>>,
+    clients: Clients,
     warned: Mutex<BTreeSet<String>>,
 }
 
@@ -107,6 +110,7 @@ impl KafkaBroker {
         let native = native.map(|(key, value)| (key.to_string(), value.trim().to_string())).collect();
         let of_clients = [ClientKind::Producer, ClientKind::Consumer].map(ClientKind::prefix);
         let of_clients = |key: &str| of_clients.iter().any(|prefix| key.starts_with(prefix));
+        let clients = Clients::new(sample(worker));
         let worker = worker.iter().filter(|(key, _)| of_clients(key));
         let worker = worker.map(|(key, value)| (key.clone(), value.clone())).collect();
         let (admin, warned) = (OnceCell::new(), Mutex::default());
@@ -120,6 +124,7 @@ impl KafkaBroker {
             worker,
             wait,
             admin,
+            clients,
             warned,
         })
     }
@@ -143,7 +148,8 @@ impl KafkaBroker {
     async fn admin(&self) -> Result<Arc<Client>, BrokerError> {
         let make = || async {
             let properties: Vec<_> = self.admin_properties.clone().into_iter().collect();
-            joined(beside(move || Client::new(Kind::Plain, &properties).map(Arc::new))).await
+            let birth = self.clients.of(ClientKind::Admin);
+            joined(beside(move || Client::new(&birth, Kind::Plain, &properties).map(Arc::new))).await
         };
         self.admin.get_or_try_init(make).await.cloned()
     }
@@ -169,8 +175,9 @@ impl KafkaBroker {
         properties.insert("group.id".into(), group.to_owned());
         properties.insert("enable.auto.commit".into(), "false".into());
         let (properties, group, wait): (Vec<_>, _, _) = (properties.into_iter().collect(), group.to_owned(), self.wait);
+        let birth = self.clients.of(ClientKind::Admin);
         let asked = beside(move || {
-            let client = Client::new(Kind::Plain, &properties)?;
+            let client = Client::new(&birth, Kind::Plain, &properties)?;
             ask(Admin { client: &client, wait }, &group)
         });
         joined(asked).await
@@ -285,6 +292,7 @@ impl Broker for KafkaBroker {
             worker: self.worker.clone(),
             wait: milliseconds(settings, "default.api.timeout.ms", self.wait)?,
             admin: OnceCell::new(),
+            clients: self.clients.clone(),
             warned: Mutex::default(),
         })))
     }
@@ -296,9 +304,14 @@ impl Broker for KafkaBroker {
         }
     }
 
+    fn clients(&self) -> Vec<(ClientKind, Arc<ClientStats>)> {
+        self.clients.alive()
+    }
+
     async fn producer(&self, settings: &ClientSettings) -> Result<Box<dyn Producer>, BrokerError> {
         let properties: Vec<_> = defaults::producer(self.mapped(ClientKind::Producer, settings)?).into_iter().collect();
-        let client = joined(beside(move || Client::new(Kind::Producer, &properties))).await?;
+        let birth = self.clients.of(ClientKind::Producer);
+        let client = joined(beside(move || Client::new(&birth, Kind::Producer, &properties))).await?;
         Ok(Box::new(KafkaProducer::new(Arc::new(client)).giving_up()))
     }
 
@@ -356,8 +369,9 @@ impl Broker for KafkaBroker {
             Subscription::Pattern(_) => Vec::new(),
         };
         let properties: Vec<_> = properties.into_iter().collect();
+        let birth = self.clients.of(ClientKind::Consumer);
         let made = beside(move || {
-            let client = Client::new(Kind::Member, &properties)?;
+            let client = Client::new(&birth, Kind::Member, &properties)?;
             let mut watch = watch;
             match &mut watch {
                 Some(watch) => watch.look(&client)?,

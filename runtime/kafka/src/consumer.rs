@@ -308,6 +308,14 @@ impl Consumer for KafkaConsumer {
         Ok(())
     }
 
+    fn ends(&self) -> Vec<Position> {
+        let end = |partition: &TopicPartition| {
+            let offset = self.client.end_seen(partition)?;
+            Some(Position { partition: partition.clone(), offset })
+        };
+        self.owned.iter().filter_map(end).collect()
+    }
+
     async fn commit(&mut self, positions: &[Position]) -> Result<(), BrokerError> {
         if positions.is_empty() {
             return Ok(());

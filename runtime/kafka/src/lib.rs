@@ -3,6 +3,7 @@
 
 mod broker;
 mod checked;
+mod clients;
 mod consumer;
 mod defaults;
 mod errors;

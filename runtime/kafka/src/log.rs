@@ -8,10 +8,11 @@ use async_trait::async_trait;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 use tracing::warn;
-use weir_core::model::{Position, RawRecords, TopicPartition};
+use weir_core::model::{ClientKind, Position, RawRecords, TopicPartition};
 use weir_core::port::{BrokerError, CompactedLog, LogEntry, LogReader, LogRecord, Producer, Sent, StoreError, Ticket};
 
 use crate::broker::{beside, joined};
+use crate::clients::Clients;
 use crate::errors::{classified, passes_by_itself, store_error};
 use crate::native::{Admin, Client, Intake, Kind, Place};
 use crate::producer::KafkaProducer;
@@ -32,6 +33,8 @@ pub(crate) struct LogSettings {
     pub reader: Vec<(String, String)>,
     /// Who is asked for ends: over a reader's own connections the question would stand behind a fetch that waits.
     pub admin: Arc<Client>,
+    /// The clients that there are.
+    pub clients: Clients,
     /// How long a request may take.
     pub wait: Duration,
 }
@@ -115,7 +118,8 @@ impl CompactedLog for KafkaLog {
         let (client, starts) = joined(beside({
             let places = places.clone();
             move || {
-                let client = Client::new(Kind::Plain, &settings.reader)?;
+                let birth = settings.clients.of(ClientKind::Consumer);
+                let client = Client::new(&birth, Kind::Plain, &settings.reader)?;
                 let admin = Admin { client: &client, wait: settings.wait };
                 let starts = admin.offsets(&places, Place::Beginning, false)?;
                 for start in &starts {

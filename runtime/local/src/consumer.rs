@@ -248,6 +248,13 @@ impl Consumer for LocalConsumer {
         Ok(())
     }
 
+    fn ends(&self) -> Vec<Position> {
+        let end = |(at, cursor): (&TopicPartition, &Cursor)| {
+            Some(Position { partition: at.clone(), offset: cursor.topic.partition(at.partition)?.end() })
+        };
+        self.cursors.iter().filter_map(end).collect()
+    }
+
     async fn commit(&mut self, positions: &[Position]) -> Result<(), BrokerError> {
         if positions.is_empty() {
             return Ok(());

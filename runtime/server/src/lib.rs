@@ -5,6 +5,7 @@ mod config_providers;
 mod connector_file;
 mod converters;
 mod ground;
+mod joining;
 mod listening;
 mod log_lines;
 mod logging;

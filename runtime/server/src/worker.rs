@@ -3,7 +3,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, RwLock};
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -11,23 +11,23 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use weir_core::herder::member::Timings;
 use weir_core::herder::{
-    AutoRestart, Builder, Distributed, GroupSettings, Held, Herder, HerderError, Membership, OwnOffsets, Preflight,
-    Put, Redrives, Request, Standalone, View, fencing, make_anew, membership, restart_failed,
+    AutoRestart, Builder, Distributed, GroupSettings, Held, Herder, HerderError, OwnOffsets, Preflight, Put, Redrives,
+    Request, Standalone, View, fencing, make_anew, restart_failed,
 };
 use weir_core::model::{Ceilings, Config, Problem};
-use weir_core::port::{ConfigProviders, Coordinator as _, Loggers, PluginStore, Refused, Secrets, Session};
+use weir_core::observe::Tasks;
+use weir_core::port::{ConfigProviders, Loggers, PluginStore, Secrets};
 use weir_core::settings::{
-    Bootstrap, DistributedSettings, WorkerSettings, parse_properties, providers, resolved, variables_of, without_effect,
+    Bootstrap, WorkerSettings, parse_properties, providers, resolved, variables_of, without_effect,
 };
 use weir_core::store::{ConfigStore, LeadersPen, OffsetStore, SessionLog, StatusStore};
-use weir_kafka::KafkaCoordinator;
 use weir_wasm::{Authorities, CompileBounds, Compiler, WasmPlugins};
 
 use crate::config_providers::FileProviders;
 use crate::connector_file::{self, ConnectorFile};
 use crate::ground;
+use crate::joining::{Grouped, coordinator, join, not_taken, refusal};
 use crate::listening::{Listening, listen};
 use crate::peers::{self, HttpPeers};
 use crate::rest::{App, AppSlot};
@@ -248,44 +248,6 @@ struct Started {
     group: Option<Grouped>,
 }
 
-/// A worker's place in its group, as main sees it.
-struct Grouped {
-    session: Arc<Session>,
-    leave: CancellationToken,
-    left: JoinHandle<()>,
-}
-
-/// The coordinator of a worker's group, as the worker will speak to it.
-fn coordinator(settings: &WorkerSettings, worker_id: &str) -> Result<Arc<KafkaCoordinator>, String> {
-    let mut config = settings.config.clone();
-    config.entry("client.id".into()).or_insert_with(|| format!("connect-{worker_id}"));
-    let coordinator = KafkaCoordinator::new(&config)
-        .map_err(|problems| format!("the worker's Kafka settings are not usable:\n{}", lines(&problems)))?;
-    Ok(Arc::new(coordinator))
-}
-
-/// Why the group will never take this worker. As long as it may, this does not end.
-async fn refusal(coordinator: &KafkaCoordinator) -> String {
-    match coordinator.find().await {
-        Err(Refused::Fatal(why)) => not_taken(&why),
-        Ok(()) | Err(_) => std::future::pending().await,
-    }
-}
-
-fn not_taken(why: &str) -> String {
-    format!("the group does not take this worker: {why}")
-}
-
-/// Begins to join a group.
-fn join(coordinator: Arc<KafkaCoordinator>, group: &DistributedSettings) -> (Membership, Grouped) {
-    let timings =
-        Timings { session: group.session, heartbeat: group.beat(), retry: group.retry, rebalance: group.rebalance };
-    let leave = CancellationToken::new();
-    let (member, running) = membership(coordinator, timings, leave.clone());
-    let session = member.session.clone();
-    (member, Grouped { session, leave, left: tokio::spawn(running) })
-}
-
 /// What the operator gave on the command line may open what it names, standard input and output too.
 fn operators_ceilings() -> Ceilings {
     Ceilings { any_path: true, endpoints: vec!["*:*".into()], stdio: true, ..Ceilings::default() }
@@ -333,7 +295,7 @@ async fn start(
                 why = refusal(&coordinator) => return Err(why),
                 ground = ground::shared(&settings, group) => ground?,
             };
-            (ground, Some(join(coordinator, group)))
+            (ground, Some(join(coordinator, group, settings.metrics.sample)))
         }
         None => (ground::of_its_own(&settings, cancel).await?, None),
     };
@@ -392,6 +354,7 @@ async fn start(
         }
         None => configs,
     };
+    let sample = settings.metrics.sample;
     let builder = Arc::new(Builder {
         settings: Arc::new(settings),
         plugins: plugins.clone(),
@@ -402,7 +365,8 @@ async fn start(
         preflight,
         data: data.clone(),
         statuses: statuses.clone(),
-        tasks: Arc::default(),
+        tasks: Arc::new(Tasks::new(sample)),
+        group: joining.as_ref().map(|(member, grouped)| (member.stats.clone(), grouped.client.clone())),
         session: joining.as_ref().map(|(_, grouped)| grouped.session.clone()),
         providers,
         secrets: binary.secrets,
@@ -447,6 +411,7 @@ async fn start(
         client,
         cluster_id,
         commit: binary.commit,
+        began_ms: SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as u64),
         ready: false.into(),
     };
     Ok(Started { app: Arc::new(app), herder, written: Written { cancel: writing, done: written }, group: grouped })

@@ -9,8 +9,9 @@ use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use futures::FutureExt;
-use wasmtime::{Store, UpdateDeadline};
+use wasmtime::{CallHook, Store, UpdateDeadline};
 use weir_core::model::{Fault, Limit, Limits};
+use weir_core::observe::GuestMeter;
 
 use crate::bindings::weir::connect::errors;
 use crate::engine::Engine;
@@ -74,11 +75,13 @@ impl Deadline {
 pub(crate) struct Guest {
     store: Option<Store<GuestState>>,
     slice: Arc<Slice>,
+    /// What it uses.
+    pub meter: Arc<GuestMeter>,
 }
 
 impl Guest {
     pub fn new(engine: &Engine, context: weir_core::port::Context) -> Result<Guest, Fault> {
-        let slice = Arc::new(Slice::default());
+        let (slice, meter) = (Arc::new(Slice::default()), context.meter.clone());
         let hostcall_bytes = usize::try_from(context.limits.memory_bytes).unwrap_or(usize::MAX);
         let mut store =
             Store::new(engine.wasmtime(), GuestState::new(context, slice.clone(), engine.authorities().clone())?);
@@ -94,9 +97,21 @@ impl Guest {
                 state.memory.hit = Some(hit);
                 return Err(wasmtime::Error::msg(message));
             }
-            Ok(UpdateDeadline::YieldCustom(1, state.share.give_way()))
+            Ok(UpdateDeadline::YieldCustom(1, state.share.give_way(state.context.meter.clone())))
         });
-        Ok(Guest { store: Some(store), slice })
+        let mut entered = None;
+        store.call_hook(move |store, hook| {
+            match hook {
+                CallHook::CallingHost => entered = Some(Instant::now()),
+                CallHook::ReturningFromHost => {
+                    let spent = entered.take().map_or(Duration::ZERO, |entered| entered.elapsed());
+                    store.data().context.meter.host_nanos.fetch_add(spent.as_nanos() as u64, Ordering::Relaxed);
+                }
+                CallHook::CallingWasm | CallHook::ReturningFromWasm => {}
+            }
+            Ok(())
+        });
+        Ok(Guest { store: Some(store), slice, meter })
     }
 
     /// Makes one call. While it runs the store is the call's own, so a call that is dropped takes the instance with it.
@@ -111,31 +126,46 @@ impl Guest {
     {
         let gone = || Fault::Trapped(format!("{name} was called on an instance that has ended"));
         let store = self.store.take().ok_or_else(gone)?;
-        let meter = store.data().context.meter.clone();
-        let waited = store.data().share.admit().await;
-        meter.admission_nanos.fetch_add(waited.as_nanos() as u64, Ordering::Relaxed);
-        meter.calls.fetch_add(1, Ordering::Relaxed);
         self.slice.used.store(0, Ordering::Relaxed);
         let began = Instant::now();
         let future = std::pin::pin!(run(store));
         let metered = Metered { future, slice: &self.slice };
         let answer =
             tokio::time::timeout(deadline.wait + deadline.limit, AssertUnwindSafe(metered).catch_unwind()).await;
+        let meter = &self.meter;
         meter.cpu_nanos.fetch_add(self.slice.used.load(Ordering::Relaxed), Ordering::Relaxed);
-        match answer {
+        meter.calls.took(name, began.elapsed());
+        let fault = match answer {
             Ok(Ok((store, Ok(value)))) => {
                 self.store = Some(store);
-                Ok(value)
+                return Ok(value);
             }
-            Ok(Ok((mut store, Err(error)))) => Err(trapped(name, &error, store.data_mut())),
-            Ok(Err(panic)) => Err(Fault::Trapped(format!("{name}: the host panicked: {}", panic_text(&*panic)))),
+            Ok(Ok((mut store, Err(error)))) => trapped(name, &error, store.data_mut()),
+            Ok(Err(panic)) => {
+                meter.traps.count("host-panic");
+                Fault::Trapped(format!("{name}: the host panicked: {}", panic_text(&*panic)))
+            }
             Err(_) => {
                 let Deadline { key, limit, wait } = deadline;
-                let limit = Limit::Deadline { key, limit, wait, used: began.elapsed() };
-                Err(Fault::Limited { call: name, limit })
+                Fault::Limited { call: name, limit: Limit::Deadline { key, limit, wait, used: began.elapsed() } }
             }
+        };
+        if let Fault::Limited { limit, .. } = &fault {
+            meter.limit_hits.count(limit.key());
         }
+        Err(fault)
     }
+
+    /// An answer that breaks the contract.
+    pub fn lied(&self, call: &'static str, what: impl std::fmt::Display) -> Fault {
+        self.meter.traps.count("contract");
+        lie(call, what)
+    }
+}
+
+/// An answer that breaks the contract, and is not counted.
+pub(crate) fn lie(call: &'static str, what: impl std::fmt::Display) -> Fault {
+    Fault::Trapped(format!("{call} broke the contract: {what}"))
 }
 
 /// What wasmtime says of an answer that passes the bound on what a call may bring over; its error has no type of its own.
@@ -145,9 +175,22 @@ fn trapped(call: &'static str, error: &wasmtime::Error, state: &mut GuestState) 
     if let Some(limit) = state.memory.hit.take().or_else(|| unmetered(error, &state.context.limits)) {
         return Fault::Limited { call, limit };
     }
+    state.context.meter.traps.count(&kind(error));
     let last = state.log.last();
     let said = if last.is_empty() { String::new() } else { format!("\nlast log lines:\n{}", last.join("\n")) };
     Fault::Trapped(format!("{call} trapped: {}{said}", chain(error)))
+}
+
+/// What kind of trap an error is, in words of wasmtime's: `unreachable-code-reached`.
+fn kind(error: &wasmtime::Error) -> String {
+    let Some(trap) = error.downcast_ref::<wasmtime::Trap>() else { return "other".to_owned() };
+    format!("{trap:?}").chars().fold(String::new(), |mut name, c| {
+        if c.is_ascii_uppercase() && !name.is_empty() {
+            name.push('-');
+        }
+        name.push(c.to_ascii_lowercase());
+        name
+    })
 }
 
 /// An error and what caused it, a line each, with the guest's backtrace where it has one. The host's own, which
@@ -197,9 +240,4 @@ pub(crate) fn fault(error: errors::Error) -> Fault {
 
 pub(crate) fn problem(problem: errors::Problem) -> weir_core::model::Problem {
     weir_core::model::Problem { key: problem.key, message: problem.message }
-}
-
-/// An answer that breaks the contract.
-pub(crate) fn lie(call: &'static str, what: impl std::fmt::Display) -> Fault {
-    Fault::Trapped(format!("{call} broke the contract: {what}"))
 }

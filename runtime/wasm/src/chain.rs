@@ -10,7 +10,7 @@ use weir_data::Lie;
 use crate::batch::{LoweredTables, cells, check_text, headers, lift_cells, lift_headers, lift_tables};
 use crate::bindings::exports::weir::connect::transformations as wit;
 use crate::bindings::weir::connect::schemas::News;
-use crate::call::{fault, lie, problem};
+use crate::call::{fault, problem};
 use crate::instance::{Live, call, lower_config};
 use crate::pieces::{piece, pieces};
 use crate::schema_table::SchemaTable;
@@ -70,7 +70,8 @@ impl Transformations for Chain {
             .collect();
         let answer = call!(self.live, "configure", self.live.start(), call_configure(segment, &lowered))?;
         if answer.len() != steps.len() || segment as usize != self.segments.len() {
-            return Err(lie("configure", format!("parts of {} steps for {} steps", answer.len(), steps.len())));
+            let what = format!("parts of {} steps for {} steps", answer.len(), steps.len());
+            return Err(self.live.guest.lied("configure", what));
         }
         let touched: Vec<StepParts> =
             answer.iter().map(|step| StepParts { reads: parts(step.reads), writes: parts(step.writes) }).collect();
@@ -131,8 +132,26 @@ impl Chain {
             })
             .await?
             .map_err(fault)?;
-        lift(output, records, touched.writes, steps, &mut self.live.schemas).map_err(|what| lie("apply", what))
+        let meter = &self.live.guest.meter;
+        meter.into.add(records.rows, crossing(&records, reads));
+        let writes = touched.writes;
+        let lifted = lift(output, records, writes, steps, &mut self.live.schemas);
+        let transformed = lifted.map_err(|what| self.live.guest.lied("apply", what))?;
+        meter.out_of.add(transformed.records.rows, crossing(&transformed.records, writes));
+        Ok(transformed)
     }
+}
+
+/// The bytes of the parts of records that cross.
+fn crossing(records: &Records, parts: Parts) -> usize {
+    let of = |crosses: bool, bytes: usize| if crosses { bytes } else { 0 };
+    of(parts.topic, records.topic.len() * 4)
+        + of(parts.partition, records.partition.len() * 4)
+        + of(parts.offset, records.offset.len() * 8)
+        + of(parts.timestamp, records.timestamp.len() * 8)
+        + of(parts.key, records.key.bytes())
+        + of(parts.value, records.value.bytes())
+        + of(parts.headers, records.headers.bytes())
 }
 
 fn lift(

@@ -5,10 +5,11 @@ use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
+use crate::compilations::Compilations;
 use crate::engine::{Engine, compiling_engine};
 
 /// Compiled code that is kept, in bytes.
@@ -65,6 +66,8 @@ pub struct Compiler {
     program: PathBuf,
     cache: PathBuf,
     bounds: CompileBounds,
+    /// What was done so far.
+    pub(crate) done: Compilations,
 }
 
 impl Compiler {
@@ -82,7 +85,7 @@ impl Compiler {
             return Err(std::io::Error::new(std::io::ErrorKind::PermissionDenied, reason));
         }
         remove_unfinished(&cache);
-        Ok(Compiler { program, cache, bounds })
+        Ok(Compiler { program, cache, bounds, done: Compilations::default() })
     }
 
     /// The component, compiled now or before.
@@ -95,11 +98,16 @@ impl Compiler {
         let file = self.file(engine, hash);
         if file.exists() {
             match load(engine, &file) {
-                Ok(component) => return Ok(component),
+                Ok(component) => {
+                    self.done.hit(hash);
+                    return Ok(component);
+                }
                 Err(error) => tracing::warn!(file = %file.display(), %error, "compiled code is made anew"),
             }
         }
+        let began = Instant::now();
         let compiled = self.run(wasm).await?;
+        self.done.compiled(hash, began.elapsed());
         store(&file, &compiled).map_err(|error| {
             let dir = self.cache.display();
             CompileError::Unavailable(format!("compiled code cannot be kept in {dir}: {error}. Make room there"))
@@ -128,6 +136,7 @@ impl Compiler {
 
     /// Removes what is kept of a component; code that runs keeps running.
     pub(crate) fn forget(&self, engine: &Engine, hash: &str) {
+        self.done.forget(hash);
         let file = self.file(engine, hash);
         if let Err(error) = std::fs::remove_file(&file)
             && error.kind() != std::io::ErrorKind::NotFound

@@ -9,10 +9,13 @@ use wasmtime::Store;
 use wasmtime::component::{InstancePre, Linker};
 use weir_core::model::{Class, ClassKind, Fault, Grants, Limits, Recommendation, Refusal};
 use weir_core::observe::GuestMeter;
-use weir_core::port::{Component, ConnectorKind, Context, Instance, Plugins, SinkTask, SourceTask, Transformations};
+use weir_core::port::{
+    Compilation, Component, ConnectorKind, Context, Instance, Plugins, SinkTask, SourceTask, Transformations,
+};
 
 use crate::bindings::exports::weir::connect as exports;
 use crate::call::Deadline;
+use crate::compilations::Compilations;
 use crate::compile::{CompileError, Compiler};
 use crate::connector::{SinkConnector, SourceConnector};
 use crate::describe;
@@ -63,6 +66,7 @@ pub(crate) struct WasmComponent {
     size: u64,
     imports: Vec<String>,
     classes: Vec<Class>,
+    compilations: Compilations,
 }
 
 fn unfit(reason: impl std::fmt::Display) -> Refusal {
@@ -213,7 +217,8 @@ impl WasmPlugins {
         let indices = exported(&pre)?;
         let classes = self.describe(&pre, &indices, &hash).await?;
         check_kinds(&classes, &indices)?;
-        Ok(WasmComponent { engine: self.engine.clone(), pre, indices, hash, size, imports, classes })
+        let (engine, compilations) = (self.engine.clone(), self.compiler.done.clone());
+        Ok(WasmComponent { engine, pre, indices, hash, size, imports, classes, compilations })
     }
 
     async fn describe(
@@ -274,6 +279,10 @@ impl Component for WasmComponent {
 
     fn classes(&self) -> &[Class] {
         &self.classes
+    }
+
+    fn compilation(&self) -> Compilation {
+        self.compilations.of(&self.hash)
     }
 
     async fn connector(&self, kind: ConnectorKind, context: Context) -> Result<Box<dyn Instance>, Fault> {

@@ -6,6 +6,7 @@ mod batch;
 mod bindings;
 mod call;
 mod chain;
+mod compilations;
 mod compile;
 mod component;
 mod connector;

@@ -11,7 +11,7 @@ use crate::batch::{LoweredTables, cells, headers};
 use crate::bindings::exports::weir::connect::sink_task as wit;
 use crate::bindings::weir::connect::positions::{PositionParam, TopicPartitionParam};
 use crate::bindings::weir::connect::schemas::News;
-use crate::call::{fault, lie};
+use crate::call::fault;
 use crate::instance::{Live, call, lower_config};
 use crate::pieces::{piece, pieces};
 
@@ -115,7 +115,8 @@ impl Task {
             })
             .await?
             .map_err(fault)?;
-        lift(delivery, records.rows).map_err(|what| lie("put", what))
+        self.0.guest.meter.into.add(records.rows, records.bytes());
+        lift(delivery, records.rows).map_err(|what| self.0.guest.lied("put", what))
     }
 }
 

@@ -10,7 +10,6 @@ use weir_data::{Lie, check_positions};
 
 use crate::batch::{check, lift_cells, lift_column, lift_headers, lift_tables};
 use crate::bindings::exports::weir::connect::source_task as wit;
-use crate::call::lie;
 use crate::instance::{Live, call, lower_config};
 use crate::schema_table::SchemaTable;
 
@@ -29,7 +28,9 @@ impl SourceTask for Task {
         self.0.schemas.begin_call();
         let forgotten = self.0.schemas.news().forgotten;
         let polled = call!(self.0, "poll", self.0.waiting(max_wait), call_poll(millis, max_bytes as u64, &forgotten))?;
-        lift(polled, &mut self.0.schemas).map_err(|what| lie("poll", what))
+        let polled = lift(polled, &mut self.0.schemas).map_err(|what| self.0.guest.lied("poll", what))?;
+        self.0.guest.meter.out_of.add(polled.records.rows, polled.records.bytes());
+        Ok(polled)
     }
 
     async fn acknowledged(&mut self, rows: &Acknowledgements) -> Result<(), Fault> {

@@ -121,6 +121,9 @@ fn lose_one(kind: Kind, first: &mut Contender, folder: &Path, bootstrap: &str) -
     began.elapsed().as_secs_f64()
 }
 
+/// How often the metrics of many tasks are asked for.
+const SCRAPES: usize = 9;
+
 /// A worker that finds many idle tasks at its start.
 fn idle_tasks(folder: &Path, bootstrap: &str) {
     let (mut worker, _) = Contender::start(Kind::Weir, Mode::Distributed("idle", 0), folder, bootstrap);
@@ -146,6 +149,19 @@ fn idle_tasks(folder: &Path, bootstrap: &str) {
     let took = began.elapsed().as_secs_f64();
     let cpu = watched(&worker);
     let used = worker.used();
+    let (mut scrapes, mut bytes) = (Vec::new(), 0);
+    for _ in 0..SCRAPES {
+        let began = Instant::now();
+        bytes = request("GET", &format!("{}/metrics", worker.url), None).text.len();
+        scrapes.push(began.elapsed().as_secs_f64() * 1e3);
+    }
+    scrapes.sort_by(f64::total_cmp);
+    println!(
+        "\na scrape of {} tasks: {:.0} ms (< 50), {:.1} MB",
+        IDLE * TASKS,
+        scrapes[SCRAPES / 2],
+        bytes as f64 / 1e6
+    );
     println!(
         "\nweir, {} idle tasks of {IDLE} connectors: all run {took:.1} s after kill -9 and start (6 s of them the lost \
          session's; target < 10 s), {:.0} MB (< 1,000), {} threads, {} mappings, {cpu:.2} cores",

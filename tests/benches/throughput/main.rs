@@ -12,10 +12,13 @@ use std::time::{Duration, Instant};
 use contender::{Contender, Kind, Mode};
 use serde_json::{Value, json};
 use weir_tests::harness::built;
+use weir_tests::harness::http::request;
 use weir_tests::harness::kafka::Kafka;
 
 const ROUNDS: usize = 3;
 const STARTS: usize = 3;
+/// How often a worker is scraped beside its work; Prometheus does so every fifteen seconds or more.
+const SCRAPED: Duration = Duration::from_millis(100);
 const RECORDS: usize = 500_000;
 /// After this long a worker that has nothing to do is taken to be idle.
 const IDLE_AFTER: Duration = Duration::from_secs(5);
@@ -95,6 +98,59 @@ impl Ground<'_> {
     }
 }
 
+/// What has no counterpart among Connect's own connectors: bytes out of and into guests that do next to nothing.
+impl Ground<'_> {
+    fn binary_source(&self, worker: &mut Contender, round: usize) -> Run {
+        let (topic, name) = (format!("bytes-{round}"), format!("bytes-source-{round}"));
+        yardstick("create", self.bootstrap, &topic, 0);
+        let before = worker.used().cpu;
+        let took = std::thread::scope(|scope| {
+            let waiting = scope.spawn(|| yardstick("until", self.bootstrap, &topic, self.records).took);
+            let config = json!({"connector.class": "test.EchoSource", "topic": topic, "rows": "2000", "bytes": "100",
+                "binary": "true", "value.converter": "org.apache.kafka.connect.converters.ByteArrayConverter"});
+            worker.create(&name, &config);
+            waiting.join().expect("the yardstick waits")
+        });
+        // It brings more until it is deleted.
+        let (cpu, written) = (worker.used().cpu - before, total(worker, &name, "source", "source-record-write-total"));
+        worker.delete(&name);
+        Run { took, cpu: cpu.mul_f64(self.records as f64 / written.max(1.0)) }
+    }
+
+    fn binary_sink(&self, worker: &mut Contender, more: Option<Duration>, round: usize) -> Run {
+        let name = format!("bytes-sink-{}-{round}", more.is_some());
+        let config = json!({"connector.class": "test.EchoSink", "topics": "text",
+            "value.converter": "org.apache.kafka.connect.converters.ByteArrayConverter"});
+        let before = worker.used().cpu;
+        worker.create(&name, &config);
+        let (mut began, mut scraped) = (None, Instant::now());
+        worker.until("the last record", Duration::from_millis(2), |worker| {
+            if more.is_some_and(|pace| scraped.elapsed() >= pace) {
+                request("GET", &format!("{}/metrics", worker.url), None);
+                scraped = Instant::now();
+            }
+            let sent = total(worker, &name, "sink", "sink-record-send-total");
+            if sent > 0.0 && began.is_none() {
+                began = Some(Instant::now());
+            }
+            sent >= self.records as f64
+        });
+        let took = began.expect("it began").elapsed();
+        let cpu = worker.used().cpu - before;
+        worker.delete(&name);
+        Run { took, cpu }
+    }
+}
+
+/// What a connector's first task has counted.
+fn total(worker: &Contender, name: &str, kind: &str, attribute: &str) -> f64 {
+    let answer = request("GET", &format!("{}/connectors/{name}/metrics", worker.url), None);
+    if answer.status != 200 {
+        return 0.0;
+    }
+    answer.json()["tasks"][0]["metrics"][format!("{kind}-task-metrics")][attribute].as_f64().unwrap_or(0.0)
+}
+
 /// How long the first line is, its end included; none while it is not whole.
 fn first_line(file: &Path) -> Option<u64> {
     let mut start = [0; 1024];
@@ -127,7 +183,7 @@ fn parsed() -> Value {
 
 fn median(mut values: Vec<f64>) -> f64 {
     values.sort_by(f64::total_cmp);
-    values[values.len() / 2]
+    values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
 }
 
 /// One row of the table, from the runs of each.
@@ -192,7 +248,8 @@ fn main() {
     let ground = Ground { bootstrap: &bootstrap, folder, records };
     let mut workers =
         [Kind::Apache, Kind::Weir].map(|kind| Contender::start(kind, Mode::Standalone, folder, &bootstrap).0);
-    let mut runs: [[Vec<Run>; 3]; 4] = Default::default();
+    let mut runs: [[Vec<Run>; 3]; 6] = Default::default();
+    let mut scraped = Vec::new();
     for round in 0..ROUNDS {
         eprintln!("round {} of {ROUNDS}", round + 1);
         let topic = format!("lines-raw-{round}");
@@ -207,18 +264,36 @@ fn main() {
             runs[2][of + 1].push(ground.sink(worker, "json", &parsed(), round));
             runs[3][of + 1].push(ground.sink(worker, "json", &chain(), round));
         }
+        let [_, weir] = &mut workers;
+        runs[4][0].push(yardstick("produce", &bootstrap, &topic, records));
+        runs[4][2].push(ground.binary_source(weir, round));
+        runs[5][0].push(yardstick("consume", &bootstrap, "text", records));
+        runs[5][2].push(ground.binary_sink(weir, None, round));
+        scraped.push(ground.binary_sink(weir, Some(SCRAPED), round));
     }
     println!(
         "\n| thousand records/s, 1 task           |     raw | Connect |    weir | of raw | of Conn | µs CPU a record: raw | Connect | weir |\n\
          | --- | --- | --- | --- | --- | --- | --- | --- | --- |"
     );
-    let names =
-        ["source, 100 B lines", "sink, 100 B text", "sink, 95 B JSON, parsed", "sink, 95 B JSON, 5 transformations"];
+    let names = [
+        "source, 100 B lines",
+        "sink, 100 B text",
+        "sink, 95 B JSON, parsed",
+        "sink, 95 B JSON, 5 transformations",
+        "source, 100 B made up, ByteArray",
+        "sink, 100 B thrown away, ByteArray",
+    ];
     for (name, [raw, apache, weir]) in names.iter().zip(&runs) {
         row(name, records, raw, apache, weir);
     }
     for worker in &workers {
         println!("{} holds {:.0} MB after that", worker.kind.name(), worker.used().resident_bytes as f64 / 1e6);
     }
+    let rate = |runs: &[Run]| median(runs.iter().map(|run| records as f64 / run.took.as_secs_f64()).collect());
+    println!(
+        "the last one scraped every {} ms beside it: {:.3} of its throughput",
+        SCRAPED.as_millis(),
+        rate(&scraped) / rate(&runs[5][2])
+    );
     println!("raw is librdkafka alone with weir's client settings: what it reads or writes is thrown away or made up.");
 }

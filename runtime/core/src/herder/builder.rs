@@ -8,7 +8,7 @@ use tokio::sync::mpsc;
 use crate::model::{
     Ceilings, ClassKind, Config, ConverterRole, Fault, Grants, Problem, Subscription, TaskId, VersionRange,
 };
-use crate::observe::{ErrorCounts, ObservedTask, TaskCounts, Tasks};
+use crate::observe::{ClientStats, ErrorCounts, GroupStats, SinkTaskCounts, SourceTaskCounts, TaskCounts, Tasks};
 use crate::plugin::{Found, Registry, grants};
 use crate::port::{
     Broker, ConfigProviders, ConnectorKind, Consumer, Context, Converter, ConverterFactory, LookupError, OffsetReader,
@@ -123,6 +123,8 @@ pub struct Builder {
     pub statuses: SharedStatuses,
     /// Where tasks show what they count.
     pub tasks: Arc<Tasks>,
+    /// What is counted of the group that the worker is one of, and of the client that speaks to its coordinator.
+    pub group: Option<(Arc<GroupStats>, Arc<ClientStats>)>,
     /// For how long tasks may write, where the worker is one of a group.
     pub session: Option<Arc<Session>>,
     /// Where variables of configurations are looked up.
@@ -255,7 +257,8 @@ impl Builder {
         (ceilings, paused): (Ceilings, bool),
     ) -> RunningTask {
         let (builder, telling, session) = (self.clone(), self.telling(&connector), self.session.clone());
-        RunningTask::start(&self.data, id, version, telling.clone(), session, move |desk| async move {
+        let owned = (id.clone(), self.tasks.show(id));
+        RunningTask::start(&self.data, owned, version, telling.clone(), session, move |desk| async move {
             let failed = |failure: Failure| TaskFailure { trace: failure.to_string() };
             let found = builder.looked_up(&connector, config, &ceilings).await.map_err(failed)?;
             telling.looked_up(&found);
@@ -271,7 +274,7 @@ impl Builder {
         found: LookedUp,
         (ceilings, paused): (Ceilings, bool),
     ) -> Result<(), Failure> {
-        let Desk { id, grace, commands, report } = desk;
+        let Desk { id, grace, commands, report, observed } = desk;
         self.hold(Runnable::Task(id.clone()), &found, &ceilings);
         let LookedUp { settings, task: config, .. } = found;
         let found = self.connector_class(&settings)?;
@@ -286,24 +289,19 @@ impl Builder {
         context.stopping = grace.stopping.clone();
         let chain = self.chain(&settings, &context).await?;
         let converters = self.converters(&settings)?;
+        let sample = self.settings.metrics.sample;
         let counts = match found.class.kind {
-            ClassKind::Sink => TaskCounts::Sink(Arc::default()),
-            ClassKind::Source | ClassKind::Transformation | ClassKind::Predicate => TaskCounts::Source(Arc::default()),
+            ClassKind::Sink => TaskCounts::Sink(Arc::new(SinkTaskCounts::new(sample))),
+            ClassKind::Source | ClassKind::Transformation | ClassKind::Predicate => {
+                TaskCounts::Source(Arc::new(SourceTaskCounts::new(sample)))
+            }
         };
         let errors = Arc::new(ErrorCounts::default());
         let tolerance = settings.errors.tolerance;
         let retries = Retries { settings: settings.errors.retries, counts: errors.clone() };
         let reports = self.reports(found.class.kind, &settings, &id, errors.clone()).await?;
-        let _shown = self.tasks.show(
-            id.clone(),
-            ObservedTask {
-                class: class.clone(),
-                version: found.class.version.clone(),
-                counts: counts.clone(),
-                errors,
-                meter: context.meter.clone(),
-            },
-        );
+        let made = self.made(&settings, &found, counts.clone(), errors, context.meter.clone());
+        let _ = observed.made.set(made); // a task is made once
         if let TaskCounts::Source(counts) = counts {
             let topics = self.topics(&settings, &id)?;
             let Some((delivery, offsets)) = self.delivery(&settings, (&id, generation), &grace).await? else {

@@ -56,7 +56,7 @@ fn not_taken(id: &str, error: &BrokerError) -> String {
 
 impl Builder {
     /// How tasks are made ready to deliver exactly once; none where they do not.
-    fn preflight(&self) -> Option<&Preflight> {
+    pub(super) fn preflight(&self) -> Option<&Preflight> {
         let group = self.settings.distributed.as_ref()?;
         self.preflight.as_ref().filter(|_| group.exactly_once == ExactlyOnceSupport::Enabled)
     }

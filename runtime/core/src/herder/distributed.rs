@@ -257,6 +257,7 @@ impl Distributed {
         match told {
             Told::Prepare(number) => {
                 self.regrouping = true;
+                self.membership.stats.rebalance_begins();
                 self.preparing = Some((number, Instant::now() + FLUSH));
                 self.place.prepare();
                 self.give_up_if_lapsed();
@@ -362,7 +363,7 @@ impl Distributed {
             self.rejoin_at = Some(Instant::now() + AGAIN);
             return;
         };
-        let (offset, mismatch) = (assignment.offset, assignment.mismatch);
+        let (offset, mismatch, generation) = (assignment.offset, assignment.mismatch, id.generation);
         if self.herd.configs.offset() < offset && !self.catch_up(offset).await {
             return self.step_out();
         }
@@ -398,6 +399,7 @@ impl Distributed {
         if self.place.leads() {
             self.renew_key().await;
         }
+        self.membership.stats.rebalanced(self.place.now(i64::from(generation)));
         for (_, request) in std::mem::take(&mut self.waiting) {
             self.request(request).await;
         }

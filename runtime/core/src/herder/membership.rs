@@ -10,7 +10,8 @@ use tokio::sync::mpsc;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use crate::port::{Coordinator, MemberId, Session};
+use crate::observe::GroupStats;
+use crate::port::{Coordinator, MemberId, Refused, Session};
 
 use super::member::{Effect, Event, Member, Timings};
 
@@ -81,6 +82,8 @@ pub struct Membership {
     pub told: mpsc::UnboundedReceiver<Told>,
     /// How long it may take itself for a member.
     pub session: Arc<Session>,
+    /// What is counted of it.
+    pub stats: Arc<GroupStats>,
 }
 
 /// Runs a membership until it is cancelled, then leaves the group; also leaves when the herder's end is dropped. The
@@ -88,6 +91,7 @@ pub struct Membership {
 pub fn membership(
     coordinator: Arc<dyn Coordinator>,
     timings: Timings,
+    stats: Arc<GroupStats>,
     cancel: CancellationToken,
 ) -> (Membership, impl Future<Output = ()> + Send) {
     let (wishes, wished) = mpsc::unbounded_channel();
@@ -99,6 +103,7 @@ pub fn membership(
         member,
         start: Instant::now(),
         session: session.clone(),
+        stats: stats.clone(),
         tell,
         protocols: Vec::new(),
         prepares: 0,
@@ -106,7 +111,7 @@ pub fn membership(
         beating: Box::pin(pending()),
         leaving: None,
     };
-    (Membership { wishes, told, session }, run.run(effects, wished, cancel))
+    (Membership { wishes, told, session, stats }, run.run(effects, wished, cancel))
 }
 
 struct Run {
@@ -115,6 +120,7 @@ struct Run {
     /// The beginning of the member's time.
     start: Instant,
     session: Arc<Session>,
+    stats: Arc<GroupStats>,
     tell: mpsc::UnboundedSender<Told>,
     /// What the herder last wanted to join with.
     protocols: Vec<(String, Vec<u8>)>,
@@ -162,7 +168,7 @@ impl Run {
 
     fn carry_out(&mut self, effects: Vec<Effect>) {
         for effect in effects {
-            let coordinator = self.coordinator.clone();
+            let (coordinator, stats, began) = (self.coordinator.clone(), self.stats.clone(), Instant::now());
             match effect {
                 Effect::Find => {
                     self.beating = Box::pin(pending());
@@ -171,13 +177,36 @@ impl Run {
                 Effect::Join(member) => {
                     self.beating = Box::pin(pending());
                     let protocols = self.protocols.clone();
-                    self.asking = Box::pin(async move { Event::Joined(coordinator.join(&member, &protocols).await) });
+                    stats.tries();
+                    self.asking = Box::pin(async move {
+                        let joined = coordinator.join(&member, &protocols).await;
+                        match &joined {
+                            Ok(_) => stats.joins.answered(began.elapsed()),
+                            Err(_) => stats.failed_rounds.add(1),
+                        }
+                        Event::Joined(joined)
+                    });
                 }
                 Effect::Sync { id, assignments } => {
-                    self.asking = Box::pin(async move { Event::Synced(coordinator.sync(&id, &assignments).await) });
+                    self.asking = Box::pin(async move {
+                        let synced = coordinator.sync(&id, &assignments).await;
+                        match &synced {
+                            Ok(_) => stats.syncs.answered(began.elapsed()),
+                            Err(_) => stats.failed_rounds.add(1),
+                        }
+                        Event::Synced(synced)
+                    });
                 }
                 Effect::Beat(id) => {
-                    self.beating = Box::pin(async move { Event::Beaten(coordinator.heartbeat(&id).await) });
+                    stats.last_beat.set();
+                    self.beating = Box::pin(async move {
+                        let beaten = coordinator.heartbeat(&id).await;
+                        // One that is refused was answered, too.
+                        if beaten != Err(Refused::NoCoordinator) {
+                            stats.heartbeats.answered(began.elapsed());
+                        }
+                        Event::Beaten(beaten)
+                    });
                 }
                 Effect::Prepare => {
                     self.prepares += 1;
@@ -188,7 +217,10 @@ impl Run {
                     let MemberId { member: leader, generation } = id;
                     self.tell(Told::Decide { generation, leader, protocol, members });
                 }
-                Effect::Assigned { id, protocol, assignment } => self.tell(Told::Assigned { id, protocol, assignment }),
+                Effect::Assigned { id, protocol, assignment } => {
+                    stats.assigned();
+                    self.tell(Told::Assigned { id, protocol, assignment });
+                }
                 Effect::GiveUp => self.tell(Told::GiveUp),
                 Effect::End(why) => self.tell(Told::End(why)),
                 Effect::Leave(member) => self.leaving = Some(member),

@@ -16,6 +16,7 @@ mod held;
 mod herd;
 mod kinds;
 pub mod leader;
+mod made;
 pub mod member;
 mod membership;
 mod metrics;

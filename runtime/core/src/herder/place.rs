@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::model::{Assignment, GroupProtocol, MemberState, TaskId, Work};
+use crate::observe::GroupNow;
 use crate::port::MemberId;
 
 use super::group_codec::encode_state;
@@ -106,6 +107,16 @@ impl Place {
     /// The sub-protocol of its last assignment, at first the best that it offers.
     pub fn protocol(&self) -> GroupProtocol {
         self.protocol
+    }
+
+    /// The group as metrics show it.
+    pub fn now(&self, generation: i64) -> GroupNow {
+        GroupNow {
+            protocol: self.protocol.config_name().to_uppercase(),
+            leader: self.leader_url().unwrap_or_default().to_owned(),
+            generation,
+            assigned: (self.mine.connectors.len(), self.mine.tasks.len()),
+        }
     }
 
     /// Whether requests between workers are signed.

@@ -1,7 +1,7 @@
 //! The running set in the herder's hands: carries out what the plan says, and hears what became of it.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use tokio::sync::mpsc;
@@ -168,7 +168,11 @@ impl RunningSet {
 
     fn forget_if_gone(&self, name: &str, state: &ClusterState) {
         let runs = self.slots.connectors.contains_key(name) || self.slots.of(name).next().is_some();
-        if self.alone && !runs && state.get(name).is_none() {
+        if runs || state.get(name).is_some() {
+            return;
+        }
+        self.builder.tasks.forget(name);
+        if self.alone {
             self.statuses.forget(name);
         }
     }
@@ -231,7 +235,13 @@ impl RunningSet {
         self.started += 1;
         let (number, tell, told) = (self.started, self.tell.clone(), name.clone());
         let (config, ceilings) = (connector.config.clone(), self.ceilings_of(&name));
+        // To be resumed is no start to Connect's metrics.
+        let counted = !matches!(self.slots.connectors.get(&name), Some(ConnectorSlot::Resting(_)));
+        let (tasks, attempted) = (self.builder.tasks.clone(), OnceLock::new());
         let instance = self.builder.start_connector(&name, config, ceilings, move |event| {
+            if counted && attempted.set(()).is_ok() {
+                tasks.connector_startups.attempted(matches!(event, ConnectorEvent::Tasks(_)));
+            }
             // The herder stops before its connectors only when the worker ends.
             let _ = tell.send(Arrival::Told(told.clone(), number, event));
         });

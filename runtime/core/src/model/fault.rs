@@ -84,6 +84,20 @@ pub enum Limit {
     },
 }
 
+impl Limit {
+    /// The worker setting that holds the limit.
+    pub fn key(&self) -> &'static str {
+        match self {
+            Limit::Deadline { key, .. }
+            | Limit::Cpu { key, .. }
+            | Limit::Memory { key, .. }
+            | Limit::Stack { key, .. }
+            | Limit::Count { key, .. }
+            | Limit::Answer { key, .. } => key,
+        }
+    }
+}
+
 impl fmt::Display for Limit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let ms = |d: &Duration| d.as_millis();

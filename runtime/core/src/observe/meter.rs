@@ -3,25 +3,113 @@
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use super::{Counter, Histogram, Observed};
 
 /// What the instances of one task, or of one connector, have used, counted while they run. Shared by them and whoever
 /// shows it.
 #[derive(Debug, Default)]
 pub struct GuestMeter {
-    /// Calls into the guest.
-    pub calls: AtomicU64,
+    /// Calls into the guest, and how long they took.
+    pub calls: Calls,
+    /// Time in functions of the host's, waits included, in nanoseconds.
+    pub host_nanos: AtomicU64,
+    /// Records that crossed into the guest.
+    pub into: Crossed,
+    /// Records that crossed out of the guest.
+    pub out_of: Crossed,
     /// CPU time inside calls, host functions included, in nanoseconds.
     pub cpu_nanos: AtomicU64,
     /// Linear memory and tables of all instances now, in bytes.
     pub memory_bytes: AtomicU64,
+    /// How many instances there are.
+    pub instances: AtomicU64,
     /// The most they had together so far, in bytes.
     pub memory_peak_bytes: AtomicU64,
     /// Time calls waited to be admitted, in nanoseconds.
     pub admission_nanos: AtomicU64,
+    /// How often they did.
+    pub admissions: AtomicU64,
+    /// Traps, by kind.
+    pub traps: Tally,
+    /// What a limit stopped, by the setting that holds it.
+    pub limit_hits: Tally,
     /// Log lines that were dropped.
     pub log_lines_dropped: AtomicU64,
     /// The guest's own counters and gauges.
     pub own: OwnMetrics,
+}
+
+/// The calls of a guest that a task or a connector makes.
+const CALLS: [&str; 17] = [
+    "poll",
+    "put",
+    "apply",
+    "pre-commit",
+    "acknowledged",
+    "committed",
+    "start",
+    "open",
+    "close",
+    "stop",
+    "configure",
+    "validate",
+    "task-configs",
+    "watch",
+    "alter-offsets",
+    "describe",
+    "other",
+];
+
+/// How long calls of a guest took, by call.
+#[derive(Debug, Default)]
+pub struct Calls([Histogram; CALLS.len()]);
+
+impl Calls {
+    /// Notes that a call took this long.
+    pub fn took(&self, call: &str, time: Duration) {
+        let at = CALLS.iter().position(|known| *known == call).unwrap_or(CALLS.len() - 1);
+        self.0[at].observe(time);
+    }
+
+    /// The calls that were made.
+    pub fn all(&self) -> impl Iterator<Item = (&'static str, Observed)> {
+        CALLS.iter().zip(&self.0).filter_map(|(call, histogram)| Some((*call, histogram.get()?)))
+    }
+}
+
+/// Records that crossed, one way.
+#[derive(Debug, Default)]
+pub struct Crossed {
+    /// How many.
+    pub records: Counter,
+    /// Their bytes.
+    pub bytes: Counter,
+}
+
+impl Crossed {
+    /// Records crossed.
+    pub fn add(&self, records: usize, bytes: usize) {
+        self.records.add(records as u64);
+        self.bytes.add(bytes as u64);
+    }
+}
+
+/// What happens seldom, counted by name.
+#[derive(Debug, Default)]
+pub struct Tally(Mutex<BTreeMap<String, u64>>);
+
+impl Tally {
+    /// It happened once more.
+    pub fn count(&self, name: &str) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner).entry(name.to_owned()).or_default() += 1;
+    }
+
+    /// All that happened.
+    pub fn all(&self) -> BTreeMap<String, u64> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
 }
 
 /// A guest's own counters and gauges: as many as [`OwnMetrics::MOST`], under names of `[a-z][a-z0-9_]*`.
@@ -95,6 +183,7 @@ pub struct InstanceMemory {
 impl InstanceMemory {
     /// An instance that has no memory yet.
     pub fn new(meter: Arc<GuestMeter>) -> InstanceMemory {
+        meter.instances.fetch_add(1, Ordering::Relaxed);
         InstanceMemory { meter, bytes: 0 }
     }
 
@@ -120,6 +209,7 @@ impl InstanceMemory {
 impl Drop for InstanceMemory {
     fn drop(&mut self) {
         self.set(0);
+        self.meter.instances.fetch_sub(1, Ordering::Relaxed);
     }
 }
 

@@ -1,11 +1,24 @@
 //! What is counted and shown: metric names and meanings, what tasks and instances count.
 
 mod counts;
+mod group;
+mod histogram;
 mod meter;
-mod metrics;
+mod metric;
+mod naming;
+mod sampled_stat;
+mod stat;
+mod states;
+pub mod table;
 mod tasks;
 
-pub use counts::{Counter, ErrorCounts, Reading, SinkTaskCounts, SourceTaskCounts};
-pub use meter::{GuestMeter, InstanceMemory, OwnMetric, OwnMetrics};
-pub use metrics::{Kind, Metric, Sample, table};
-pub use tasks::{ObservedTask, TaskCounts, Tasks};
+pub use counts::{Counter, ErrorCounts, Lags, Meter, Reading, SinkTaskCounts, SourceTaskCounts, TaskStats};
+pub use group::{ClientStats, GroupNow, GroupStats, Moment, Timed, Traffic};
+pub use histogram::{BOUNDS, Histogram, Observed};
+pub use meter::{Calls, Crossed, GuestMeter, InstanceMemory, OwnMetric, OwnMetrics, Tally};
+pub use metric::{Kind, Labels, Metric, Sample, Samples, Value, labels};
+pub use naming::{Name, names};
+pub use sampled_stat::SampledStat;
+pub use stat::Stat;
+pub use states::{StateTracker, TaskPhase};
+pub use tasks::{MadeTask, ObservedTask, Part, Shown, Startups, TaskCounts, Tasks};

@@ -6,6 +6,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use crate::model::{ClientKind, Position, Problem, RawRecords, Subscription, TopicPartition};
+use crate::observe::ClientStats;
 
 /// What a broker answered, by the caller's next move. Messages are for statuses and logs.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -94,6 +95,11 @@ pub trait Broker: Send + Sync {
     /// those that go over the worker's.
     fn check_client(&self, _: ClientKind, _: &ClientSettings) -> Result<(), Vec<Problem>> {
         Ok(())
+    }
+
+    /// The clients that there are, with what they count.
+    fn clients(&self) -> Vec<(ClientKind, Arc<ClientStats>)> {
+        Vec::new()
     }
 
     /// A producer for one task.
@@ -230,6 +236,11 @@ pub trait Consumer: Send {
 
     /// Reads from these positions on.
     async fn seek(&mut self, positions: &[Position]) -> Result<(), BrokerError>;
+
+    /// The offset behind the last record of each partition that is read, as far as it was seen. Asks nobody.
+    fn ends(&self) -> Vec<Position> {
+        Vec::new()
+    }
 
     /// Commits positions and waits for the answer.
     async fn commit(&mut self, positions: &[Position]) -> Result<(), BrokerError>;

@@ -1,12 +1,15 @@
 //! Membership in a group of workers: the requests of Kafka's classic group protocol that a member sends to its group's
 //! coordinator. When to send them is decided by `herder::member`.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use tokio::sync::Notify;
 use tokio::time::Instant;
+
+use crate::observe::ClientStats;
 
 /// Why a coordinator did not do what it was asked, by the member's next move.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -71,6 +74,11 @@ pub trait Coordinator: Send + Sync {
 
     /// Leaves the group, if the coordinator answers soon.
     async fn leave(&self, member: &str);
+
+    /// What its client counts; nothing where it has no sockets.
+    fn client(&self) -> Arc<ClientStats> {
+        Arc::default()
+    }
 }
 
 /// How long a worker may take itself for a member. Whoever writes in its name looks here first.

@@ -22,7 +22,7 @@ pub use loggers::{LoggerLevel, Loggers, NoLevel};
 pub use membership::{Coordinator, Joined, MemberId, Refused, Session};
 pub use peers::{Peers, SessionKey};
 pub use plugin::{
-    ChainSegment, Component, ConnectorKind, Context, ErrantReporter, Instance, OffsetCopies, OffsetReader,
+    ChainSegment, Compilation, Component, ConnectorKind, Context, ErrantReporter, Instance, OffsetCopies, OffsetReader,
     OffsetWriter, Offsets, Plugins, SinkDelivery, SinkRecords, SinkRetry, SinkTask, SourceTask, Step, StepGuard,
     SupportOf, Transformations, Transformed, Wish,
 };

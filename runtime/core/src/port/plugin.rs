@@ -49,6 +49,11 @@ pub trait Component: Send + Sync {
     /// Its classes.
     fn classes(&self) -> &[Class];
 
+    /// What was done here to have it compiled.
+    fn compilation(&self) -> Compilation {
+        Compilation::default()
+    }
+
     /// An instance for a connector.
     async fn connector(&self, kind: ConnectorKind, context: Context) -> Result<Box<dyn Instance>, Fault>;
 
@@ -63,6 +68,17 @@ pub trait Component: Send + Sync {
 
     /// What the context's class offers for its keys under the context's configuration, in an instance of its own.
     async fn recommend(&self, context: Context) -> Result<Vec<Recommendation>, Fault>;
+}
+
+/// What was done on this worker to have a component compiled.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Compilation {
+    /// How often it was compiled.
+    pub compiles: u64,
+    /// How often it was there compiled.
+    pub cache_hits: u64,
+    /// How long the last compilation took; none where there was none.
+    pub took: Option<Duration>,
 }
 
 /// Reads the source offsets stored for a connector.

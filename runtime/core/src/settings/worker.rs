@@ -9,6 +9,7 @@ use super::checks;
 use super::connector::ConverterSettings;
 use super::distributed::DistributedSettings;
 use super::limits::{limits, positive_millis};
+use super::metrics::MetricsSettings;
 use super::overrides::OverridePolicy;
 use super::reader::Reader;
 use super::rest::RestSettings;
@@ -78,6 +79,8 @@ pub struct WorkerSettings {
     pub consumer: Config,
     /// `connector.client.config.override.policy`
     pub override_policy: OverridePolicy,
+    /// How metrics are made and shown.
+    pub metrics: MetricsSettings,
     /// What makes it one of a group; none in standalone.
     pub distributed: Option<DistributedSettings>,
     /// Keys of which nothing was read here: those of clients among them.
@@ -202,6 +205,7 @@ impl WorkerSettings {
             batch_bytes_max: reader.number("batch.bytes.max", 1 << 20),
             buffer_memory: reader.number("producer.buffer.memory", 32 << 20),
             limits: limits(&mut reader),
+            metrics: MetricsSettings::read(&mut reader),
             producer: reader.below("producer."),
             consumer: reader.below("consumer."),
             override_policy: OverridePolicy::read(&mut reader),

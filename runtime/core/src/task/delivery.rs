@@ -88,9 +88,9 @@ impl ExactlyOnce {
         self.producer.abort().await
     }
 
-    /// Counts a record that was answered, and is in its topic only once it is committed.
-    pub fn count(&mut self) {
-        self.answered += 1;
+    /// Counts records that were answered, and are in their topics only once they are committed.
+    pub fn count(&mut self, records: u64) {
+        self.answered += records;
     }
 
     /// The records that were answered since this was asked last.

@@ -3,6 +3,7 @@
 mod delivery;
 mod guest_calls;
 mod lifecycle;
+mod polls;
 mod reporter;
 mod sink_batch;
 mod sink_commits;

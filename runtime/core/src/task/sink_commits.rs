@@ -64,6 +64,22 @@ impl SinkCommits {
         }
     }
 
+    /// How many records of all partitions are delivered and not committed, and of the partition that has the most.
+    pub fn uncommitted(&self) -> (u64, u64) {
+        let of =
+            |progress: &Progress| (progress.delivered - progress.committed.unwrap_or(progress.delivered)).max(0) as u64;
+        self.partitions.values().map(of).fold((0, 0), |(all, most), rows| (all + rows, most.max(rows)))
+    }
+
+    /// How many records of each partition are before its end and not delivered.
+    pub fn lags(&self, ends: &[Position]) -> Vec<(TopicPartition, u64)> {
+        let lag = |end: &Position| {
+            let behind = end.offset - self.partitions.get(&end.partition)?.delivered;
+            Some((end.partition.clone(), behind.max(0) as u64))
+        };
+        ends.iter().filter_map(lag).collect()
+    }
+
     /// What the task is asked about before a commit: all its partitions, or some.
     pub fn current(&self, only: Option<&[TopicPartition]>) -> Vec<Position> {
         self.partitions
@@ -172,6 +188,19 @@ mod tests {
         commits.delivered(&partition(0), 9);
         assert_eq!(judged(&commits, &[position(0, 7)]), (vec![], vec![position(0, 7)]));
         assert_eq!(commits.current(None), []);
+    }
+
+    #[test]
+    fn what_is_not_committed_and_what_is_not_read_is_counted_by_partition() {
+        let mut commits = SinkCommits::default();
+        commits.open(&[position(0, 10), position(1, 0)]);
+        commits.delivered(&partition(0), 15);
+        commits.delivered(&partition(1), 2);
+        assert_eq!(commits.uncommitted(), (7, 5));
+        commits.committed(&[position(0, 14)]);
+        assert_eq!(commits.uncommitted(), (3, 2));
+        let lags = commits.lags(&[position(0, 20), position(1, 1), position(9, 5)]);
+        assert_eq!(lags, [(partition(0), 5), (partition(1), 0)], "an end seen before is no reason to be ahead of it");
     }
 
     #[test]

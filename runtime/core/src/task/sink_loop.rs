@@ -23,6 +23,8 @@ use super::{Command, TaskFailure, not_stopped};
 pub(super) const RETRY: Duration = Duration::from_secs(1);
 /// How long the consumer is asked to wait at most, so that a quiet task is still told that there is nothing.
 const MAX_WAIT: Duration = Duration::from_secs(5);
+/// How often it is looked how far the task is behind.
+const LAGS: Duration = Duration::from_secs(1);
 
 /// What a sink task is made of.
 pub struct SinkParts {
@@ -72,6 +74,7 @@ pub(super) struct Sink {
     /// Partitions that the guest has paused.
     paused_by_guest: BTreeSet<TopicPartition>,
     next_commit: Instant,
+    next_lags: Instant,
 }
 
 /// Runs a sink task to its end.
@@ -84,6 +87,7 @@ pub async fn run_sink(parts: SinkParts) {
         pending: None,
         paused_by_guest: BTreeSet::new(),
         next_commit: Instant::now() + parts.flush_interval,
+        next_lags: Instant::now(),
         parts,
     };
     sink.happen(Event::Begin { paused }).await;
@@ -177,6 +181,7 @@ impl Sink {
             self.grant(wish).await?;
         }
         let now = Instant::now();
+        self.note_lags(now);
         if self.next_commit <= now {
             return self.commit(None).await;
         }
@@ -192,6 +197,9 @@ impl Sink {
             polled = self.parts.consumer.poll(wait, self.parts.batch_bytes) => polled,
             Some(wish) = self.parts.wishes.recv() => return self.grant(wish).await,
         };
+        if self.pending.is_some() && self.life.works() {
+            self.parts.counts.task.held_back.record_time(now.elapsed());
+        }
         let polled = match polled {
             Err(BrokerError::Unavailable(reason)) => {
                 tracing::warn!(task = %self.parts.id, reason, "nothing can be read now; it is tried again");
@@ -202,7 +210,11 @@ impl Sink {
         };
         match polled {
             ConsumerPolled::Nothing if self.life.works() && self.pending.is_none() => self.put_nothing().await,
-            ConsumerPolled::Nothing => Ok(()),
+            ConsumerPolled::Nothing => {
+                // A put of nothing to the metrics, as Connect's paused tasks are put to nothing.
+                self.parts.counts.put(0, Duration::ZERO);
+                Ok(())
+            }
             ConsumerPolled::Records(raw) => self.take(raw).await,
             ConsumerPolled::Assigned(positions) => self.open(positions).await,
             ConsumerPolled::Revoked(partitions) => self.revoked(partitions).await,
@@ -250,8 +262,24 @@ impl Sink {
         self.read_again()
     }
 
+    /// Looks once in a while how far the task is behind.
+    fn note_lags(&mut self, now: Instant) {
+        if self.next_lags <= now {
+            self.next_lags = now + LAGS;
+            self.parts.counts.lags.set(self.commits.lags(&self.parts.consumer.ends()));
+        }
+    }
+
+    /// Notes what is read and not committed.
+    pub(super) fn note_progress(&self) {
+        let (delivered, most) = self.commits.uncommitted();
+        let pending = self.pending.as_ref().map_or(0, |(pending, _)| pending.rows() as u64);
+        self.parts.counts.set_active(delivered + pending, most);
+    }
+
     async fn open(&mut self, positions: Vec<Position>) -> Step {
         self.commits.open(&positions);
+        self.note_partitions();
         positions.iter().for_each(|position| self.parts.reporter.opened(position.partition.clone()));
         let partitions: Vec<TopicPartition> = positions.iter().map(|p| p.partition.clone()).collect();
         if !self.life.works() || self.pending.is_some() {
@@ -275,8 +303,15 @@ impl Sink {
         self.parts.consumer.release().await.map_err(consumer_failed)
     }
 
+    fn note_partitions(&mut self) {
+        self.parts.counts.partitions.set(self.commits.partitions().len() as u64);
+        self.parts.counts.lags.set(Vec::new());
+        self.next_lags = Instant::now();
+    }
+
     async fn close(&mut self, partitions: &[TopicPartition]) -> Step {
         self.commits.close(partitions);
+        self.note_partitions();
         partitions.iter().for_each(|partition| self.parts.reporter.closed(partition));
         self.paused_by_guest.retain(|partition| !partitions.contains(partition));
         self.take_back().await?;
@@ -300,16 +335,25 @@ impl Sink {
         if current.is_empty() || !self.guest_started {
             return Ok(());
         }
+        let began = Instant::now();
+        self.parts.counts.commit_seq_no.add(1);
         // Beyond the session another worker may run this task already: it begins where that one has committed.
         if !self.parts.grace.is_ours() {
+            self.parts.counts.commit_skips.add(1);
             tracing::warn!(task = %self.parts.id, "no offsets are committed while the worker is no member of its group");
             return Ok(());
         }
         let answer = if self.parts.wants.pre_commit {
             match self.parts.grace.call("pre-commit", self.parts.guest.pre_commit(&current)).await {
                 Ok(answer) => answer,
-                Err(fault) if fault.ends_instance() => return Err(self.failed("pre-commit", &fault)),
-                Err(fault) => return self.commit_refused(&fault, only.is_some()).await,
+                Err(fault) if fault.ends_instance() => {
+                    self.parts.counts.committed(began.elapsed(), false);
+                    return Err(self.failed("pre-commit", &fault));
+                }
+                Err(fault) => {
+                    self.parts.counts.committed(began.elapsed(), false);
+                    return self.commit_refused(&fault, only.is_some()).await;
+                }
             }
         } else {
             current.clone()
@@ -321,25 +365,19 @@ impl Sink {
             let (task, ignored) = (&self.parts.id, ignored.len());
             tracing::warn!(%task, ignored, %partition, offset, reason, "the task answered positions that cannot be");
         }
-        if positions.is_empty() {
-            return Ok(());
+        // Of nothing new there is nothing to send; it counts all the same, as with Connect.
+        let done = if positions.is_empty() { Ok(()) } else { self.parts.consumer.commit(&positions).await };
+        self.parts.counts.committed(began.elapsed(), done.is_ok());
+        match done {
+            Ok(()) => self.commits.committed(&positions),
+            Err(error) => tracing::error!(task = %self.parts.id, %error, "offsets could not be committed"),
         }
-        match self.parts.consumer.commit(&positions).await {
-            Ok(()) => {
-                self.parts.counts.commits.add(1);
-                self.commits.committed(&positions);
-            }
-            Err(error) => {
-                self.parts.counts.commit_failures.add(1);
-                tracing::error!(task = %self.parts.id, %error, "offsets could not be committed");
-            }
-        }
+        self.note_progress();
         Ok(())
     }
 
     /// The guest could not make safe what was put: it gets it again, unless its partitions go elsewhere anyway.
     async fn commit_refused(&mut self, fault: &Fault, closing: bool) -> Step {
-        self.parts.counts.commit_failures.add(1);
         tracing::error!(task = %self.parts.id, %fault, "the task could not prepare a commit");
         if closing {
             return Ok(());

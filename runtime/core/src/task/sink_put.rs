@@ -2,7 +2,7 @@
 //! what was delivered is noted.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use tokio::time::Instant;
 
@@ -24,6 +24,16 @@ pub(super) enum Pending {
     Passing(Box<Passing>),
     /// The guest wants it offered again.
     Offered(Box<Batch>),
+}
+
+impl Pending {
+    /// How many consumed rows it is of.
+    pub fn rows(&self) -> usize {
+        match self {
+            Pending::Passing(passing) => passing.consumed.offset.len(),
+            Pending::Offered(batch) => batch.records.records.rows,
+        }
+    }
 }
 
 /// A batch on its way to the guest.
@@ -75,6 +85,7 @@ impl Sink {
 
     fn wait_with(&mut self, pending: Pending, wait: Duration) -> Step {
         self.pending = Some((pending, Instant::now() + wait.max(WAIT_LEAST)));
+        self.note_progress();
         self.pause_all()
     }
 
@@ -134,10 +145,12 @@ impl Sink {
         let rows = batch.records.records.rows;
         // A batch of which nothing is left need not cross; an empty one tells the guest that there is nothing.
         let crosses = rows > 0 || batch.consumed.offset.is_empty();
+        let (began, mut took) = (Instant::now(), Duration::ZERO);
         let delivery = if crosses {
             self.parts.reporter.about_to_put(batch.raw.as_ref());
             let put = self.parts.guest.put(&batch.records);
             let delivery = self.parts.grace.call("put", put).await;
+            took = began.elapsed();
             self.flush_reports().await?;
             match delivery {
                 Ok(delivery) => delivery,
@@ -149,15 +162,27 @@ impl Sink {
         };
         self.pass_over(&batch, delivery.faults).await?;
         if let Some(retry) = delivery.retry {
-            self.parts.counts.sent.add(u64::from(retry.from));
+            if retry.from > 0 {
+                self.parts.counts.put(u64::from(retry.from), took);
+            }
             return self.keep(batch, retry.from as usize, retry.after, &retry.reason);
         }
-        self.parts.counts.sent.add(rows as u64);
+        self.parts.counts.put(rows as u64, took);
+        self.note_ages(&batch);
         self.delivered(&batch, rows);
+        self.note_progress();
         match batch.failed {
             Some((_, failure)) => Err(Event::Failed(failure)),
             None => Ok(()),
         }
+    }
+
+    /// Notes how old records are that are put.
+    fn note_ages(&self, batch: &Batch) {
+        let timestamps = &batch.records.records.timestamp;
+        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_millis() as i64);
+        let ages = timestamps.iter().filter(|timestamp| **timestamp >= 0).map(|timestamp| now - timestamp);
+        self.parts.counts.task.latency.observe_ages(ages);
     }
 
     /// Passes over rows that the guest could not use, as far as that is tolerated: those whose data is wrong.

@@ -122,6 +122,7 @@ impl Source {
 
     /// Stores the offsets that are safe.
     async fn commit_offsets(&mut self) -> Option<Event> {
+        let began = Instant::now();
         self.gather();
         let safe = self.submitted.committable();
         self.unstored.extend(safe.offsets);
@@ -132,20 +133,20 @@ impl Source {
                     self.unstored.clear();
                 }
                 Ok(Err(error @ StoreError::Unusable(_))) => {
-                    self.parts.counts.commit_failures.add(1);
+                    self.parts.counts.task.committed(began.elapsed(), false);
                     return Some(Event::Failed(TaskFailure::new("The task's offsets cannot be stored", error)));
                 }
-                Ok(Err(error)) => return self.commit_failed(&error.to_string()),
-                Err(_) => return self.commit_failed("offset.flush.timeout.ms has passed"),
+                Ok(Err(error)) => return self.commit_failed(began, &error.to_string()),
+                Err(_) => return self.commit_failed(began, "offset.flush.timeout.ms has passed"),
             }
         }
-        self.parts.counts.commits.add(1);
+        self.parts.counts.task.committed(began.elapsed(), true);
         tracing::debug!(task = %self.parts.id, records = safe.acknowledged, waiting = safe.waiting, "offsets committed");
         self.tell_committed().await
     }
 
-    fn commit_failed(&mut self, reason: &str) -> Option<Event> {
-        self.parts.counts.commit_failures.add(1);
+    fn commit_failed(&mut self, began: Instant, reason: &str) -> Option<Event> {
+        self.parts.counts.task.committed(began.elapsed(), false);
         tracing::error!(task = %self.parts.id, reason, "offsets could not be committed; the next commit tries again");
         None
     }
@@ -161,6 +162,7 @@ impl Source {
     /// Commits what was sent, with the offsets of everything that was sent or dropped. Of nothing there is no transaction,
     /// but the task is told all the same.
     async fn commit_transaction(&mut self) -> Result<(), Event> {
+        let began = Instant::now();
         self.gather();
         self.unstored.extend(self.submitted.committable().offsets);
         let open = matches!(&self.parts.delivery, Delivery::ExactlyOnce(once) if once.is_open());
@@ -169,14 +171,14 @@ impl Source {
             if !self.parts.grace.ours().await {
                 return Err(Event::Stop);
             }
-            self.write_transaction().await?;
+            self.write_transaction(began).await?;
         }
-        self.parts.counts.commits.add(1);
+        self.parts.counts.task.committed(began.elapsed(), true);
         self.tell_acknowledged().await.map_or(Ok(()), Err)?;
         self.tell_committed().await.map_or(Ok(()), Err)
     }
 
-    async fn write_transaction(&mut self) -> Result<(), Event> {
+    async fn write_transaction(&mut self, began: Instant) -> Result<(), Event> {
         // They are stored with this transaction or with the next: not even one that fails may go without them.
         let offsets = self.unstored.clone();
         let (id, Delivery::ExactlyOnce(once)) = (&self.parts.id, &mut self.parts.delivery) else { return Ok(()) };
@@ -186,14 +188,17 @@ impl Source {
             Some(Ok(answers)) => answers,
             Some(Err(error)) => {
                 let failure = not_committed(&id.to_string(), error);
-                self.parts.counts.commit_failures.add(1);
+                self.parts.counts.task.committed(began.elapsed(), false);
                 return Err(Event::Failed(failure));
             }
         };
         self.unstored.clear();
         self.answered(answers).await.map_or(Ok(()), Err)?;
         let Delivery::ExactlyOnce(once) = &mut self.parts.delivery else { return Ok(()) };
-        self.parts.counts.written.add(once.take_count());
+        let records = once.take_count();
+        self.polls.forget_before(self.submitted.oldest());
+        self.parts.counts.written(records);
+        self.parts.counts.transaction_size.record(records as f64);
         tracing::debug!(task = %self.parts.id, offsets = offsets.len(), "a transaction is committed");
         Ok(())
     }

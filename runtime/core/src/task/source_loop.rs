@@ -16,6 +16,7 @@ use crate::settings::Tolerance;
 use super::delivery::Delivery;
 use super::guest_calls::Grace;
 use super::lifecycle::{Effect, Event, Lifecycle, TaskState};
+use super::polls::Polls;
 use super::source_batch::Pieces;
 use super::source_send::{OnTheWay, Unanswered};
 use super::submitted::SubmittedRecords;
@@ -97,6 +98,8 @@ pub(super) struct Source {
     pub acknowledged: Acknowledgements,
     pub topics: HashSet<Arc<str>>,
     pub next_commit: Instant,
+    /// When what is not answered was polled.
+    pub polls: Polls,
     backoff: Duration,
     not_before: Instant,
 }
@@ -117,6 +120,7 @@ pub async fn run_source(parts: SourceParts) {
         acknowledged: Acknowledgements::default(),
         topics: HashSet::new(),
         next_commit: now + parts.flush_interval,
+        polls: Polls::default(),
         backoff: BACKOFF.0,
         not_before: now,
         parts,
@@ -199,9 +203,11 @@ impl Source {
             Some((_, due)) => Some(*due),
             None => self.polled.is_empty().then_some(self.not_before),
         };
-        let has_work = may_work && due.is_none_or(|due| due <= Instant::now());
+        let began = Instant::now();
+        let has_work = may_work && due.is_none_or(|due| due <= began);
+        let held_back = self.life.works() && (!may_work || self.on_the_way.is_some());
         let (unanswered, by_time) = (self.parts.delivery.unanswered_bytes() > 0, self.commits_by_time());
-        tokio::select! {
+        let happened = tokio::select! {
             biased;
             () = self.parts.grace.stopping.cancelled() => Some(Event::Stop),
             command = self.parts.commands.recv() => Some(Event::told(command)),
@@ -209,7 +215,11 @@ impl Source {
             answers = self.parts.delivery.answers(), if unanswered => self.answered(answers).await,
             () = std::future::ready(()), if has_work => None,
             () = tokio::time::sleep_until(due.unwrap_or(self.not_before)), if may_work => None,
+        };
+        if held_back {
+            self.parts.counts.task.held_back.record_time(began.elapsed());
         }
+        happened
     }
 
     async fn poll(&mut self) -> Option<Event> {
@@ -238,13 +248,14 @@ impl Source {
                 }
             }
         };
+        let took = began.elapsed();
         for answers in answered {
             // A failure goes before a request: the task has ended by itself.
             happened = self.answered(answers).await.or(happened);
         }
         let sent = match polled {
             Ok(polled) if polled.records.rows == 0 => {
-                if began.elapsed() < MAX_WAIT {
+                if took < MAX_WAIT {
                     self.not_before = Instant::now() + self.backoff;
                     self.backoff = (self.backoff * 2).min(BACKOFF.1);
                 }
@@ -252,7 +263,7 @@ impl Source {
             }
             Ok(polled) => {
                 self.backoff = BACKOFF.0;
-                self.parts.counts.polled.add(polled.records.rows as u64);
+                self.parts.counts.polled(polled.records.rows, took);
                 self.polled = Pieces::new(polled);
                 self.take_piece().await
             }
@@ -300,13 +311,12 @@ impl Source {
 
     pub(super) async fn answered(&mut self, answers: Vec<Sent>) -> Option<Event> {
         let (mut failure, mut refused) = (None, Vec::new());
+        let (all, mut written) = (answers.len() as u64, 0);
         for Sent { ticket, outcome } in answers {
             match outcome {
                 Ok(position) => {
-                    match &mut self.parts.delivery {
-                        Delivery::AtLeastOnce(_) => self.parts.counts.written.add(1),
-                        Delivery::ExactlyOnce(once) => once.count(),
-                    }
+                    written += 1;
+                    self.polls.acknowledged(ticket);
                     self.acknowledge(ticket, Some(position));
                 }
                 // The commit of its transaction fails with it, whatever is tolerated.
@@ -320,6 +330,13 @@ impl Source {
                 }
             }
         }
+        self.polls.observe(&self.parts.counts.task.latency);
+        self.parts.counts.done(all);
+        match &mut self.parts.delivery {
+            Delivery::AtLeastOnce(_) => self.parts.counts.written(written),
+            Delivery::ExactlyOnce(once) => once.count(written),
+        }
+        self.parts.counts.unanswered_bytes.set(self.parts.delivery.unanswered_bytes() as u64);
         let passed_over = self.pass_over_refused(refused).await;
         self.gather();
         let what = "Unrecoverable exception from producer send callback";
@@ -367,6 +384,7 @@ impl Source {
             let stopped = self.parts.grace.call("stop", self.parts.guest.stop()).await;
             not_stopped(&self.parts.id, stopped.err(), &self.life);
         }
+        self.parts.counts.ended();
         if self.parts.grace.over.is_cancelled() { Event::GraceOver } else { Event::Finished }
     }
 }

@@ -73,6 +73,7 @@ impl Source {
         let Polled { records, source_partitions, source_partition, source_offset, row_id, boundaries } = polled;
         let rows = records.rows;
         let base = self.submitted.submit(rows, &source_partitions, &source_partition, source_offset);
+        self.polls.polled(base, Instant::now());
         if self.parts.wants.acknowledged {
             let rows = row_id.iter().enumerate();
             self.rows.extend(rows.map(|(row, &id)| (base + row as u64, Row { id, topic: None })));
@@ -112,6 +113,7 @@ impl Source {
     async fn send(&mut self, batch: OnTheWay) -> Result<(), Event> {
         let OnTheWay { base, rows, passage, polled, mut ends } = batch;
         let Passed { records: mut raw, kept, faults } = passage.finish();
+        self.parts.counts.done((rows - raw.rows) as u64);
         self.acknowledge_filtered(base, rows, kept.as_deref(), &faults);
         let Judged { passed_over, fatal } = self.pass_over(base, faults, polled.as_deref()).await?;
         passed_over.iter().for_each(|fault| self.acknowledge(base + u64::from(fault.row), None));
@@ -265,6 +267,10 @@ impl Source {
     pub(super) fn gather(&mut self) {
         self.submitted.gather();
         self.unanswered.forget_before(self.submitted.oldest());
+        // Those of a transaction are answered at its end, however soon their offsets are ready.
+        if !self.parts.delivery.is_exactly_once() {
+            self.polls.forget_before(self.submitted.oldest());
+        }
     }
 
     /// Makes the topics that are missing of those that records go to. A broker that cannot answer is asked again until the task is to stop.

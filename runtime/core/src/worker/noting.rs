@@ -109,6 +109,10 @@ impl Consumer for NotingConsumer {
         self.inner.seek(positions).await
     }
 
+    fn ends(&self) -> Vec<Position> {
+        self.inner.ends()
+    }
+
     async fn commit(&mut self, positions: &[Position]) -> Result<(), BrokerError> {
         self.inner.commit(positions).await
     }

@@ -10,6 +10,7 @@ use tokio::task::JoinHandle;
 use tracing::Instrument as _;
 
 use crate::model::TaskId;
+use crate::observe::{ObservedTask, Shown, TaskPhase};
 use crate::port::Session;
 use crate::task::{Command, Grace, TaskFailure, TaskState};
 
@@ -24,6 +25,8 @@ pub struct RunningTask {
     grace: Grace,
     commands: mpsc::Sender<Command>,
     done: JoinHandle<()>,
+    /// It is shown as long as it is this worker's, also when it has failed.
+    _shown: Shown,
 }
 
 /// What a task is given to live with.
@@ -36,6 +39,17 @@ pub struct Desk {
     pub commands: mpsc::Receiver<Command>,
     /// Whom it tells its state.
     pub report: Arc<dyn Fn(TaskState) + Send + Sync>,
+    /// Where it shows what it is made of.
+    pub observed: Arc<ObservedTask>,
+}
+
+fn phase(state: &TaskState) -> TaskPhase {
+    match state {
+        TaskState::Running => TaskPhase::Running,
+        TaskState::Paused => TaskPhase::Paused,
+        TaskState::Failed(_) => TaskPhase::Failed,
+        TaskState::Unassigned => TaskPhase::Unassigned,
+    }
 }
 
 impl RunningTask {
@@ -43,7 +57,7 @@ impl RunningTask {
     /// running, and a panic, are told as its state.
     pub fn start<F>(
         data: &tokio::runtime::Handle,
-        id: TaskId,
+        (id, shown): (TaskId, Shown),
         version: Option<String>,
         statuses: SharedStatuses,
         session: Option<Arc<Session>>,
@@ -54,10 +68,13 @@ impl RunningTask {
     {
         let (commands, told) = mpsc::channel(COMMANDS);
         let grace = Grace { session, ..Grace::default() };
-        let reported = id.clone();
-        let report: Arc<dyn Fn(TaskState) + Send + Sync> =
-            Arc::new(move |state| statuses.task(&reported, state, version.as_deref()));
-        let desk = Desk { id: id.clone(), grace: grace.clone(), commands: told, report: report.clone() };
+        let (reported, told_phase) = (id.clone(), shown.told());
+        let report: Arc<dyn Fn(TaskState) + Send + Sync> = Arc::new(move |state| {
+            told_phase(phase(&state));
+            statuses.task(&reported, state, version.as_deref());
+        });
+        let observed = shown.task.clone();
+        let desk = Desk { id: id.clone(), grace: grace.clone(), commands: told, report: report.clone(), observed };
         let context = tracing::error_span!("task", owner = format_args!("{}|task-{}", id.connector, id.index));
         let life = async move {
             match AssertUnwindSafe(run(desk)).catch_unwind().await {
@@ -67,7 +84,7 @@ impl RunningTask {
             }
         };
         let done = data.spawn(life.instrument(context));
-        RunningTask { id, grace, commands, done }
+        RunningTask { id, grace, commands, done, _shown: shown }
     }
 
     /// Which task it is.

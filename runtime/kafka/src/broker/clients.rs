@@ -10,6 +10,7 @@ use crate::defaults::{self, Properties};
 use crate::log::{KafkaLog, LogSettings};
 use crate::native::{Client, Kind};
 use crate::producer::KafkaProducer;
+use crate::properties::ClientKind;
 use crate::topics::{create, describe};
 use crate::transactions::KafkaTransactions;
 
@@ -22,7 +23,8 @@ impl KafkaBroker {
         wait: Duration,
     ) -> Result<Box<dyn TransactionalProducer>, BrokerError> {
         let properties: Vec<_> = defaults::transactional_producer(id, properties).into_iter().collect();
-        let client = joined(beside(move || Client::new(Kind::Producer, &properties))).await?;
+        let birth = self.clients.of(ClientKind::Producer);
+        let client = joined(beside(move || Client::new(&birth, Kind::Producer, &properties))).await?;
         Ok(Box::new(KafkaTransactions::begin(client, wait).await?))
     }
 
@@ -59,10 +61,12 @@ impl KafkaBroker {
             partitions: described.partitions,
             reader: reader.into_iter().collect(),
             admin: self.admin().await?,
+            clients: self.clients.clone(),
             wait: self.wait,
         };
         let properties: Vec<_> = producer.into_iter().collect();
-        let producer = joined(beside(move || Client::new(Kind::Producer, &properties))).await?;
+        let birth = self.clients.of(ClientKind::Producer);
+        let producer = joined(beside(move || Client::new(&birth, Kind::Producer, &properties))).await?;
         Ok(Arc::new(KafkaLog::start(settings, KafkaProducer::new(Arc::new(producer)))))
     }
 }

@@ -4,15 +4,18 @@ use std::collections::{BTreeMap, VecDeque};
 use std::ffi::{c_char, c_int, c_void};
 use std::ptr;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use rdkafka::bindings as sys;
 use rdkafka::types::{RDKafkaConfRes, RDKafkaErrorCode, RDKafkaRespErr, RDKafkaType};
 use tokio::sync::Notify;
 use weir_core::model::TopicPartition;
+use weir_core::observe::ClientStats;
 
+use super::counted::{self, Counted};
 use super::partitions::entries;
 use super::{KafkaError, c_string, text};
+use crate::clients::Birth;
 use crate::{log_lines, stores};
 
 /// Sets a property, or says why it is refused.
@@ -72,7 +75,6 @@ pub(crate) enum Rebalance {
 const DENIED: RDKafkaRespErr = RDKafkaRespErr::RD_KAFKA_RESP_ERR__AUTHENTICATION;
 
 /// What callbacks reach. Lives as long as the client.
-#[derive(Default)]
 struct Hooks {
     woken: Notify,
     rebalances: Mutex<VecDeque<Rebalance>>,
@@ -84,6 +86,8 @@ struct Hooks {
     denied: OnceLock<KafkaError>,
     /// Why a broker was not reached, the last time that one was not.
     unreached: Mutex<Option<String>>,
+    /// What it counts.
+    counted: Counted,
 }
 
 /// A client and the queue that it answers through.
@@ -91,7 +95,8 @@ pub(crate) struct Client {
     rk: *mut sys::rd_kafka_t,
     queue: *mut sys::rd_kafka_queue_t,
     kind: Kind,
-    hooks: Box<Hooks>,
+    hooks: Arc<Hooks>,
+    birth: Birth,
     reading: Mutex<Vec<Reading>>,
 }
 
@@ -108,10 +113,20 @@ unsafe impl Sync for Client {}
 
 impl Client {
     /// Makes a client and starts its threads. Reads certificates and keys from files.
-    pub fn new(kind: Kind, properties: &[(String, String)]) -> Result<Client, KafkaError> {
+    pub fn new(birth: &Birth, kind: Kind, properties: &[(String, String)]) -> Result<Client, KafkaError> {
+        let named = properties.iter().find(|(key, _)| key == "client.id");
+        let counted = Counted::new(birth.register(named.map_or("rdkafka", |(_, id)| id)));
         let properties = stores::for_librdkafka(properties)
             .map_err(|message| KafkaError { code: RDKafkaErrorCode::InvalidArgument, message })?;
-        let hooks = Box::<Hooks>::default();
+        let hooks = Arc::new(Hooks {
+            woken: Notify::new(),
+            rebalances: Mutex::default(),
+            empty: AtomicUsize::new(0),
+            closing: AtomicBool::new(false),
+            denied: OnceLock::new(),
+            unreached: Mutex::default(),
+            counted,
+        });
         let mut why = [0 as c_char; 512];
         // SAFETY: the configuration is given away by `rd_kafka_new` where it succeeds and destroyed where it does not;
         // `hooks` outlives the client (see `take_down`).
@@ -123,9 +138,10 @@ impl Client {
                     return Err(KafkaError { code: RDKafkaErrorCode::InvalidArgument, message });
                 }
             }
-            sys::rd_kafka_conf_set_opaque(conf, (&raw const *hooks).cast_mut().cast());
+            sys::rd_kafka_conf_set_opaque(conf, Arc::as_ptr(&hooks).cast_mut().cast());
             sys::rd_kafka_conf_set_log_cb(conf, Some(on_log));
             sys::rd_kafka_conf_set_error_cb(conf, Some(on_error));
+            counted::watch(conf, &hooks.counted);
             match kind {
                 Kind::Producer => sys::rd_kafka_conf_set_events(conf, sys::RD_KAFKA_EVENT_DR),
                 Kind::Member => sys::rd_kafka_conf_set_rebalance_cb(conf, Some(on_rebalance)),
@@ -148,9 +164,14 @@ impl Client {
                 }
                 Kind::Plain => sys::rd_kafka_queue_new(rk),
             };
-            sys::rd_kafka_queue_cb_event_enable(queue, Some(on_event), (&raw const *hooks).cast_mut().cast());
-            Ok(Client { rk, queue, kind, hooks, reading: Mutex::default() })
+            sys::rd_kafka_queue_cb_event_enable(queue, Some(on_event), Arc::as_ptr(&hooks).cast_mut().cast());
+            Ok(Client { rk, queue, kind, hooks, birth: birth.clone(), reading: Mutex::default() })
         }
+    }
+
+    /// What it counts.
+    pub(super) fn stats(&self) -> &ClientStats {
+        &self.hooks.counted.stats
     }
 
     pub(super) fn rk(&self) -> *mut sys::rd_kafka_t {
@@ -234,7 +255,9 @@ impl Client {
 impl Drop for Client {
     fn drop(&mut self) {
         let reading = std::mem::take(self.reading.get_mut().unwrap_or_else(PoisonError::into_inner));
-        let hooks = std::mem::take(&mut self.hooks);
+        let hooks = self.hooks.clone();
+        // Whoever is made next under its name may be so at once.
+        self.birth.leave(&hooks.counted.stats);
         let whole = Taken { rk: self.rk, queue: self.queue, kind: self.kind, hooks, reading };
         // Taking down joins threads and says goodbye to brokers: never on a thread of tokio's.
         let spawned = std::thread::Builder::new().name("weir-kafka-close".into()).spawn(move || whole.take_down());
@@ -249,7 +272,7 @@ struct Taken {
     rk: *mut sys::rd_kafka_t,
     queue: *mut sys::rd_kafka_queue_t,
     kind: Kind,
-    hooks: Box<Hooks>,
+    hooks: Arc<Hooks>,
     reading: Vec<Reading>,
 }
 

@@ -175,6 +175,10 @@ impl Intake {
 
     fn finish(&mut self, batch: Batch) -> RawRecords {
         self.message_bytes = batch.bytes.checked_div(batch.rows).unwrap_or(self.message_bytes);
+        if batch.rows > 0 {
+            self.client.stats().records.add(batch.rows as u64);
+            self.client.stats().record_bytes.add((batch.bytes - batch.rows * ROW_BYTES) as u64);
+        }
         batch.finish()
     }
 

@@ -5,6 +5,7 @@
 
 mod admin;
 mod client;
+mod counted;
 mod group;
 mod group_offsets;
 mod intake;

@@ -5,7 +5,20 @@ use std::sync::Arc;
 use rdkafka::bindings as sys;
 use weir_core::model::{Position, TopicPartition};
 
+use super::client::Client;
 use super::{KafkaError, c_string};
+
+impl Client {
+    /// The offset behind the last record of a partition, as the last fetch saw it. Asks nobody.
+    pub fn end_seen(&self, partition: &TopicPartition) -> Option<i64> {
+        let (topic, mut low, mut high) = (c_string(&partition.topic), -1, -1);
+        // SAFETY: the client is alive, and so are name and numbers during the call.
+        let seen = unsafe {
+            sys::rd_kafka_get_watermark_offsets(self.rk(), topic.as_ptr(), partition.partition, &mut low, &mut high)
+        };
+        KafkaError::check(seen).ok().map(|()| high).filter(|high| *high >= 0)
+    }
+}
 
 /// An owned list. Offsets are librdkafka's: -1001 for none.
 pub(super) struct PartitionList(*mut sys::rd_kafka_topic_partition_list_t);

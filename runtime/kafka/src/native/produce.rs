@@ -191,13 +191,13 @@ impl Client {
     /// Takes answers out of the queue and hands each to `take`, until there are none or about `count_max` were
     /// taken; how many there were. Never waits.
     pub fn deliveries(&self, count_max: usize, mut take: impl FnMut(Delivery)) -> usize {
-        let mut count = 0;
+        let (mut count, mut sent) = (0, 0);
         while count < count_max {
             // SAFETY: the queue is alive; the event is owned here, and its messages live as long as it.
             unsafe {
                 let event = sys::rd_kafka_queue_poll(self.queue(), 0);
                 if event.is_null() {
-                    return count;
+                    break;
                 }
                 if sys::rd_kafka_event_type(event) == sys::RD_KAFKA_EVENT_ERROR {
                     self.note(sys::rd_kafka_event_error(event), || text(sys::rd_kafka_event_error_string(event)));
@@ -208,15 +208,22 @@ impl Client {
                         if message.is_null() {
                             break;
                         }
-                        take(delivery(message));
+                        let delivery = delivery(message);
+                        sent += u64::from(delivery.outcome.is_ok());
+                        take(delivery);
                         count += 1;
                     }
                 }
                 sys::rd_kafka_event_destroy(event);
             }
         }
-        // The queue may hold more, and only an empty one wakes when something comes.
-        self.wake();
+        if sent > 0 {
+            self.stats().records.add(sent);
+        }
+        if count >= count_max {
+            // The queue may hold more, and only an empty one wakes when something comes.
+            self.wake();
+        }
         count
     }
 

@@ -4,12 +4,14 @@
 use std::collections::BTreeMap;
 use std::io;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Waker};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::net::{TcpSocket, lookup_host};
 use tokio::time::{Instant, timeout};
+use weir_core::observe::{ClientStats, Traffic};
 
 use super::errors::{self, Trouble};
 use super::frame::{ANSWER_MAX, Reader, Writer};
@@ -32,18 +34,49 @@ pub(super) struct Connection {
     used: Instant,
     /// When the broker wants another login.
     login_over: Option<Instant>,
+    counted: Counted,
+}
+
+/// What a connection counts as long as it is open.
+struct Counted {
+    stats: Arc<ClientStats>,
+    node: Arc<Traffic>,
+}
+
+impl Counted {
+    fn new(settings: &Settings, node: &str) -> Counted {
+        settings.stats.connected();
+        Counted { stats: settings.stats.clone(), node: settings.stats.node(node) }
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.stats.disconnected();
+    }
+}
+
+/// Whom a connection leads to, and whether it takes the place of one whose login is over.
+#[derive(Clone, Copy)]
+pub(super) struct Lead<'a> {
+    pub host: &'a str,
+    pub port: u16,
+    /// As metrics name it.
+    pub node: &'a str,
+    pub again: bool,
 }
 
 impl Connection {
     /// Connects to one of the host's addresses, each in turn.
-    pub(super) async fn open(settings: &Settings, host: &str, port: u16) -> Result<Connection, Trouble> {
+    pub(super) async fn open(settings: &Settings, lead: Lead<'_>) -> Result<Connection, Trouble> {
+        let Lead { host, port, .. } = lead;
         let peer = if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") };
         let late = || Trouble::Unreachable(format!("{peer} did not answer within {} ms", settings.setup.as_millis()));
         let addresses = timeout(settings.setup, lookup_host((host, port))).await.map_err(|_| late())?;
         let addresses = addresses.map_err(|e| Trouble::Unreachable(format!("{peer} has no address: {e}")))?;
         let mut trouble = Trouble::Unreachable(format!("{peer} has no address"));
         for address in addresses {
-            match timeout(settings.setup, Connection::open_at(settings, host, &peer, address)).await {
+            match timeout(settings.setup, Connection::open_at(settings, lead, &peer, address)).await {
                 Ok(Ok(connection)) => return Ok(connection),
                 Ok(Err(found)) => trouble = weightier(trouble, found),
                 Err(_) => trouble = weightier(trouble, late()),
@@ -54,7 +87,7 @@ impl Connection {
 
     async fn open_at(
         settings: &Settings,
-        host: &str,
+        lead: Lead<'_>,
         peer: &str,
         address: std::net::SocketAddr,
     ) -> Result<Connection, Trouble> {
@@ -65,9 +98,19 @@ impl Connection {
             socket.connect(address).await
         };
         let socket = connect().await.map_err(|e| Trouble::Unreachable(format!("{peer} ({address}): {e}")))?;
+        let (stats, began) = (&settings.stats, Instant::now());
+        let counted = Counted::new(settings, lead.node);
+        let secured = settings.tls.is_some() || settings.login.is_some();
+        let refused = |trouble: Trouble| {
+            // Who is not reached, or speaks something else, says nothing of who we are.
+            if matches!(trouble, Trouble::Denied(_)) && secured {
+                if lead.again { &stats.failed_relogins } else { &stats.failed_logins }.add(1);
+            }
+            trouble
+        };
         let stream: Box<dyn Stream> = match &settings.tls {
             None => Box::new(socket),
-            Some(tls) => Box::new(tls.greet(socket, host, peer).await?),
+            Some(tls) => Box::new(tls.greet(socket, lead.host, peer).await.map_err(refused)?),
         };
         let mut connection = Connection {
             stream,
@@ -77,6 +120,7 @@ impl Connection {
             correlation: 0,
             used: Instant::now(),
             login_over: None,
+            counted,
         };
         let known = connection.call(&ApiVersions, settings.setup).await?;
         if known.error != errors::NONE {
@@ -85,11 +129,24 @@ impl Connection {
         }
         connection.versions = known.versions.into_iter().map(|(key, least, most)| (key, (least, most))).collect();
         if let Some(login) = &settings.login {
-            let good_for = sasl::log_in(&mut connection, login, settings.setup).await?;
+            let good_for = sasl::log_in(&mut connection, login, settings.setup).await.map_err(refused)?;
             // Before it is over, as in Java.
             connection.login_over = good_for.map(|good_for| Instant::now() + good_for.mul_f64(0.85));
         }
+        if secured && lead.again {
+            stats.relogins.add(1);
+            stats.relogin_latency.record_time(began.elapsed());
+        } else if secured {
+            stats.logins.add(1);
+            // A client is asked to log in again by no one, as Java's counts it.
+            stats.logins_for_good.add(1);
+        }
         Ok(connection)
+    }
+
+    /// Whether the broker wants another login.
+    pub(super) fn is_login_over(&self) -> bool {
+        self.login_over.is_some_and(|at| Instant::now() >= at)
     }
 
     /// Whom it leads to.
@@ -99,9 +156,7 @@ impl Connection {
 
     /// Whether the next request may go through: nothing says that it would not.
     pub(super) fn is_usable(&mut self, idle_max: Option<Duration>) -> bool {
-        if idle_max.is_some_and(|max| self.used.elapsed() > max)
-            || self.login_over.is_some_and(|at| Instant::now() >= at)
-        {
+        if idle_max.is_some_and(|max| self.used.elapsed() > max) || self.is_login_over() {
             return false;
         }
         // There is nothing to read but the end, or what nobody asked for.
@@ -155,10 +210,15 @@ impl Connection {
 
     async fn exchange(&mut self, frame: &[u8]) -> Result<Vec<u8>, Trouble> {
         let mut head = [0; 4];
+        let Counted { stats, node } = &self.counted;
+        let asked = std::time::Instant::now();
         let sent = match self.stream.write_all(frame).await {
             Ok(()) => self.stream.flush().await,
             failed => failed,
         };
+        stats.io(asked);
+        let bytes = frame.len() as u64;
+        [&stats.traffic, node].iter().for_each(|traffic| traffic.sent(bytes));
         // Whoever hangs up while we write may have said why before.
         let heard = self.stream.read_exact(&mut head).await;
         heard.and(sent).map_err(|e| broken(&self.peer, &e))?;
@@ -166,12 +226,16 @@ impl Connection {
         if !(4..=ANSWER_MAX).contains(&length) {
             return Err(Trouble::NotKafka(format!("{} {}", self.peer, no_frame(head))));
         }
+        let (arrived, took) = (std::time::Instant::now(), asked.elapsed());
         // Grows with what arrives.
         let mut answer = Vec::new();
         let rest = (&mut self.stream).take(length.unsigned_abs().into()).read_to_end(&mut answer).await;
         if rest.map_err(|e| broken(&self.peer, &e))? < length.unsigned_abs() as usize {
             return Err(Trouble::Unreachable(format!("{} closed the connection amid an answer", self.peer)));
         }
+        stats.io(arrived);
+        let bytes = (head.len() + answer.len()) as u64;
+        [&stats.traffic, node].iter().for_each(|traffic| traffic.answered(bytes, Some(took)));
         Ok(answer)
     }
 }

@@ -1,6 +1,6 @@
 //! The coordinator of a worker group on Kafka.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -8,9 +8,10 @@ use async_trait::async_trait;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, warn};
 use weir_core::model::Problem;
+use weir_core::observe::ClientStats;
 use weir_core::port::{ClientSettings, Coordinator, Joined, MemberId, Refused};
 
-use super::connection::Connection;
+use super::connection::{Connection, Lead};
 use super::errors::{self, Trouble, refused};
 use super::messages::{Api, FindCoordinator, Heartbeat, JoinGroup, LeaveGroup, Request, SyncGroup};
 use super::settings::Settings;
@@ -35,7 +36,10 @@ pub struct KafkaCoordinator {
 struct Found {
     host: String,
     port: u16,
+    node: String,
     idle: Mutex<Vec<Connection>>,
+    /// Whether the next connection takes the place of one whose login was over.
+    login_over: AtomicBool,
     /// It is no longer the coordinator.
     over: CancellationToken,
 }
@@ -65,9 +69,13 @@ impl KafkaCoordinator {
     }
 
     /// Asks one server who the coordinator is, and connects to that.
-    async fn find_by(&self, host: &str, port: u16) -> Result<Found, Lookup> {
+    async fn find_by(&self, index: usize) -> Result<Found, Lookup> {
+        let (host, port) = &self.settings.servers[index];
+        // As Java's clients name servers of which they know no id.
+        let node = format!("node--{}", index + 1);
+        let lead = Lead { host, port: *port, node: &node, again: false };
         let (settings, group) = (&self.settings, self.settings.group.as_str());
-        let mut asked = Connection::open(settings, host, port).await?;
+        let mut asked = Connection::open(settings, lead).await?;
         let answer = asked.call(&FindCoordinator { group }, settings.request).await?;
         if answer.error != errors::NONE {
             return Err(Lookup::Answered(refused(Api::FindCoordinator, answer.error, group)));
@@ -75,8 +83,10 @@ impl KafkaCoordinator {
         let Ok(port) = u16::try_from(answer.port) else {
             return Err(Trouble::NotKafka(format!("{} names a port that is none", asked.peer())).into());
         };
-        let host = answer.host;
-        let connection = Connection::open(settings, &host, port).await.map_err(|trouble| match trouble {
+        // A coordinator has a connection of its own in Java's clients, and a number of its own for it.
+        let (host, node) = (answer.host, format!("node-{}", i32::MAX.saturating_sub(answer.node)));
+        let lead = Lead { host: &host, port, node: &node, again: false };
+        let connection = Connection::open(settings, lead).await.map_err(|trouble| match trouble {
             Trouble::Denied(_) => Lookup::Trouble(trouble),
             // What another broker says of it may be old.
             Trouble::Unreachable(why) | Trouble::NotKafka(why) => {
@@ -85,7 +95,8 @@ impl KafkaCoordinator {
             }
         })?;
         debug!(group, coordinator = connection.peer(), "coordinator found");
-        Ok(Found { host, port, idle: Mutex::new(vec![connection]), over: CancellationToken::new() })
+        let (idle, over) = (Mutex::new(vec![connection]), CancellationToken::new());
+        Ok(Found { host, port, node, idle, login_over: AtomicBool::new(false), over })
     }
 
     fn current(&self) -> Option<Arc<Found>> {
@@ -155,7 +166,10 @@ impl Found {
     async fn ask<R: Request>(&self, settings: &Settings, request: &R, within: Duration) -> Result<R::Answer, Trouble> {
         let mut connection = match self.take_idle(settings.idle) {
             Some(connection) => connection,
-            None => Connection::open(settings, &self.host, self.port).await?,
+            None => {
+                let again = self.login_over.swap(false, Ordering::Relaxed);
+                Connection::open(settings, Lead { host: &self.host, port: self.port, node: &self.node, again }).await?
+            }
         };
         let answer = connection.call(request, within).await?;
         locked(&self.idle).push(connection);
@@ -165,6 +179,9 @@ impl Found {
     /// A connection that nobody uses; those that are of no more use are closed.
     fn take_idle(&self, idle_max: Option<Duration>) -> Option<Connection> {
         let mut idle = locked(&self.idle);
+        if idle.iter().any(Connection::is_login_over) {
+            self.login_over.store(true, Ordering::Relaxed);
+        }
         idle.retain_mut(|connection| connection.is_usable(idle_max));
         idle.pop()
     }
@@ -172,6 +189,10 @@ impl Found {
 
 #[async_trait]
 impl Coordinator for KafkaCoordinator {
+    fn client(&self) -> Arc<ClientStats> {
+        self.settings.stats.clone()
+    }
+
     async fn find(&self) -> Result<(), Refused> {
         if let Some(former) = self.current() {
             self.forget(&former);
@@ -180,8 +201,7 @@ impl Coordinator for KafkaCoordinator {
         let first = self.first.load(Ordering::Relaxed);
         let (mut away, mut wrong) = (Vec::new(), None);
         for index in (0..servers.len()).map(|nth| (first + nth) % servers.len()) {
-            let (host, port) = &servers[index];
-            let trouble = match self.find_by(host, *port).await {
+            let trouble = match self.find_by(index).await {
                 Ok(found) => {
                     self.first.store(index, Ordering::Relaxed);
                     locked(&self.said).clear();

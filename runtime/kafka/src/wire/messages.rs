@@ -123,6 +123,7 @@ pub(super) struct FindCoordinator<'a> {
 
 pub(super) struct CoordinatorFound {
     pub(super) error: i16,
+    pub(super) node: i32,
     pub(super) host: String,
     pub(super) port: i32,
 }
@@ -137,8 +138,8 @@ impl Request for FindCoordinator<'_> {
     }
 
     fn read(_version: i16, from: &mut Reader<'_>) -> Result<CoordinatorFound, Malformed> {
-        let (_throttled, error, _message, _node) = (from.i32()?, from.i16()?, from.string()?, from.i32()?);
-        Ok(CoordinatorFound { error, host: from.string()?, port: from.i32()? })
+        let (_throttled, error, _message, node) = (from.i32()?, from.i16()?, from.string()?, from.i32()?);
+        Ok(CoordinatorFound { error, node, host: from.string()?, port: from.i32()? })
     }
 }
 

@@ -1,12 +1,15 @@
 //! What a worker's file says about its place in the group, parsed once.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use openssl::hash::MessageDigest;
 use weir_core::model::Problem;
+use weir_core::observe::ClientStats;
 use weir_core::port::ClientSettings;
 
 use super::tls::Tls;
+use crate::clients::sample;
 use crate::defaults::Properties;
 use crate::properties::{self, ClientKind, Origin, problem};
 
@@ -33,6 +36,8 @@ pub(super) struct Settings {
     pub(super) idle: Option<Duration>,
     pub(super) tls: Option<Tls>,
     pub(super) login: Option<Login>,
+    /// What is counted.
+    pub(super) stats: Arc<ClientStats>,
 }
 
 /// How a user shows who he is.
@@ -84,6 +89,7 @@ impl Settings {
         let protocol = mapped.get("security.protocol").map_or("plaintext", String::as_str);
         let login = protocol.starts_with("sasl").then(|| found.login(&mapped)).flatten();
         let tls = protocol.ends_with("ssl").then(|| Tls::new(&mapped).map_err(|wrong| found.problems.extend(wrong)));
+        let stats = Arc::new(ClientStats::new(client.clone(), sample(worker)));
         let settings = Settings {
             servers,
             group,
@@ -98,6 +104,7 @@ impl Settings {
             },
             tls: tls.and_then(Result::ok),
             login,
+            stats,
         };
         if found.problems.is_empty() { Ok(settings) } else { Err(found.problems) }
     }

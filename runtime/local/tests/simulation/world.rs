@@ -154,7 +154,7 @@ impl World {
         let leaving = CancellationToken::new();
         let inner = self.groups.coordinator("workers", SESSION, REBALANCE);
         let coordinator = Arc::new(Far { inner, link: link.clone() });
-        let (member, running) = membership(coordinator, timings, leaving.clone());
+        let (member, running) = membership(coordinator, timings, Arc::default(), leaving.clone());
         let session = member.session.clone();
         let far = |log: &Arc<dyn CompactedLog>| -> Arc<dyn CompactedLog> {
             let log = Arc::new(FarLog { inner: log.clone(), link: link.clone() });
@@ -190,6 +190,7 @@ impl World {
             data: tokio::runtime::Handle::current(),
             statuses: store.clone(),
             tasks: Arc::default(),
+            group: None,
             session: Some(session.clone()),
             providers: Arc::new(self.fate.clone()),
             secrets: Secrets::default(),

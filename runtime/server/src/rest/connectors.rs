@@ -110,7 +110,7 @@ fn made(info: &ConnectorInfo, created: bool, Base(base): &Base) -> Response {
         return super::json(StatusCode::OK, shapes::info(info));
     }
     let mut response = super::json(StatusCode::CREATED, shapes::info(info));
-    let location = format!("{base}/connectors/{}", super::text::path_segment(&info.name));
+    let location = format!("{base}/connectors/{}", super::path_segment(&info.name));
     if let Ok(location) = HeaderValue::from_str(&location) {
         response.headers_mut().insert(header::LOCATION, location);
     }

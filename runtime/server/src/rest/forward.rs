@@ -80,7 +80,8 @@ fn at(base: &str, mut answer: Response) -> Response {
     answer
 }
 
-async fn sent_on(
+/// The answer of another worker.
+pub async fn sent_on(
     client: &reqwest::Client,
     method: Method,
     url: &str,

@@ -1,47 +1,148 @@
-//! GET /metrics.
+//! GET /metrics, and a connector's metrics as JSON.
 
-use axum::extract::State;
-use axum::http::header;
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use axum::extract::{Path, Query, State};
+use axum::http::{HeaderMap, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use futures::future::join_all;
+use rustix::process::{Resource, getrlimit};
 use rustix::time::{ClockId, clock_gettime};
+use serde_json::{Value as Json, json};
 
-use weir_core::herder::samples;
-use weir_core::observe::{Sample, table};
+use weir_core::herder::{Builder, samples};
+use weir_core::observe::{Samples, labels, table};
 
 use super::error::Error;
-use super::{AppSlot, started, text};
+use super::exposition::{Format, exposition};
+use super::forward::sent_on;
+use super::media::read_body;
+use super::metrics_document::{join, of_worker};
+use super::query::{Parameters, first};
+use super::{App, AppSlot, path_segment, started};
+use crate::CONNECT_VERSION;
 
-/// GET /metrics, in Prometheus' text format 0.0.4
-pub async fn metrics(State(app): State<AppSlot>) -> Result<Response, Error> {
-    let herder = &started(&app)?.herder;
-    let mut samples = samples(&herder.view, &herder.builder);
-    samples.extend(of_process());
-    let version = vec![("version", env!("CARGO_PKG_VERSION").to_owned())];
-    samples.push(Sample { metric: &table::BUILD, labels: version, value: 1.0 });
-    let kind = [(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")];
-    Ok((kind, text::prometheus(&samples)).into_response())
+/// How long other workers may take to say what they know.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// GET /metrics, in Prometheus' text format 0.0.4 or in OpenMetrics, as the scraper says that it accepts
+pub async fn metrics(State(app): State<AppSlot>, headers: HeaderMap) -> Result<Response, Error> {
+    let app = started(&app)?;
+    let Builder { settings, .. } = &*app.herder.builder;
+    let mut samples = samples(&app.herder.view, &app.herder.builder, None);
+    of_process(&mut samples);
+    of_app(app, &mut samples);
+    let count = samples.0.len() + 1;
+    samples.number(&labels([]), &table::REGISTRY_COUNT, count as f64);
+    let accepted = headers.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok());
+    let format = Format::accepted(&accepted.collect::<Vec<_>>().join(","));
+    let kind = [(header::CONTENT_TYPE, format.content_type()), (header::VARY, "Accept")];
+    Ok((kind, exposition(&samples.0, settings.metrics.naming, format)).into_response())
+}
+
+/// GET /connectors/{name}/metrics: what every worker of the group knows of the connector, unless `forward` says otherwise
+pub async fn of_connector(
+    State(slot): State<AppSlot>,
+    Path(name): Path<String>,
+    Query(query): Query<Parameters>,
+    headers: HeaderMap,
+) -> Result<Response, Error> {
+    let app = started(&slot)?;
+    let view = &app.herder.view;
+    let Some(status) = view.status(&name).filter(|_| view.info(&name).is_some()) else {
+        return Err(Error::not_found(format!("Connector {name} not found")));
+    };
+    let own = view.statuses.worker_id();
+    let mut document = of_worker(&name, own, &samples(view, &app.herder.builder, Some(&name)).0);
+    if first(&query, "forward").is_none_or(|forward| !forward.eq_ignore_ascii_case("false")) {
+        let owners = status.tasks.into_iter().map(|(_, task)| task.worker_id).chain([status.connector.worker_id]);
+        let others: BTreeSet<String> = owners.filter(|owner| owner != own).collect();
+        let asked = others.iter().map(|other| said_by(app, other, &name, &headers));
+        let answers = join_all(asked).await;
+        let mut silent = Vec::new();
+        for (other, answer) in others.iter().zip(answers) {
+            match answer {
+                Some(answer) => join(&mut document, answer),
+                None => silent.push(other),
+            }
+        }
+        document["unreachable"] = json!(silent);
+    }
+    Ok(axum::Json(document).into_response())
+}
+
+/// What another worker says of a connector; nothing where it does not answer.
+async fn said_by(app: &App, worker_id: &str, name: &str, headers: &HeaderMap) -> Option<Json> {
+    let client = app.client.as_ref()?;
+    let leads_there =
+        |url: &&String| url.split_once("://").is_some_and(|(_, rest)| rest.trim_end_matches('/') == worker_id);
+    let url = app.herder.view.reachable.borrow().iter().find(leads_there)?.clone();
+    let url = format!("{}/connectors/{}/metrics?forward=false", url.trim_end_matches('/'), path_segment(name));
+    let asked = sent_on(client, Method::GET, &url, headers, Vec::new());
+    let answer = tokio::time::timeout(PATIENCE, asked).await.ok()?.ok()?;
+    if answer.status() != StatusCode::OK {
+        return None;
+    }
+    serde_json::from_slice(&read_body(answer.into_body()).await.ok()?).ok()
+}
+
+/// The client by which the worker is known: the one in its group, or the name that one would have.
+fn client_id(app: &App) -> String {
+    match &app.herder.builder.group {
+        Some((_, client)) => client.id.clone(),
+        None => format!("connect-{}", app.herder.view.statuses.worker_id()),
+    }
+}
+
+/// What is served, and since when.
+fn of_app(app: &App, samples: &mut Samples) {
+    let none = labels([]);
+    let (since, client) = (app.began_ms.to_string(), client_id(app));
+    samples.text(&none, &table::APP_VERSION, CONNECT_VERSION);
+    samples.text(&none, &table::APP_COMMIT_ID, app.commit);
+    samples.number(&none, &table::APP_START_TIME_MS, app.began_ms as f64);
+    let whole = labels([
+        ("client-id", &client),
+        ("version", CONNECT_VERSION),
+        ("commit-id", app.commit),
+        ("start-time-ms", &since),
+    ]);
+    samples.number(&whole, &table::APP, 1.0);
+    samples.number(&whole, &table::APP_INFO, 1.0);
+    samples.number(&labels([("version", env!("CARGO_PKG_VERSION"))]), &table::BUILD, 1.0);
 }
 
 /// What the system says of this process; less where it does not say it.
-fn of_process() -> Vec<Sample> {
+fn of_process(samples: &mut Samples) {
     let read = |file: &str| std::fs::read_to_string(file).unwrap_or_default();
     let (stat, statm) = (read("/proc/self/stat"), read("/proc/self/statm"));
     // Behind the name, which may hold anything.
     let fields: Vec<&str> = stat.rsplit_once(") ").map_or("", |(_, rest)| rest).split(' ').collect();
     let ticks = |at: usize| fields.get(at)?.parse::<f64>().ok().map(|ticks| ticks / CLOCK_TICKS);
     let cpu = ticks(11).zip(ticks(12)).map(|(user, system)| user + system);
-    let pages = statm.split(' ').nth(1).and_then(|pages| pages.parse::<f64>().ok());
+    let pages = |at: usize| statm.split(' ').nth(at).and_then(|pages| pages.parse::<f64>().ok());
     // Not of /proc/uptime, which a unit's ProcSubset=pid hides.
     let up = clock_gettime(ClockId::Boottime);
     let up = up.tv_sec as f64 + up.tv_nsec as f64 / 1e9;
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).map(|since| since.as_secs_f64());
     let start = ticks(19).zip(now.ok()).map(|(start, now)| (now - up + start).floor());
+    // The listing itself has one open.
+    let files = std::fs::read_dir("/proc/self/fd").ok().map(|files| (files.count().saturating_sub(1)) as f64);
     let values = [
         (&table::PROCESS_CPU, cpu),
-        (&table::PROCESS_MEMORY, pages.map(|pages| pages * PAGE_BYTES)),
+        (&table::PROCESS_VIRTUAL, pages(0).map(|pages| pages * PAGE_BYTES)),
+        (&table::PROCESS_MEMORY, pages(1).map(|pages| pages * PAGE_BYTES)),
         (&table::PROCESS_START, start),
+        (&table::PROCESS_FDS, files),
+        (&table::PROCESS_FDS_MOST, getrlimit(Resource::Nofile).current.map(|most| most as f64)),
     ];
-    values.into_iter().filter_map(|(metric, value)| Some(Sample { metric, labels: vec![], value: value? })).collect()
+    let none = labels([]);
+    for (metric, value) in values {
+        if let Some(value) = value {
+            samples.number(&none, metric, value);
+        }
+    }
 }
 
 /// Linux shows clock ticks of a hundredth of a second whatever its own clock does.

@@ -6,6 +6,7 @@ mod connectors;
 mod cross_origin;
 mod dead_letters;
 mod error;
+mod exposition;
 mod forward;
 #[cfg(test)]
 mod fuzz;
@@ -13,10 +14,12 @@ mod internal;
 mod loggers;
 mod media;
 mod metrics;
+mod metrics_document;
 mod offsets;
 mod openapi;
 mod options;
 mod path;
+mod path_segment;
 mod plugins;
 mod query;
 mod request_log;
@@ -24,7 +27,6 @@ mod response_headers;
 mod shapes;
 mod sparing;
 mod stage;
-mod text;
 mod topics;
 mod unread;
 mod users;
@@ -54,7 +56,7 @@ use connections::Service;
 pub use cross_origin::Origins;
 use error::Error;
 use media::{Base, JsonBody, has_type};
-pub use text::path_segment;
+pub use path_segment::path_segment;
 pub use users::Users;
 
 /// What a request is answered.
@@ -82,6 +84,8 @@ pub struct App {
     pub cluster_id: String,
     /// The commit that the binary was built from.
     pub commit: &'static str,
+    /// When the worker started, in milliseconds since 1970.
+    pub began_ms: u64,
     /// Whether the connectors of the command line were made, and the group was joined.
     pub ready: AtomicBool,
 }
@@ -195,6 +199,7 @@ fn connect() -> Router<AppSlot> {
         .resource("/connectors/{name}/stop", put(connectors::stop))
         .resource("/connectors/{name}/offsets", get(offsets::list).patch(offsets::alter).delete(offsets::reset))
         .resource("/connectors/{name}/dead-letters/redrive", post(dead_letters::redrive))
+        .resource("/connectors/{name}/metrics", get(metrics::of_connector))
         .resource("/connectors/{name}/topics", get(topics::list))
         .resource("/connectors/{name}/topics/reset", put(topics::reset))
         .resource("/connector-plugins", get(plugins::list))

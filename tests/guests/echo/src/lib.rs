@@ -16,6 +16,8 @@ pub struct EchoSourceTask {
     rows: usize,
     text: String,
     topic: String,
+    /// The record that it brings where it is no text.
+    record: Option<SourceRecord>,
 }
 
 impl SourceConnector for EchoSource {
@@ -31,6 +33,7 @@ impl SourceConnector for EchoSource {
                 _ => Recommended::values([100]),
             }))
             .key(Key::text("topic").default("echo"))
+            .key(Key::boolean("binary").default(false).doc("Whether values are bytes and not text."))
     }
 
     fn start(config: Config) -> Result<Self> {
@@ -44,16 +47,17 @@ impl SourceConnector for EchoSource {
 
 impl SourceTask for EchoSourceTask {
     fn start(config: Config) -> Result<Self> {
-        Ok(EchoSourceTask {
-            rows: config.parse("rows")?,
-            text: "x".repeat(config.parse("bytes")?),
-            topic: config.text("topic")?.to_owned(),
-        })
+        let (text, topic) = ("x".repeat(config.parse("bytes")?), config.text("topic")?.to_owned());
+        let record = config.boolean("binary")?.then(|| SourceRecord::new(&topic, Data::bytes(text.clone())));
+        Ok(EchoSourceTask { rows: config.parse("rows")?, text, topic, record })
     }
 
     fn poll(&mut self, _: Duration, batch: &mut SourceBatch) -> Result<()> {
         for _ in 0..self.rows {
-            batch.push_text("{}", "{\"n\":1}", &self.topic, None, &self.text);
+            match &self.record {
+                Some(record) => drop(batch.push("{}", "{\"n\":1}", record)?),
+                None => drop(batch.push_text("{}", "{\"n\":1}", &self.topic, None, &self.text)),
+            }
         }
         Ok(())
     }

@@ -1,0 +1,7 @@
+//! The metrics: the one table that defines them held against Connect's own list, the page that documents them, and what
+//! a group of workers serves through the life of its connectors.
+
+mod names;
+mod page;
+mod served;
+mod walk;

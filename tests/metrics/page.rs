@@ -22,9 +22,16 @@ const HEAD: &str = "# Metrics\n\n\
     - `GET /connectors/{name}/metrics` has a connector's as JSON, by group and attribute, from all workers of the group.\n\
     - Totals of a task begin anew with the task: with a restart, a stop and resume, a change of its configuration or a move to \
     another worker; not with a pause.\n\
-    - `kafka_consumer_*`, `kafka_producer_*` and `kafka_admin_client_*` are told by librdkafka as it sends and receives; there \
-    are none on `local:`.\n\
-    - The label `tenant` of weir's own metrics has its place, and is empty until there are tenants.\n";
+    - `kafka_consumer_*`, `kafka_producer_*` and `kafka_admin_client_*` are told by librdkafka as it sends and receives, and \
+    have what is here and no more; there are none on `local:`. A `client.id` that several clients have gets a number.\n\
+    - Labels of weir's own: `connector`, `task` and `tenant` (empty until there are tenants); `call` of calls, `direction` \
+    of what crosses, `kind` of traps, `limit` (the setting that holds it), `topic` and `partition` of lag, `plugin` (its first \
+    class) and `version` of compilations.\n\
+    - Where weir counts otherwise than Connect: `offset-commit-skip-*` are commits given up because the worker was no member \
+    of its group (answers are never late here); rows that a sink's put names as failed count as errors, and as skipped where that is \
+    tolerated; a failed task keeps its series, one that could not be made its status and count.\n\
+    - `kafka_connect_connector_metrics`, `kafka_connect_app` and `kafka_connect_app_info` are Confluent's forms of what stands \
+    elsewhere; `metrics.naming=strimzi` leaves them out.\n";
 
 fn row(metric: &Metric) -> String {
     let own = names(metric, Naming::Confluent);

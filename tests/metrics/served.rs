@@ -5,8 +5,8 @@ use std::path::PathBuf;
 
 use serde_json::{Value, json};
 use weir_tests::harness::http::{request, send};
-use weir_tests::harness::kafka;
 use weir_tests::harness::worker::Worker;
+use weir_tests::harness::{guest, kafka};
 
 /// A worker in a group of its own, with windows that are over soon.
 pub struct Served {
@@ -35,12 +35,27 @@ pub fn properties(name: &str, more: &str) -> String {
 
 impl Served {
     pub fn start(name: &str, more: &str) -> Served {
-        let name = format!("{name}-{}", std::process::id());
+        Served::join(&format!("{name}-{}", std::process::id()), more)
+    }
+
+    /// One more worker of a group.
+    pub fn join(name: &str, more: &str) -> Served {
+        Served::with(name, &[], more)
+    }
+
+    /// A worker of a group that has these guests as plugins.
+    pub fn with(name: &str, guests: &[&str], more: &str) -> Served {
         let dir = tempfile::tempdir().unwrap();
-        let mut worker = Worker::distributed(dir.path(), &properties(&name, more));
+        let plugins = dir.path().join("plugins");
+        std::fs::create_dir(&plugins).unwrap();
+        for name in guests {
+            std::fs::write(plugins.join(format!("{name}.wasm")), guest(name)).unwrap();
+        }
+        let more = format!("plugin.path={}\n{more}", plugins.display());
+        let mut worker = Worker::distributed(dir.path(), &properties(name, &more));
         let url = worker.url();
         worker.until("ready", || request("GET", &format!("{url}/health"), None).status == 200);
-        Served { worker, url, name, dir }
+        Served { worker, url, name: name.to_owned(), dir }
     }
 
     pub fn file(&self, name: &str) -> PathBuf {
@@ -94,6 +109,7 @@ pub fn is(value: &Value, expected: &str) -> bool {
         "any" => true,
         "null" | "NaN" => value.is_null() || value == "NaN",
         "text" => value.as_str().is_some_and(|text| !text.is_empty()),
+        "ratio" => number.is_some_and(|number| number > 0.0 && number <= 1.0),
         "0..1" => number.is_some_and(|number| number > 0.0 && number < 1.0),
         _ if expected.starts_with(">=") => number.is_some_and(|number| number >= than(&expected[2..])),
         _ if expected.starts_with('>') => number.is_some_and(|number| number > than(&expected[1..])),

@@ -4,10 +4,13 @@ use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::fs::OpenOptions;
 use std::io::Write as _;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use serde_json::{Value, json};
 use weir_tests::harness::http::request;
 use weir_tests::harness::make_topic;
+use weir_tests::harness::polling::Repeated;
 
 use super::names::connects;
 use super::served::{Served, is, samples, task, value};
@@ -94,6 +97,7 @@ fn every_metric_has_the_value_that_it_should_have_from_running_to_restarted() {
     let (mut served, mut walk) = (Served::start("walk", ""), Walk::default());
     make_topic(&served.topic("lines"), 1);
     add(&served, "in.txt", 0, 1_000);
+    let said = Said::of(&served);
     let source = json!({"connector.class": "FileStreamSource", "file": served.file("in.txt"), "topic": served.topic("lines"),
         "transforms": "mark", "transforms.mark.type": "org.apache.kafka.connect.transforms.InsertHeader",
         "transforms.mark.header": "h", "transforms.mark.value.literal": "v", "transforms.mark.predicate": "ours",
@@ -120,7 +124,7 @@ fn every_metric_has_the_value_that_it_should_have_from_running_to_restarted() {
     };
     let (source, sink) = through(&mut served, 1_000);
     look("running", &source, &sink);
-    let worker_says = after_a_beat(&mut served);
+    let worker_says = after_a_beat(&mut served, said);
     let quiet = |metrics: &Value| {
         // The source's window ends with its last answer.
         let of = |group, attribute| task(metrics, group, attribute);
@@ -174,17 +178,34 @@ fn every_metric_has_the_value_that_it_should_have_from_running_to_restarted() {
     assert!(served.worker.stop());
 }
 
-/// What the worker says once it has sent a heartbeat.
-fn after_a_beat(served: &mut Served) -> String {
-    let url = format!("{}/metrics", served.url);
-    let said = || request("GET", &url, None).text;
-    let beats = |text: &str| samples(text, "kafka_connect_connect_coordinator_metrics_heartbeat_total")[0].1 != "0";
-    served.worker.until("a heartbeat", || beats(&said()));
-    said()
+/// What a worker says all the time, as a text each time.
+struct Said {
+    texts: Arc<Mutex<Vec<String>>>,
+    listening: Repeated,
+}
+
+impl Said {
+    fn of(served: &Served) -> Said {
+        let (texts, url) = (Arc::new(Mutex::new(Vec::new())), format!("{}/metrics", served.url));
+        let heard = texts.clone();
+        let listening = Repeated::every(Duration::from_millis(100), move || {
+            heard.lock().unwrap().push(request("GET", &url, None).text);
+            true
+        });
+        Said { texts, listening }
+    }
+}
+
+/// What the worker says until it has sent a heartbeat.
+fn after_a_beat(served: &mut Served, said: Said) -> Vec<String> {
+    let beats = |text: &String| samples(text, "kafka_connect_connect_coordinator_metrics_heartbeat_total")[0].1 != "0";
+    served.worker.until("a heartbeat", || said.texts.lock().unwrap().last().is_some_and(beats));
+    said.listening.end();
+    std::mem::take(&mut *said.texts.lock().unwrap())
 }
 
 /// The groups that are of the worker and its clients, in the text format.
-fn worker_metrics(walk: &mut Walk, text: &str) {
+fn worker_metrics(walk: &mut Walk, texts: &[String]) {
     let expected = include_str!("worker.txt").lines().filter(|line| !line.starts_with('#'));
     for line in expected {
         let words: Vec<&str> = line.split(' ').collect();
@@ -193,20 +214,21 @@ fn worker_metrics(walk: &mut Walk, text: &str) {
         let plain = |text: &str| text.replace(['-', '.'], "_");
         let name = format!("{}_{}_{}", plain(own.domain), plain(group), plain(attribute));
         let info = own.kind == "info";
-        let found = samples(text, &if info { format!("{name}_info") } else { name });
-        let best =
-            found.iter().map(|(labels, number)| match labels.split(&format!("{}=\"", plain(attribute))).nth(1) {
-                Some(word) if info => json!(word.split('"').next()),
-                _ => value(number),
-            });
-        // Of several clients or nodes one has done it.
-        let found: Vec<Value> = best.collect();
-        let one = found.iter().find(|found| is(found, expected)).or(found.first()).cloned().unwrap_or_default();
+        let name = if info { format!("{name}_info") } else { name };
+        let label = format!("{}=\"", plain(attribute));
+        let read = |(labels, number): (&str, &str)| match labels.split(&label).nth(1) {
+            Some(word) if info => json!(word.split('"').next()),
+            _ => value(number),
+        };
+        let found: Vec<Value> = texts.iter().flat_map(|text| samples(text, &name)).map(read).collect();
+        // Of several clients or nodes one has done it, at some time.
+        let one = found.iter().find(|found| is(found, expected)).or(found.last()).cloned().unwrap_or_default();
         walk.look("the worker", (group, attribute), &one, expected);
     }
-    let number = |attribute: &str| {
+    let number = |attribute: &str, expected: &str| {
         let name = format!("kafka_connect_connect_worker_metrics_{}", attribute.replace('-', "_"));
-        samples(text, &name).first().map_or(Value::Null, |(_, number)| value(number))
+        let all: Vec<Value> = texts.iter().filter_map(|text| Some(value(samples(text, &name).first()?.1))).collect();
+        all.iter().find(|found| is(found, expected)).or(all.last()).cloned().unwrap_or_default()
     };
     for (attribute, expected) in [
         ("connector-count", "=2"),
@@ -222,7 +244,7 @@ fn worker_metrics(walk: &mut Walk, text: &str) {
         ("task-startup-success-percentage", "=1"),
         ("task-startup-failure-percentage", "=0"),
     ] {
-        walk.look("the worker", ("connect-worker-metrics", attribute), &number(attribute), expected);
+        walk.look("the worker", ("connect-worker-metrics", attribute), &number(attribute, expected), expected);
     }
 }
 

@@ -25,6 +25,7 @@ struct Family {
 fn families(text: &str) -> BTreeMap<String, Family> {
     let mut families: BTreeMap<String, Family> = BTreeMap::new();
     let mut current = String::new();
+    let mut series = BTreeSet::new();
     for line in text.lines() {
         if let Some((name, help)) = line.strip_prefix("# HELP ").and_then(|rest| rest.split_once(' ')) {
             current = name.to_owned();
@@ -43,6 +44,7 @@ fn families(text: &str) -> BTreeMap<String, Family> {
         let name = of_histogram.filter(|_| family.kind == "histogram").unwrap_or(name);
         assert_eq!(name, current, "out of its block: {line}");
         let (labels, value) = rest.rsplit_once(' ').unwrap();
+        assert!(series.insert(line.rsplit_once(' ').unwrap().0), "a second time: {line}");
         assert!(value.parse::<f64>().is_ok(), "{line}");
         let labels = labels.trim_matches(['{', '}']).split(',').filter(|label| !label.is_empty());
         family.samples.push(labels.map(|label| label.split('=').next().unwrap().to_owned()).collect());
@@ -68,7 +70,7 @@ fn every_name_that_is_served_is_one_of_the_tables_in_either_format() {
         worker.until("running", || states(&url, name).1 == ["RUNNING"]);
     }
     worker.until("lines went through", || {
-        let own = "weir_guest_gauge_wettest_day_mm{connector=\"src\",task=\"0\"} 10.9";
+        let own = "weir_guest_gauge_wettest_day_mm{connector=\"src\",task=\"0\",tenant=\"\"} 10.9";
         request("GET", &format!("{url}/metrics"), None).text.contains(own)
     });
     // A folder stands where its file is to be.
@@ -79,7 +81,7 @@ fn every_name_that_is_served_is_one_of_the_tables_in_either_format() {
         request("GET", &format!("{url}/metrics"), None).text.contains("weir_auto_restarts_total{connector=\"failing\"")
     });
     let answer = request("GET", &format!("{url}/metrics"), None);
-    let own = "weir_guest_counter_dry_days_total{connector=\"src\",task=\"0\"} 1\n";
+    let own = "weir_guest_counter_dry_days_total{connector=\"src\",task=\"0\",tenant=\"\"} 1\n";
     assert!(answer.text.contains(own), "{}", answer.text);
     assert_eq!(answer.content_type.as_deref(), Some("text/plain; version=0.0.4; charset=utf-8"));
     let served = families(&answer.text);

@@ -38,8 +38,8 @@ fn what_has_failed_is_started_again_until_it_runs_and_without_auto_restart_it_is
     assert!(!trace("never").contains("auto.restart"));
     let metrics = request("GET", &format!("{url}/metrics"), None).text;
     for line in [
-        "weir_auto_restarts_total{connector=\"once\",task=\"0\"} 1",
-        "weir_auto_restart_attempts{connector=\"once\",task=\"0\"} 1",
+        "weir_auto_restarts_total{connector=\"once\",task=\"0\",tenant=\"\"} 1",
+        "weir_auto_restart_attempts{connector=\"once\",task=\"0\",tenant=\"\"} 1",
     ] {
         assert!(metrics.lines().any(|said| said.starts_with(line)), "{line}: {metrics}");
     }

@@ -273,6 +273,7 @@ impl Distributed {
                 tracing::warn!("this worker lost its place in the group and stops what it runs");
                 self.regrouping = true;
                 (self.rejoin_at, self.revoking) = (None, false);
+                self.membership.stats.lost();
                 self.fencings.give_up();
                 self.place.give_up();
             }

@@ -38,6 +38,10 @@ impl Builder {
         };
         let step = |StepSettings { alias, class, version, .. }: &StepSettings| part(alias, class, version.as_ref());
         let guard = |GuardSettings { alias, class, version, .. }: &GuardSettings| part(alias, class, version.as_ref());
+        let mut guards: Vec<&GuardSettings> = settings.steps.iter().filter_map(|step| step.guard.as_ref()).collect();
+        // One that guards several steps is one.
+        guards.sort_by(|one, other| one.alias.cmp(&other.alias));
+        guards.dedup_by(|one, other| one.alias == other.alias);
         MadeTask {
             kind: found.class.kind,
             class: found.class.name.clone(),
@@ -45,7 +49,7 @@ impl Builder {
             task_class: found.class.task_class(),
             converters: converters.collect(),
             transforms: settings.steps.iter().map(step).collect(),
-            predicates: settings.steps.iter().filter_map(|step| step.guard.as_ref()).map(guard).collect(),
+            predicates: guards.into_iter().map(guard).collect(),
             exactly_once: found.class.kind == ClassKind::Source && self.preflight().is_some(),
             counts,
             errors,

@@ -98,6 +98,25 @@ impl RunningSet {
         state: &ClusterState,
         mine: Option<&Work>,
     ) -> Option<(String, Vec<Config>)> {
+        let wanted = self.taken(arrival, state, mine);
+        self.show();
+        wanted
+    }
+
+    /// Shows which connectors are here, and what they are at.
+    fn show(&self) {
+        let state = |slot: &ConnectorSlot| match slot {
+            ConnectorSlot::Running(_) => "running",
+            ConnectorSlot::Failed(_) => "failed",
+            ConnectorSlot::Resting(TargetState::Stopped) => "stopped",
+            ConnectorSlot::Resting(_) => "paused",
+            ConnectorSlot::Starting(_) | ConnectorSlot::Stopping => "unassigned",
+        };
+        let connectors = self.slots.connectors.iter().map(|(name, slot)| (name.clone(), state(slot)));
+        self.builder.tasks.set_connectors(connectors.collect());
+    }
+
+    fn taken(&mut self, arrival: Arrival, state: &ClusterState, mine: Option<&Work>) -> Option<(String, Vec<Config>)> {
         match arrival {
             Arrival::ConnectorStopped(name) => {
                 self.slots.connectors.remove(&name);
@@ -188,6 +207,11 @@ impl RunningSet {
 
     /// Carries an action out, or begins to.
     pub fn act(&mut self, action: Action, state: &ClusterState) {
+        self.carry_out(action, state);
+        self.show();
+    }
+
+    fn carry_out(&mut self, action: Action, state: &ClusterState) {
         match action {
             Action::StartConnector(name) => self.start_connector(name, state),
             Action::StopConnector(name) => {

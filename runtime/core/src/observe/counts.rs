@@ -269,6 +269,12 @@ impl SinkTaskCounts {
         }
     }
 
+    /// The task has no partitions any more.
+    pub fn ended(&self) {
+        self.partitions.set(0);
+        self.lags.set(Vec::new());
+    }
+
     /// So many records of all partitions, and of the one that has the most, are not committed.
     pub fn set_active(&self, all: u64, most: u64) {
         self.active.set(all);

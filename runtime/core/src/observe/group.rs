@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::stat::now_ms;
-use super::{Counter, Meter, Reading, Stat};
+use super::{Counter, Meter, Stat};
 
 /// What is told of a kind of request: how often it was answered, and after how long.
 #[derive(Debug, Default)]
@@ -58,7 +58,7 @@ impl Moment {
 }
 
 /// What is known of the group that a worker is in.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct GroupNow {
     /// The sub-protocol of the last assignment; empty before there was one.
     pub protocol: String,
@@ -68,6 +68,12 @@ pub struct GroupNow {
     pub generation: i64,
     /// Connectors and tasks that are assigned to this worker.
     pub assigned: (usize, usize),
+}
+
+impl Default for GroupNow {
+    fn default() -> GroupNow {
+        GroupNow { protocol: String::new(), leader: String::new(), generation: -1, assigned: (0, 0) }
+    }
 }
 
 /// What a member counts (Connect's groups `connect-coordinator-metrics` and `connect-worker-rebalance-metrics`).
@@ -149,6 +155,11 @@ impl GroupStats {
         }
     }
 
+    /// The worker has lost its place in the group.
+    pub fn lost(&self) {
+        *self.locked() = GroupNow::default();
+    }
+
     /// The worker has taken up what was assigned to it.
     pub fn rebalanced(&self, now: GroupNow) {
         *self.locked() = now;
@@ -220,8 +231,6 @@ pub struct ClientStats {
     pub created: Meter,
     /// Connections that were closed.
     pub closed: Meter,
-    /// Connections that are open.
-    pub open: Reading,
     /// Reads and writes.
     pub network_ios: Meter,
     /// How often it was looked whether a socket is ready.
@@ -275,16 +284,11 @@ impl ClientStats {
         }
     }
 
-    /// A connection was made.
-    pub fn connected(&self) {
-        self.created.add(1);
-        self.open.set(self.created.get() - self.closed.get());
-    }
-
-    /// A connection was closed.
-    pub fn disconnected(&self) {
-        self.closed.add(1);
-        self.open.set(self.created.get().saturating_sub(self.closed.get()));
+    /// Connections that are open.
+    pub fn open(&self) -> u64 {
+        // What is closed was made before.
+        let closed = self.closed.get();
+        self.created.get().saturating_sub(closed)
     }
 
     /// Something was read or written from `began` on; between that and the last time the client waited.

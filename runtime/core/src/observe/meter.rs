@@ -42,7 +42,7 @@ pub struct GuestMeter {
 }
 
 /// The calls of a guest that a task or a connector makes.
-const CALLS: [&str; 17] = [
+const CALLS: [&str; 18] = [
     "poll",
     "put",
     "apply",
@@ -59,6 +59,7 @@ const CALLS: [&str; 17] = [
     "watch",
     "alter-offsets",
     "describe",
+    "instantiate",
     "other",
 ];
 
@@ -112,6 +113,9 @@ impl Tally {
     }
 }
 
+/// How Prometheus ends the names of what it derives from others.
+const DERIVED: [&str; 6] = ["_total", "_bucket", "_count", "_sum", "_info", "_created"];
+
 /// A guest's own counters and gauges: as many as [`OwnMetrics::MOST`], under names of `[a-z][a-z0-9_]*`.
 #[derive(Debug, Default)]
 pub struct OwnMetrics(Mutex<BTreeMap<String, OwnMetric>>);
@@ -163,6 +167,7 @@ impl OwnMetrics {
         if !metrics.contains_key(name) {
             let well_named = name.len() <= Self::NAME_MOST
                 && name.starts_with(|c: char| c.is_ascii_lowercase())
+                && !DERIVED.iter().any(|end| name.ends_with(end))
                 && name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_');
             if !well_named || metrics.len() >= Self::MOST {
                 return false;

@@ -12,6 +12,8 @@ pub struct Name {
     pub name: String,
     /// Whether it is a counter there.
     pub counter: bool,
+    /// Whether it is there without its `_total`, too: to OpenMetrics both were one counter, so that neither is one.
+    pub also_bare: bool,
     /// Whether labels have no hyphen in it rather than an underscore (`clientid`).
     pub run_together: bool,
 }
@@ -63,22 +65,21 @@ pub fn names(metric: &Metric, naming: Naming) -> Vec<Name> {
     if metric.group.is_empty() {
         let of_confluent = metric.attribute.starts_with("kafka_connect_");
         let hidden = of_confluent && naming == Naming::Strimzi;
-        let name = Name { name: metric.attribute.to_owned(), counter, run_together: false };
+        let name = Name { name: metric.attribute.to_owned(), counter, also_bare: false, run_together: false };
         return if hidden { Vec::new() } else { vec![name] };
     }
     let mut names = Vec::new();
     if naming != Naming::Strimzi {
         let also_bare = ALSO_BARE.contains(&(metric.group, metric.attribute));
         let name = mechanical(metric);
-        // Of one name that others know without its suffix, neither is a counter: to OpenMetrics they were one.
         let bare = name.strip_suffix("_total").filter(|_| also_bare).map(str::to_owned);
-        names.push(Name { name, counter: counter && !also_bare, run_together: false });
-        names.extend(bare.map(|name| Name { name, counter: false, run_together: false }));
+        names.push(Name { name, counter, also_bare, run_together: false });
+        names.extend(bare.map(|name| Name { name, counter: false, also_bare, run_together: false }));
     }
     let strimzi = strimzi(metric);
     // Where both put the same together, one name is enough.
     if naming != Naming::Confluent && names.iter().all(|name| name.name != strimzi) {
-        names.push(Name { name: strimzi, counter, run_together: true });
+        names.push(Name { name: strimzi, counter, also_bare: false, run_together: true });
     }
     names
 }
@@ -97,11 +98,12 @@ mod tests {
             assert!(metric.help.ends_with('.'), "{}", metric.attribute);
             for name in names(metric, Naming::Both) {
                 // Braces stand for the name that a guest gives.
-            let good = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b"_{}".contains(&b);
+                let good = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b"_{}".contains(&b);
                 assert!(name.name.bytes().all(good), "{}", name.name);
                 assert!(!name.counter || name.name.ends_with("_total"), "{}", name.name);
                 // OpenMetrics knows a counter by its name without the suffix.
-                let family = if name.counter { name.name.trim_end_matches("_total") } else { &name.name };
+                let is_counter = name.counter && !name.also_bare;
+                let family = if is_counter { name.name.trim_end_matches("_total") } else { &name.name };
                 let before = seen.insert(family.to_owned(), metric.attribute);
                 assert_eq!(before, None, "{} twice", name.name);
             }

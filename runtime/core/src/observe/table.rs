@@ -235,7 +235,6 @@ metrics! {
     "consumer-fetch-manager-metrics" {
         FETCH_RECORDS_CONSUMED_TOTAL Counter "records-consumed-total" "records" "The number of records that the client has fetched.";
         FETCH_BYTES_CONSUMED_TOTAL Counter "bytes-consumed-total" "bytes" "Bytes of records that the client has fetched.";
-        FETCH_RECORDS_LAG Gauge "records-lag" "records" "How many records of the partition are behind the last one that was fetched.";
     }
     "producer-metrics" {
         PRODUCER_CONNECTION_COUNT Gauge "connection-count" "connections" "Current connections of the client.";

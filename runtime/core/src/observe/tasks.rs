@@ -1,4 +1,4 @@
-//! The tasks that run here, or ran here and failed, with what they count; and how often connectors and tasks started.
+//! The connectors and tasks that are this worker's, failed ones too, with what tasks count; and how often both started.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
@@ -106,12 +106,17 @@ impl Startups {
     }
 }
 
+/// Of so many tasks it is known how often they were started, those that moved away among them.
+const STARTS_MOST: usize = 10_000;
+
 /// The tasks of this worker.
 #[derive(Debug, Default)]
 pub struct Tasks {
     shown: Mutex<BTreeMap<TaskId, Arc<ObservedTask>>>,
     /// How often each was started here, those among them that are gone for now.
     starts: Mutex<BTreeMap<TaskId, u64>>,
+    /// The connectors of this worker, with the state of each.
+    connectors: Mutex<BTreeMap<String, &'static str>>,
     /// Starts of tasks.
     pub startups: Startups,
     /// Starts of connectors.
@@ -136,6 +141,10 @@ impl Tasks {
     pub fn show(self: &Arc<Self>, id: TaskId) -> Shown {
         let restarts = {
             let mut starts = self.starts();
+            if starts.len() >= STARTS_MOST {
+                let shown = self.shown();
+                starts.retain(|id, _| shown.contains_key(id));
+            }
             let starts = starts.entry(id.clone()).or_default();
             *starts += 1;
             *starts - 1
@@ -148,6 +157,16 @@ impl Tasks {
     /// Forgets what was counted of a connector that is gone.
     pub fn forget(&self, connector: &str) {
         self.starts().retain(|id, _| id.connector != connector);
+    }
+
+    /// Sets the connectors of this worker, with the state of each as metrics show it.
+    pub fn set_connectors(&self, connectors: BTreeMap<String, &'static str>) {
+        *self.connectors.lock().unwrap_or_else(PoisonError::into_inner) = connectors;
+    }
+
+    /// The connectors of this worker.
+    pub fn connectors(&self) -> BTreeMap<String, &'static str> {
+        self.connectors.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// All of them, in order.

@@ -43,7 +43,8 @@ pub struct ExactlyOnce {
     copies: Option<Arc<dyn OffsetCopies>>,
     /// Whether anything was sent since the last commit.
     open: bool,
-    /// Records that were answered since then.
+    /// Records that were sent since then, and those of them that were answered.
+    sent: u64,
     answered: u64,
 }
 
@@ -55,7 +56,7 @@ impl ExactlyOnce {
         (offsets_topic, offsets): (Arc<str>, Arc<dyn OffsetWriter>),
         copies: Option<Arc<dyn OffsetCopies>>,
     ) -> ExactlyOnce {
-        ExactlyOnce { producer, boundary, offsets_topic, offsets, copies, open: false, answered: 0 }
+        ExactlyOnce { producer, boundary, offsets_topic, offsets, copies, open: false, sent: 0, answered: 0 }
     }
 
     /// Whether anything was sent since the last commit.
@@ -84,8 +85,13 @@ impl ExactlyOnce {
 
     /// Gives up what was sent.
     pub async fn abort(&mut self) -> Result<(), BrokerError> {
-        (self.open, self.answered) = (false, 0);
+        (self.open, self.sent, self.answered) = (false, 0, 0);
         self.producer.abort().await
+    }
+
+    /// How many records were sent since the last commit, and not answered: nobody answers them once they are given up.
+    pub fn unanswered(&self) -> u64 {
+        self.sent.saturating_sub(self.answered)
     }
 
     /// Counts records that were answered, and are in their topics only once they are committed.
@@ -93,8 +99,9 @@ impl ExactlyOnce {
         self.answered += records;
     }
 
-    /// The records that were answered since this was asked last.
+    /// The records that were answered since this was asked last, at the end of a transaction.
     pub fn take_count(&mut self) -> u64 {
+        self.sent = 0;
         std::mem::take(&mut self.answered)
     }
 }
@@ -144,6 +151,7 @@ impl Delivery {
             Delivery::AtLeastOnce(producer) => producer.send(records, tickets),
             Delivery::ExactlyOnce(once) => {
                 once.open |= records.rows > 0;
+                once.sent += records.rows as u64;
                 once.producer.send(records, tickets)
             }
         }

@@ -73,6 +73,8 @@ pub(super) struct Sink {
     pub pending: Option<(Pending, Instant)>,
     /// Partitions that the guest has paused.
     paused_by_guest: BTreeSet<TopicPartition>,
+    /// Consumed rows that are on their way to the guest, or with it.
+    pub in_hand: usize,
     next_commit: Instant,
     next_lags: Instant,
 }
@@ -86,6 +88,7 @@ pub async fn run_sink(parts: SinkParts) {
         commits: SinkCommits::default(),
         pending: None,
         paused_by_guest: BTreeSet::new(),
+        in_hand: 0,
         next_commit: Instant::now() + parts.flush_interval,
         next_lags: Instant::now(),
         parts,
@@ -211,8 +214,10 @@ impl Sink {
         match polled {
             ConsumerPolled::Nothing if self.life.works() && self.pending.is_none() => self.put_nothing().await,
             ConsumerPolled::Nothing => {
-                // A put of nothing to the metrics, as Connect's paused tasks are put to nothing.
-                self.parts.counts.put(0, Duration::ZERO);
+                // To the metrics a paused task is put to nothing, as Connect's are.
+                if !self.life.works() {
+                    self.parts.counts.put(0, Duration::ZERO);
+                }
                 Ok(())
             }
             ConsumerPolled::Records(raw) => self.take(raw).await,
@@ -273,8 +278,8 @@ impl Sink {
     /// Notes what is read and not committed.
     pub(super) fn note_progress(&self) {
         let (delivered, most) = self.commits.uncommitted();
-        let pending = self.pending.as_ref().map_or(0, |(pending, _)| pending.rows() as u64);
-        self.parts.counts.set_active(delivered + pending, most);
+        let pending = self.pending.as_ref().map_or(0, |(pending, _)| pending.rows());
+        self.parts.counts.set_active(delivered + (self.in_hand + pending) as u64, most);
     }
 
     async fn open(&mut self, positions: Vec<Position>) -> Step {
@@ -312,6 +317,7 @@ impl Sink {
     async fn close(&mut self, partitions: &[TopicPartition]) -> Step {
         self.commits.close(partitions);
         self.note_partitions();
+        self.note_progress();
         partitions.iter().for_each(|partition| self.parts.reporter.closed(partition));
         self.paused_by_guest.retain(|partition| !partitions.contains(partition));
         self.take_back().await?;
@@ -398,6 +404,7 @@ impl Sink {
             let stopped = self.parts.grace.call("stop", self.parts.guest.stop()).await;
             not_stopped(&self.parts.id, stopped.err(), &self.life);
         }
+        self.parts.counts.ended();
         if let Err(error) = self.parts.consumer.close().await {
             tracing::warn!(task = %self.parts.id, %error, "the consumer did not leave its group");
         }

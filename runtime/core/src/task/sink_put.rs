@@ -48,6 +48,8 @@ impl Sink {
     /// Takes what was consumed.
     pub(super) async fn take(&mut self, raw: RawRecords) -> Step {
         self.parts.counts.read.add(raw.rows as u64);
+        self.in_hand = raw.rows;
+        self.note_progress();
         let passing = Passing {
             placed: Placed::new(&raw),
             consumed: consumed(&raw),
@@ -58,7 +60,9 @@ impl Sink {
     }
 
     pub(super) async fn go_on_with_pending(&mut self) -> Step {
-        match self.pending.take() {
+        let pending = self.pending.take();
+        self.in_hand = pending.as_ref().map_or(0, |(pending, _)| pending.rows());
+        match pending {
             Some((Pending::Passing(passing), _)) => self.bring_on(passing).await?,
             Some((Pending::Offered(batch), _)) => self.put(*batch).await?,
             None => {}
@@ -84,6 +88,7 @@ impl Sink {
     }
 
     fn wait_with(&mut self, pending: Pending, wait: Duration) -> Step {
+        self.in_hand = 0;
         self.pending = Some((pending, Instant::now() + wait.max(WAIT_LEAST)));
         self.note_progress();
         self.pause_all()
@@ -170,6 +175,7 @@ impl Sink {
         self.parts.counts.put(rows as u64, took);
         self.note_ages(&batch);
         self.delivered(&batch, rows);
+        self.in_hand = 0;
         self.note_progress();
         match batch.failed {
             Some((_, failure)) => Err(Event::Failed(failure)),

@@ -206,6 +206,7 @@ impl Source {
     /// Gives up what was sent since the last commit. Those rows are dropped, as their task is told with the next commit.
     async fn abort_transaction(&mut self) -> Result<(), Event> {
         let Delivery::ExactlyOnce(once) = &mut self.parts.delivery else { return Ok(()) };
+        self.parts.counts.done(once.unanswered());
         let aborted = self.parts.grace.unless_over(once.abort()).await.ok_or(Event::Stop)?;
         if let Err(error) = aborted {
             let what = format!("Failed to abort the transaction of task {}", self.parts.id);

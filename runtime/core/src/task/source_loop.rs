@@ -87,6 +87,8 @@ pub(super) struct Source {
     pub guest_started: bool,
     /// What the last poll brought and is not on its way yet.
     polled: Pieces,
+    /// When it did.
+    pub polled_at: Instant,
     /// What is on its way, but waits until some of it is tried again, and until when.
     pub on_the_way: Option<(Box<OnTheWay>, Instant)>,
     pub unanswered: Unanswered,
@@ -112,6 +114,7 @@ pub async fn run_source(parts: SourceParts) {
         life: Lifecycle::default(),
         guest_started: false,
         polled: Pieces::default(),
+        polled_at: now,
         on_the_way: None,
         unanswered: Unanswered::default(),
         submitted: SubmittedRecords::default(),
@@ -264,6 +267,7 @@ impl Source {
             Ok(polled) => {
                 self.backoff = BACKOFF.0;
                 self.parts.counts.polled(polled.records.rows, took);
+                self.polled_at = began + took;
                 self.polled = Pieces::new(polled);
                 self.take_piece().await
             }

@@ -73,7 +73,7 @@ impl Source {
         let Polled { records, source_partitions, source_partition, source_offset, row_id, boundaries } = polled;
         let rows = records.rows;
         let base = self.submitted.submit(rows, &source_partitions, &source_partition, source_offset);
-        self.polls.polled(base, Instant::now());
+        self.polls.polled(base, self.polled_at);
         if self.parts.wants.acknowledged {
             let rows = row_id.iter().enumerate();
             self.rows.extend(rows.map(|(row, &id)| (base + row as u64, Row { id, topic: None })));
@@ -178,6 +178,7 @@ impl Source {
             .delivery
             .send(raw, tickets)
             .map_err(|error| Event::Failed(TaskFailure::new("Unrecoverable exception trying to send", error)))?;
+        self.parts.counts.unanswered_bytes.set(self.parts.delivery.unanswered_bytes() as u64);
         if self.parts.delivery.is_exactly_once() {
             // It is committed with its offset, or neither is.
             tickets.iter().for_each(|&ticket| self.submitted.acknowledge(ticket));

@@ -45,14 +45,14 @@ struct Counted {
 
 impl Counted {
     fn new(settings: &Settings, node: &str) -> Counted {
-        settings.stats.connected();
+        settings.stats.created.add(1);
         Counted { stats: settings.stats.clone(), node: settings.stats.node(node) }
     }
 }
 
 impl Drop for Counted {
     fn drop(&mut self) {
-        self.stats.disconnected();
+        self.stats.closed.add(1);
     }
 }
 
@@ -122,7 +122,8 @@ impl Connection {
             login_over: None,
             counted,
         };
-        let known = connection.call(&ApiVersions, settings.setup).await?;
+        // With TLS 1.3 a broker refuses our certificate only here.
+        let known = connection.call(&ApiVersions, settings.setup).await.map_err(refused)?;
         if known.error != errors::NONE {
             let name = errors::name(known.error);
             return Err(Trouble::NotKafka(format!("{peer} does not say what it understands: {name}")));

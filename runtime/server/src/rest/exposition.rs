@@ -19,6 +19,7 @@ pub enum Format {
 impl Format {
     /// The one that is wanted more, by what a scraper says that it accepts.
     pub fn accepted(accept: &str) -> Format {
+        let accept = accept.to_ascii_lowercase();
         let weight = |entry: &str| -> f32 {
             let quality = entry.split(';').find_map(|parameter| parameter.trim().strip_prefix("q="));
             quality.map_or(1.0, |quality| quality.trim().parse().unwrap_or(0.0))
@@ -81,19 +82,19 @@ fn named_by_label(
     }
     for (own, samples) in of_name {
         let counter = metric.kind == Kind::Counter;
-        let name = Name { name: format!("{before}{own}{behind}"), counter, run_together: false };
+        let name = Name { name: format!("{before}{own}{behind}"), counter, also_bare: false, run_together: false };
         block(text, metric, &name, &samples.iter().collect::<Vec<_>>(), format);
     }
 }
 
 fn block(text: &mut String, metric: &Metric, name: &Name, samples: &[&Sample], format: Format) {
-    let Name { name, counter, run_together } = name;
+    let Name { name, counter, also_bare, run_together } = name;
     // OpenMetrics calls a family what its samples are called without what their kind puts behind.
     let (family, kind) = match (metric.kind, format) {
         (Kind::Histogram, _) => (name.as_str(), "histogram"),
-        (_, Format::OpenMetrics) if *counter => (name.strip_suffix("_total").unwrap_or(name), "counter"),
         (_, Format::Text) if *counter => (name.as_str(), "counter"),
-        (_, Format::OpenMetrics) if name.ends_with("_total") => (name.as_str(), "unknown"),
+        (_, Format::OpenMetrics) if *also_bare => (name.as_str(), "unknown"),
+        (_, Format::OpenMetrics) if *counter => (name.strip_suffix("_total").unwrap_or(name), "counter"),
         (Kind::Info, Format::OpenMetrics) => match name.strip_suffix("_info") {
             Some(family) => (family, "info"),
             None => (name.as_str(), "gauge"),
@@ -288,6 +289,7 @@ mod tests {
             ("", Format::Text),
             ("*/*", Format::Text),
             ("text/plain, application/openmetrics-text;q=0.2", Format::Text),
+            ("Application/OpenMetrics-Text", Format::OpenMetrics),
             ("application/openmetrics-text; q=0", Format::Text),
             ("application/openmetrics-text;q=abc", Format::Text),
         ] {

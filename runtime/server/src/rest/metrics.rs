@@ -11,7 +11,7 @@ use rustix::process::{Resource, getrlimit};
 use rustix::time::{ClockId, clock_gettime};
 use serde_json::{Value as Json, json};
 
-use weir_core::herder::{Builder, samples};
+use weir_core::herder::samples;
 use weir_core::observe::{Samples, labels, table};
 
 use super::error::Error;
@@ -27,21 +27,40 @@ use crate::CONNECT_VERSION;
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// GET /metrics, in Prometheus' text format 0.0.4 or in OpenMetrics, as the scraper says that it accepts
-pub async fn metrics(State(app): State<AppSlot>, headers: HeaderMap) -> Result<Response, Error> {
-    let app = started(&app)?;
-    let Builder { settings, .. } = &*app.herder.builder;
-    let mut samples = samples(&app.herder.view, &app.herder.builder, None);
+pub async fn metrics(State(slot): State<AppSlot>, headers: HeaderMap) -> Result<Response, Error> {
+    let app = started(&slot)?.clone();
+    let accepted = headers.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok());
+    let format = Format::accepted(&accepted.collect::<Vec<_>>().join(","));
+    // Of a thousand tasks it takes as long as a heartbeat should not wait.
+    let written = tokio::task::spawn_blocking(move || everything(&app, format)).await;
+    let text = written.map_err(|error| Error::new(StatusCode::INTERNAL_SERVER_ERROR, error.to_string()))?;
+    let kind = [(header::CONTENT_TYPE, format.content_type()), (header::VARY, "Accept")];
+    Ok((kind, text).into_response())
+}
+
+fn everything(app: &App, format: Format) -> String {
+    let builder = &app.herder.builder;
+    let mut samples = samples(&app.herder.view, builder, None);
     of_process(&mut samples);
     of_app(app, &mut samples);
     let count = samples.0.len() + 1;
     samples.number(&labels([]), &table::REGISTRY_COUNT, count as f64);
-    let accepted = headers.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok());
-    let format = Format::accepted(&accepted.collect::<Vec<_>>().join(","));
-    let kind = [(header::CONTENT_TYPE, format.content_type()), (header::VARY, "Accept")];
-    Ok((kind, exposition(&samples.0, settings.metrics.naming, format)).into_response())
+    exposition(&samples.0, builder.settings.metrics.naming, format)
 }
 
-/// GET /connectors/{name}/metrics: what every worker of the group knows of the connector, unless `forward` says otherwise
+/// Who else is asked for what it knows of a connector.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Ask {
+    /// Nobody.
+    Nobody,
+    /// Those whose addresses this worker has from its group.
+    Known,
+    /// The same; where they are not all, the leader in this worker's stead.
+    Anybody,
+}
+
+/// GET /connectors/{name}/metrics: what every worker of the group knows of the connector. With `forward=true` the leader is
+/// not asked in this worker's stead, with `forward=false` nobody is.
 pub async fn of_connector(
     State(slot): State<AppSlot>,
     Path(name): Path<String>,
@@ -50,41 +69,62 @@ pub async fn of_connector(
 ) -> Result<Response, Error> {
     let app = started(&slot)?;
     let view = &app.herder.view;
-    let Some(status) = view.status(&name).filter(|_| view.info(&name).is_some()) else {
+    if view.info(&name).is_none() {
         return Err(Error::not_found(format!("Connector {name} not found")));
+    }
+    let ask = match first(&query, "forward") {
+        None => Ask::Anybody,
+        Some(told) if told.eq_ignore_ascii_case("true") => Ask::Known,
+        Some(_) => Ask::Nobody,
     };
     let own = view.statuses.worker_id();
     let mut document = of_worker(&name, own, &samples(view, &app.herder.builder, Some(&name)).0);
-    if first(&query, "forward").is_none_or(|forward| !forward.eq_ignore_ascii_case("false")) {
-        let owners = status.tasks.into_iter().map(|(_, task)| task.worker_id).chain([status.connector.worker_id]);
-        let others: BTreeSet<String> = owners.filter(|owner| owner != own).collect();
-        let asked = others.iter().map(|other| said_by(app, other, &name, &headers));
-        let answers = join_all(asked).await;
-        let mut silent = Vec::new();
-        for (other, answer) in others.iter().zip(answers) {
-            match answer {
-                Some(answer) => join(&mut document, answer),
-                None => silent.push(other),
+    let Some(status) = view.status(&name).filter(|_| ask != Ask::Nobody) else {
+        return Ok(axum::Json(document).into_response());
+    };
+    let owners = status.tasks.into_iter().map(|(_, task)| task.worker_id).chain([status.connector.worker_id]);
+    let others: BTreeSet<String> = owners.filter(|owner| owner != own).collect();
+    let reachable = view.reachable.borrow().clone();
+    let url_of = |worker_id: &str| {
+        let leads_there =
+            |url: &&String| url.split_once("://").is_some_and(|(_, rest)| rest.trim_end_matches('/') == worker_id);
+        reachable.iter().find(leads_there)
+    };
+    // Only the leader has all addresses; none is made out of what statuses say, for the asker's password goes with the question.
+    if ask == Ask::Anybody && others.iter().any(|other| url_of(other).is_none()) {
+        for leader in reachable.iter().filter(|url| url_of(own) != Some(url)) {
+            if let Some(whole) = said_at(app, leader, &name, "true", &headers).await {
+                return Ok(axum::Json(whole).into_response());
             }
         }
-        document["unreachable"] = json!(silent);
     }
+    let asked = others.iter().map(async |other| match url_of(other) {
+        Some(url) => said_at(app, url, &name, "false", &headers).await,
+        None => None,
+    });
+    let mut silent = Vec::new();
+    for (other, answer) in others.iter().zip(join_all(asked).await) {
+        match answer {
+            Some(answer) => join(&mut document, answer),
+            None => silent.push(other),
+        }
+    }
+    document["unreachable"] = json!(silent);
     Ok(axum::Json(document).into_response())
 }
 
-/// What another worker says of a connector; nothing where it does not answer.
-async fn said_by(app: &App, worker_id: &str, name: &str, headers: &HeaderMap) -> Option<Json> {
+/// What a worker says of a connector at an address; nothing where it does not answer.
+async fn said_at(app: &App, url: &str, name: &str, forward: &str, headers: &HeaderMap) -> Option<Json> {
     let client = app.client.as_ref()?;
-    let leads_there =
-        |url: &&String| url.split_once("://").is_some_and(|(_, rest)| rest.trim_end_matches('/') == worker_id);
-    let url = app.herder.view.reachable.borrow().iter().find(leads_there)?.clone();
-    let url = format!("{}/connectors/{}/metrics?forward=false", url.trim_end_matches('/'), path_segment(name));
+    let url = format!("{}/connectors/{}/metrics?forward={forward}", url.trim_end_matches('/'), path_segment(name));
     let asked = sent_on(client, Method::GET, &url, headers, Vec::new());
     let answer = tokio::time::timeout(PATIENCE, asked).await.ok()?.ok()?;
     if answer.status() != StatusCode::OK {
         return None;
     }
-    serde_json::from_slice(&read_body(answer.into_body()).await.ok()?).ok()
+    let said: Json = serde_json::from_slice(&read_body(answer.into_body()).await.ok()?).ok()?;
+    let whole = said.is_object() && ["workers", "tasks"].iter().all(|list| said[list].is_array());
+    whole.then_some(said)
 }
 
 /// The client by which the worker is known: the one in its group, or the name that one would have.

@@ -53,7 +53,7 @@ pub fn of_worker(name: &str, worker_id: &str, samples: &[Sample]) -> Json {
         }
         let label = |wanted: &str| sample.labels.iter().find(|(label, _)| *label == wanted).map(|(_, value)| &**value);
         let task = label("task").and_then(|task| task.parse().ok());
-        let more = sample.labels.iter().filter(|(label, _)| !matches!(*label, "connector" | "task"));
+        let more = sample.labels.iter().filter(|(label, _)| !matches!(*label, "connector" | "task" | "tenant"));
         let more: Vec<&str> = more.map(|(_, value)| &**value).collect();
         let own: Vec<&str> = sample.own.iter().map(|(_, value)| &**value).collect();
         // What is of a part of the task stands below the part's name, what is of a partition below its attribute.

@@ -94,7 +94,7 @@ pub(super) fn clients(clients: &[(ClientKind, Arc<ClientStats>)], samples: &mut 
         let mut add = |labels: &Labels, metrics: &[&'static Metric], values: &[f64]| {
             metrics.iter().zip(values).for_each(|(metric, value)| samples.number(labels, metric, *value));
         };
-        let connections = [stats.open.get(), stats.created.get(), stats.closed.get()];
+        let connections = [stats.open(), stats.created.get(), stats.closed.get()];
         add(&own, &family.connections, &connections.map(|number| number as f64));
         add(&own, &family.traffic, &traffic(&stats.traffic));
         for (id, node) in stats.nodes() {

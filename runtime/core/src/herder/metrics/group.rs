@@ -15,8 +15,13 @@ pub(super) fn group(
 
 fn rebalances(stats: &GroupStats, samples: &mut Samples) {
     let (none, now) = (labels([]), stats.now());
-    samples.text(&none, &metric::REBALANCE_CONNECT_PROTOCOL, now.protocol);
-    samples.text(&none, &metric::REBALANCE_LEADER_NAME, now.leader);
+    for (metric, text) in
+        [(&metric::REBALANCE_CONNECT_PROTOCOL, now.protocol), (&metric::REBALANCE_LEADER_NAME, now.leader)]
+    {
+        if !text.is_empty() {
+            samples.text(&none, metric, text);
+        }
+    }
     let since = stats.last_completed.ago().map_or(f64::INFINITY, |ago| ago.as_millis() as f64);
     for (metric, value) in [
         (&metric::REBALANCE_EPOCH, now.generation as f64),
@@ -66,10 +71,15 @@ fn coordinator(stats: &GroupStats, client: &str, samples: &mut Samples) {
 /// A meter's total and rate by their metrics.
 type Metered<'a> = (&'a Meter, &'static Metric, &'static Metric);
 
+/// Nanoseconds of each second as a share of it: what was begun before the window does not make it more than all.
+fn ratio(nanos: &Meter) -> f64 {
+    (nanos.rate() * 1e-9).min(1.0)
+}
+
 fn of_client(client: &ClientStats, samples: &mut Samples) {
     let labels = labels([("client-id", &client.id)]);
     let traffic = &client.traffic;
-    let metered: [Metered<'_>; 13] = [
+    let metered: [Metered<'_>; 12] = [
         (&client.closed, &metric::CLIENT_CONNECTION_CLOSE_TOTAL, &metric::CLIENT_CONNECTION_CLOSE_RATE),
         (&client.created, &metric::CLIENT_CONNECTION_CREATION_TOTAL, &metric::CLIENT_CONNECTION_CREATION_RATE),
         (
@@ -98,13 +108,10 @@ fn of_client(client: &ClientStats, samples: &mut Samples) {
         (&traffic.responses, &metric::CLIENT_RESPONSE_TOTAL, &metric::CLIENT_RESPONSE_RATE),
         (&client.network_ios, &metric::CLIENT_NETWORK_IO_TOTAL, &metric::CLIENT_NETWORK_IO_RATE),
         (&client.selects, &metric::CLIENT_SELECT_TOTAL, &metric::CLIENT_SELECT_RATE),
-        (&client.io_time, &metric::CLIENT_IO_TIME_NS_TOTAL, &metric::CLIENT_IO_RATIO),
     ];
     for (meter, total, rate) in metered {
         samples.number(&labels, total, meter.get() as f64);
-        // Nanoseconds of each second are a ratio of a thousand millionth.
-        let scale = if std::ptr::eq(rate, &metric::CLIENT_IO_RATIO) { 1e-9 } else { 1.0 };
-        samples.number(&labels, rate, meter.rate() * scale);
+        samples.number(&labels, rate, meter.rate());
     }
     let stats: [(&Stat, &'static Metric, &'static Metric); 2] = [
         (&traffic.request_size, &metric::CLIENT_REQUEST_SIZE_AVG, &metric::CLIENT_REQUEST_SIZE_MAX),
@@ -119,11 +126,13 @@ fn of_client(client: &ClientStats, samples: &mut Samples) {
         samples.number(&labels, max, stat.max());
     }
     for (metric, value) in [
-        (&metric::CLIENT_CONNECTION_COUNT, client.open.get() as f64),
+        (&metric::CLIENT_CONNECTION_COUNT, client.open() as f64),
         (&metric::CLIENT_IO_TIME_NS_AVG, client.io_time.avg()),
         (&metric::CLIENT_IO_WAIT_TIME_NS_AVG, client.io_wait.avg()),
         (&metric::CLIENT_IO_WAIT_TIME_NS_TOTAL, client.io_wait.get() as f64),
-        (&metric::CLIENT_IO_WAIT_RATIO, client.io_wait.rate() * 1e-9),
+        (&metric::CLIENT_IO_TIME_NS_TOTAL, client.io_time.get() as f64),
+        (&metric::CLIENT_IO_RATIO, ratio(&client.io_time)),
+        (&metric::CLIENT_IO_WAIT_RATIO, ratio(&client.io_wait)),
         (&metric::CLIENT_SUCCESSFUL_AUTHENTICATION_NO_REAUTH_TOTAL, client.logins_for_good.get() as f64),
     ] {
         samples.number(&labels, metric, value);

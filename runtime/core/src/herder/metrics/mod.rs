@@ -7,7 +7,7 @@ mod task;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use crate::model::{ClassKind, TaskId};
+use crate::model::{ClassKind, TaskId, VersionRange};
 use crate::observe::{Labels, Metric, ObservedTask, Samples, Startups, TaskPhase, labels, table as metric};
 use crate::store::{State, Status};
 
@@ -24,22 +24,28 @@ const PER_STATE: [(&str, &Metric); 6] = [
     ("restarting", &metric::WORKER_CONNECTOR_RESTARTING_TASK_COUNT),
 ];
 
-/// The labels of a task.
-fn of_task(id: &TaskId) -> Labels {
-    labels([("connector", &id.connector), ("task", &id.index.to_string())])
+/// The labels of a task: those that Connect's metrics have, and those of weir's own, which say whose it is too.
+struct TaskLabels {
+    connects: Labels,
+    weirs: Labels,
 }
 
-/// The state that a task of this worker's is in: what everybody was told of it, where that was told of this worker.
-fn state(task: &ObservedTask, told: Option<&Status>, worker_id: &str) -> String {
-    match (task.phase(), told) {
-        // Before it says something itself, and when somebody says that it is made anew.
-        (None, Some(told)) | (Some(_), Some(told @ Status { state: State::Restarting, .. }))
-            if told.worker_id == worker_id =>
-        {
-            told.state.name().to_lowercase()
-        }
-        (phase, _) => phase.unwrap_or(TaskPhase::Unassigned).name().to_owned(),
+/// Whose a task is: nobody's in particular, as long as there are no tenants.
+const TENANT: (&str, &str) = ("tenant", "");
+
+impl TaskLabels {
+    fn of(id: &TaskId) -> TaskLabels {
+        let index = id.index.to_string();
+        let connects = [("connector", id.connector.as_str()), ("task", &index)];
+        TaskLabels { connects: labels(connects), weirs: labels([connects[0], connects[1], TENANT]) }
     }
+}
+
+/// What is said of something of this worker's that is being made anew, which who makes it anew says; else what it says
+/// itself.
+fn state(own: &'static str, told: Option<&Status>, worker_id: &str) -> &'static str {
+    let anew = |told: &Status| told.state == State::Restarting && told.worker_id == worker_id;
+    if told.is_some_and(anew) { "restarting" } else { own }
 }
 
 /// Everything that can be said now; `only` of one connector where that is named.
@@ -51,18 +57,18 @@ pub fn samples(view: &View, builder: &Builder, only: Option<&str>) -> Samples {
             by_connector.entry(id.connector.clone()).or_default().push((id, task));
         }
     }
-    let (mut connectors, task_count) = (0, by_connector.values().map(Vec::len).sum::<usize>());
-    let names = view.connectors();
-    for name in names.iter().filter(|name| only.is_none_or(|only| only == *name)) {
-        connectors += usize::from(connector(view, name, &mut samples));
+    let task_count = by_connector.values().map(Vec::len).sum::<usize>();
+    let connectors = builder.tasks.connectors();
+    for (name, state) in connectors.iter().filter(|(name, _)| only.is_none_or(|only| only == *name)) {
+        connector(view, name, state, &mut samples);
     }
     for (name, tasks) in by_connector {
         tasks_of(view, builder, &name, &tasks, &mut samples);
     }
     for (owner, restarts, attempts) in builder.auto_restart.counts() {
         let (name, labels) = match owner {
-            Runnable::Connector(name) => (name.clone(), labels([("connector", &name)])),
-            Runnable::Task(id) => (id.connector.clone(), of_task(&id)),
+            Runnable::Connector(name) => (name.clone(), labels([("connector", &name), TENANT])),
+            Runnable::Task(id) => (id.connector.clone(), TaskLabels::of(&id).weirs),
         };
         if only.is_none_or(|only| only == name) {
             samples.number(&labels, &metric::AUTO_RESTARTS, restarts as f64);
@@ -73,7 +79,7 @@ pub fn samples(view: &View, builder: &Builder, only: Option<&str>) -> Samples {
         return samples;
     }
     let none = labels([]);
-    samples.number(&none, &metric::WORKER_CONNECTOR_COUNT, connectors as f64);
+    samples.number(&none, &metric::WORKER_CONNECTOR_COUNT, connectors.len() as f64);
     samples.number(&none, &metric::WORKER_TASK_COUNT, task_count as f64);
     startups(builder, &mut samples);
     if let Some(stats) = &builder.group {
@@ -103,15 +109,15 @@ fn compilations(view: &View, samples: &mut Samples) {
     }
 }
 
-/// What a connector is, where it is this worker's; answers whether it is.
-fn connector(view: &View, name: &str, samples: &mut Samples) -> bool {
-    let (Some(status), Some(info)) = (view.status(name), view.info(name)) else { return false };
-    // What others run they show.
-    if status.connector.worker_id != view.statuses.worker_id() {
-        return false;
-    }
+/// What a connector of this worker's is.
+fn connector(view: &View, name: &str, own: &'static str, samples: &mut Samples) {
+    let Some(info) = view.info(name) else { return };
+    let status = view.status(name);
+    let status = state(own, status.as_ref().map(|status| &status.connector), view.statuses.worker_id());
     let labels = labels([("connector", name)]);
-    let class = info.config.get("connector.class").and_then(|class| view.plugins().find(class).cloned());
+    let wanted = info.config.get("connector.plugin.version").and_then(|text| VersionRange::parse(text).ok().flatten());
+    let found = |class: &String| view.plugins().find_within(class, wanted.as_ref()).ok().cloned();
+    let class = info.config.get("connector.class").and_then(found);
     let kind = match info.kind {
         Some(ClassKind::Source) => "source",
         Some(ClassKind::Sink) => "sink",
@@ -124,29 +130,32 @@ fn connector(view: &View, name: &str, samples: &mut Samples) -> bool {
         (&metric::CONNECTOR_CLASS, "connector_class", class_name),
         (&metric::CONNECTOR_TYPE, "connector_type", kind.to_owned()),
         (&metric::CONNECTOR_VERSION, "connector_version", version),
-        (&metric::CONNECTOR_STATUS, "status", status.connector.state.name().to_lowercase()),
+        (&metric::CONNECTOR_STATUS, "status", status.to_owned()),
     ] {
         let text: Arc<str> = text.into();
         samples.number_of(&labels, &metric::CONNECTOR, (label, text.clone()), 1.0);
         samples.text(&labels, metric, text);
     }
-    true
 }
 
 fn tasks_of(view: &View, builder: &Builder, name: &str, tasks: &[(TaskId, Arc<ObservedTask>)], samples: &mut Samples) {
     let statuses = view.status(name).map(|status| status.tasks).unwrap_or_default();
-    let told = |id: &TaskId| statuses.iter().find(|(told, _)| told == id).map(|(_, status)| status);
-    let states: Vec<String> = tasks.iter().map(|(id, task)| state(task, told(id), view.statuses.worker_id())).collect();
+    let told: BTreeMap<&TaskId, &Status> = statuses.iter().map(|(id, status)| (id, status)).collect();
+    let state = |(id, task): &(TaskId, Arc<ObservedTask>)| {
+        let own = task.phase().unwrap_or(TaskPhase::Unassigned).name();
+        state(own, told.get(id).copied(), view.statuses.worker_id())
+    };
+    let states: Vec<&str> = tasks.iter().map(state).collect();
     let of_connector = labels([("connector", name)]);
     samples.number(&of_connector, &metric::WORKER_CONNECTOR_TOTAL_TASK_COUNT, tasks.len() as f64);
     for (state, metric) in PER_STATE {
-        let count = states.iter().filter(|own| *own == state).count();
+        let count = states.iter().filter(|own| **own == state).count();
         samples.number(&of_connector, metric, count as f64);
     }
     for ((id, task), state) in tasks.iter().zip(states) {
-        let labels = of_task(id);
-        samples.text(&labels, &metric::TASK_STATUS, state);
-        task::task(task, &labels, &builder.settings.limits, samples);
+        let labels = TaskLabels::of(id);
+        samples.text(&labels.connects, &metric::TASK_STATUS, state);
+        task::task(task, id, &labels, &builder.settings.limits, samples);
     }
 }
 

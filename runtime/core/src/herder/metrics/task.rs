@@ -3,29 +3,31 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
-use crate::model::{ClassKind, Limits};
+use crate::model::{ClassKind, Limits, TaskId};
 use crate::observe::{
     ErrorCounts, GuestMeter, Labels, MadeTask, ObservedTask, OwnMetric, Part, Samples, SinkTaskCounts,
     SourceTaskCounts, TaskCounts, TaskStats, labels, table as metric,
 };
 
+use super::{TENANT, TaskLabels};
+
 /// Everything about a task but its state.
-pub(super) fn task(task: &ObservedTask, labels: &Labels, limits: &Limits, samples: &mut Samples) {
+pub(super) fn task(task: &ObservedTask, id: &TaskId, labels: &TaskLabels, limits: &Limits, samples: &mut Samples) {
     let (running, paused) = task.shares();
-    samples.number(labels, &metric::TASK_RUNNING_RATIO, running);
-    samples.number(labels, &metric::TASK_PAUSE_RATIO, paused);
-    samples.number(labels, &metric::RESTARTS, task.restarts as f64);
+    samples.number(&labels.connects, &metric::TASK_RUNNING_RATIO, running);
+    samples.number(&labels.connects, &metric::TASK_PAUSE_RATIO, paused);
+    samples.number(&labels.weirs, &metric::RESTARTS, task.restarts as f64);
     let Some(made) = task.made.get() else { return };
-    parts(made, labels, samples);
+    parts(made, id, &labels.connects, samples);
     match &made.counts {
         TaskCounts::Source(counts) => source(counts, made.exactly_once, labels, samples),
-        TaskCounts::Sink(counts) => sink(counts, labels, samples),
+        TaskCounts::Sink(counts) => sink(counts, id, labels, samples),
     }
-    errors(&made.errors, labels, samples);
-    guests(&made.meter, labels, limits, samples);
+    errors(&made.errors, &labels.connects, samples);
+    guests(&made.meter, &labels.weirs, limits, samples);
 }
 
-fn parts(made: &MadeTask, of_task: &Labels, samples: &mut Samples) {
+fn parts(made: &MadeTask, id: &TaskId, of_task: &Labels, samples: &mut Samples) {
     let kind = if made.kind == ClassKind::Sink { "sink" } else { "source" };
     for (metric, text) in [
         (&metric::TASK_CONNECTOR_CLASS, made.class.as_str()),
@@ -51,15 +53,15 @@ fn parts(made: &MadeTask, of_task: &Labels, samples: &mut Samples) {
         (&made.predicates, "predicate", &metric::GUARD_CLASS, &metric::GUARD_VERSION),
     ] {
         for part in parts {
-            let [connector, task] = [0, 1].map(|at: usize| of_task.get(at).map_or("", |(_, text)| text));
-            let labels = labels([("connector", connector), ("task", task), (label, &part.alias)]);
+            let task = id.index.to_string();
+            let labels = labels([("connector", &id.connector), ("task", &task), (label, &part.alias)]);
             samples.text(&labels, class, part.class.as_str());
             samples.text(&labels, version, undefined(part));
         }
     }
 }
 
-fn every(stats: &TaskStats, labels: &Labels, samples: &mut Samples) {
+fn every(stats: &TaskStats, labels: &TaskLabels, samples: &mut Samples) {
     let (success, failure) = stats.commit_attempts.shares();
     for (metric, value) in [
         (&metric::TASK_BATCH_SIZE_AVG, stats.batch_size.avg()),
@@ -68,17 +70,21 @@ fn every(stats: &TaskStats, labels: &Labels, samples: &mut Samples) {
         (&metric::TASK_OFFSET_COMMIT_MAX_TIME_MS, stats.commit_time.max()),
         (&metric::TASK_OFFSET_COMMIT_SUCCESS_PERCENTAGE, success),
         (&metric::TASK_OFFSET_COMMIT_FAILURE_PERCENTAGE, failure),
-        // Milliseconds of each second.
-        (&metric::BACKPRESSURE, (stats.held_back.rate() / 1e3).min(1.0)),
     ] {
-        samples.number(labels, metric, value);
+        samples.number(&labels.connects, metric, value);
     }
+    let labels = &labels.weirs;
+    // Milliseconds of each second.
+    samples.number(labels, &metric::BACKPRESSURE, (stats.held_back.rate() / 1e3).min(1.0));
     samples.durations(labels, &metric::COMMIT_SECONDS, None, stats.commit_durations.get());
     samples.durations(labels, &metric::RECORD_LATENCY, None, stats.latency.get());
 }
 
-fn source(counts: &SourceTaskCounts, exactly_once: bool, labels: &Labels, samples: &mut Samples) {
+fn source(counts: &SourceTaskCounts, exactly_once: bool, labels: &TaskLabels, samples: &mut Samples) {
     every(&counts.task, labels, samples);
+    samples.number(&labels.weirs, &metric::QUEUE_RECORDS, counts.active.get() as f64);
+    samples.number(&labels.weirs, &metric::QUEUE_BYTES, counts.unanswered_bytes.get() as f64);
+    let labels = &labels.connects;
     for (metric, value) in [
         (&metric::SOURCE_POLL_TOTAL, counts.polled.get() as f64),
         (&metric::SOURCE_POLL_RATE, counts.polled.rate()),
@@ -89,8 +95,6 @@ fn source(counts: &SourceTaskCounts, exactly_once: bool, labels: &Labels, sample
         (&metric::SOURCE_ACTIVE_COUNT, counts.active.get() as f64),
         (&metric::SOURCE_ACTIVE_COUNT_AVG, counts.actives.avg()),
         (&metric::SOURCE_ACTIVE_COUNT_MAX, counts.actives.max()),
-        (&metric::QUEUE_RECORDS, counts.active.get() as f64),
-        (&metric::QUEUE_BYTES, counts.unanswered_bytes.get() as f64),
     ] {
         samples.number(labels, metric, value);
     }
@@ -105,8 +109,9 @@ fn source(counts: &SourceTaskCounts, exactly_once: bool, labels: &Labels, sample
     }
 }
 
-fn sink(counts: &SinkTaskCounts, of_task: &Labels, samples: &mut Samples) {
+fn sink(counts: &SinkTaskCounts, id: &TaskId, of_task: &TaskLabels, samples: &mut Samples) {
     every(&counts.task, of_task, samples);
+    samples.number(&of_task.weirs, &metric::QUEUE_RECORDS, counts.active.get() as f64);
     for (metric, value) in [
         (&metric::SINK_READ_TOTAL, counts.read.get() as f64),
         (&metric::SINK_READ_RATE, counts.read.rate()),
@@ -124,19 +129,15 @@ fn sink(counts: &SinkTaskCounts, of_task: &Labels, samples: &mut Samples) {
         (&metric::SINK_ACTIVE_COUNT_AVG, counts.actives.avg()),
         (&metric::SINK_ACTIVE_COUNT_MAX, counts.actives.max()),
         (&metric::SINK_LAG_MAX, counts.active_most.get() as f64),
-        (&metric::QUEUE_RECORDS, counts.active.get() as f64),
     ] {
-        samples.number(of_task, metric, value);
+        samples.number(&of_task.connects, metric, value);
     }
     for (partition, lag) in counts.lags.get() {
-        let [connector, task] = [0, 1].map(|at: usize| of_task.get(at).map_or("", |(_, text)| text));
-        let number = partition.partition.to_string();
-        let labels =
-            labels([("connector", connector), ("task", task), ("topic", &partition.topic), ("partition", &number)]);
+        let (number, task) = (partition.partition.to_string(), id.index.to_string());
+        let of_partition = [("topic", &*partition.topic), ("partition", &*number)];
+        let of_task = [("connector", id.connector.as_str()), ("task", &task)];
+        let labels = labels([of_task[0], of_task[1], TENANT, of_partition[0], of_partition[1]]);
         samples.number(&labels, &metric::CONSUMER_LAG, lag as f64);
-        let client = format!("connector-consumer-{connector}-{task}");
-        let of_client = self::labels([("client-id", &client), ("topic", &partition.topic), ("partition", &number)]);
-        samples.number(&of_client, &metric::FETCH_RECORDS_LAG, lag as f64);
     }
 }
 

@@ -133,7 +133,7 @@ status=$(ask "$url/connectors/rainy-days/status")
 echo "$status"
 say "curl $url/metrics (some of it)"
 metrics=$(ask "$url/metrics")
-echo "$metrics" | grep -E '^(kafka_connect_s(ource|ink)_task|weir_task_guest_(counter|gauge|cpu|memory_peak)|process_resident)'
+echo "$metrics" | grep -E '^(kafka_connect_s(ource|ink)_task_metrics_.*record_.*_total|weir_guest_|weir_task_guest_(cpu|memory_peak)|process_resident)'
 
 [ "$total" -eq $((expected + 2)) ] || give_up "$total lines, $((expected + 2)) were expected"
 [ "$(head -n 1 "$rainy")" = "$first" ] || give_up "expected first: $first"
@@ -145,7 +145,7 @@ esac
 echo "$metrics" | grep -q "sink_record_send_total{connector=\"rainy-days\",task=\"0\"} $total\$" ||
     give_up "the metrics do not count $total records"
 dry=$(($(wc -l <"$days") - 1 - total))
-echo "$metrics" | grep -q "guest_counter_total{connector=\"weather\",task=\"0\",name=\"dry_days\"} $dry\$" ||
+echo "$metrics" | grep -q "guest_counter_dry_days_total{connector=\"weather\",task=\"0\",tenant=\"\"} $dry\$" ||
     give_up "the plugin's own metrics do not count $dry dry days"
 
 if [ -n "$interactive" ]; then

@@ -106,7 +106,8 @@ pub fn is(value: &Value, expected: &str) -> bool {
     let number = value.as_f64();
     let than = |bound: &str| bound.parse::<f64>().unwrap_or_else(|_| panic!("{expected} is no number"));
     match expected {
-        "any" => true,
+        // A number, or none: but it is there.
+        "any" => !value.is_null(),
         "null" | "NaN" => value.is_null() || value == "NaN",
         "text" => value.as_str().is_some_and(|text| !text.is_empty()),
         "ratio" => number.is_some_and(|number| number > 0.0 && number <= 1.0),

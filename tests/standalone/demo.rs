@@ -1,9 +1,21 @@
-//! `make demo`: what it leaves behind where nobody looks on.
+//! `make demo`: that it finds what it looks for, and what it leaves behind where nobody looks on.
 
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use weir_tests::harness::worker::children;
+
+#[test]
+fn the_demo_finds_what_it_looks_for_and_ends() {
+    let folder = tempfile::tempdir().unwrap();
+    let script = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples/demo.sh");
+    let mut command = Command::new("sh");
+    let ended = command.arg(script).env("TMPDIR", folder.path()).stdin(Stdio::null()).output().unwrap();
+    let said = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    assert!(ended.status.success(), "{}{}", said(&ended.stdout), said(&ended.stderr));
+    assert!(said(&ended.stdout).contains("weir_guest_counter_dry_days_total"), "{}", said(&ended.stdout));
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+}
 
 #[test]
 fn a_demo_that_is_stopped_half_way_leaves_no_file_and_no_worker() {

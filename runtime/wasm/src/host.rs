@@ -137,7 +137,8 @@ impl GuestState {
         if !taken && !std::mem::replace(&mut self.metric_refused, true) {
             let most = weir_core::observe::OwnMetrics::MOST;
             let line = format!(
-                "metric {name:?} is not kept: names are [a-z][a-z0-9_]*, at most {most}, each a counter or a gauge"
+                "metric {name:?} is not kept: names are [a-z][a-z0-9_]* without an end like _total or _count, at most {most}, each a \
+                 counter or a gauge"
             );
             self.log.write(log::Level::Warn, &line);
         }

@@ -223,6 +223,16 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_guests_own_name_is_none_that_prometheus_would_take_for_another() {
+        let own = OwnMetrics::default();
+        assert!(own.add("files", 1) && own.set("depth", 0.5) && !own.set("files", 2.0), "each is one of both");
+        for name in ["files_total", "depth_bucket", "a_count", "a_sum", "a_info", "a_created", "", "A", "9", "a-b"] {
+            assert!(!own.add(name, 1), "{name}");
+        }
+        assert_eq!(own.all().len(), 2);
+    }
+
+    #[test]
     fn a_meter_shows_the_memory_of_all_its_instances_and_their_peak_together() {
         let meter = Arc::new(GuestMeter::default());
         let shown = || {

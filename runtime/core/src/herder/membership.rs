@@ -180,20 +180,14 @@ impl Run {
                     stats.tries();
                     self.asking = Box::pin(async move {
                         let joined = coordinator.join(&member, &protocols).await;
-                        match &joined {
-                            Ok(_) => stats.joins.answered(began.elapsed()),
-                            Err(_) => stats.failed_rounds.add(1),
-                        }
+                        stats.stepped(&stats.joins, began.elapsed(), joined.is_ok());
                         Event::Joined(joined)
                     });
                 }
                 Effect::Sync { id, assignments } => {
                     self.asking = Box::pin(async move {
                         let synced = coordinator.sync(&id, &assignments).await;
-                        match &synced {
-                            Ok(_) => stats.syncs.answered(began.elapsed()),
-                            Err(_) => stats.failed_rounds.add(1),
-                        }
+                        stats.stepped(&stats.syncs, began.elapsed(), synced.is_ok());
                         Event::Synced(synced)
                     });
                 }

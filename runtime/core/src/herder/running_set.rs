@@ -98,13 +98,17 @@ impl RunningSet {
         state: &ClusterState,
         mine: Option<&Work>,
     ) -> Option<(String, Vec<Config>)> {
+        let touched = match &arrival {
+            Arrival::ConnectorStopped(name) | Arrival::Told(name, ..) => Some(name.clone()),
+            Arrival::TaskStopped(_) => None,
+        };
         let wanted = self.taken(arrival, state, mine);
-        self.show();
+        touched.iter().for_each(|name| self.show(name));
         wanted
     }
 
-    /// Shows which connectors are here, and what they are at.
-    fn show(&self) {
+    /// Shows whether a connector is here, and what it is at.
+    fn show(&self, name: &str) {
         let state = |slot: &ConnectorSlot| match slot {
             ConnectorSlot::Running(_) => "running",
             ConnectorSlot::Failed(_) => "failed",
@@ -112,8 +116,7 @@ impl RunningSet {
             ConnectorSlot::Resting(_) => "paused",
             ConnectorSlot::Starting(_) | ConnectorSlot::Stopping => "unassigned",
         };
-        let connectors = self.slots.connectors.iter().map(|(name, slot)| (name.clone(), state(slot)));
-        self.builder.tasks.set_connectors(connectors.collect());
+        self.builder.tasks.show_connector(name, self.slots.connectors.get(name).map(state));
     }
 
     fn taken(&mut self, arrival: Arrival, state: &ClusterState, mine: Option<&Work>) -> Option<(String, Vec<Config>)> {
@@ -207,8 +210,15 @@ impl RunningSet {
 
     /// Carries an action out, or begins to.
     pub fn act(&mut self, action: Action, state: &ClusterState) {
+        let touched = match &action {
+            Action::StartConnector(name)
+            | Action::StopConnector(name)
+            | Action::Rest(name, _)
+            | Action::Forget(name) => Some(name.clone()),
+            Action::StartTask(_) | Action::StopTask(_) | Action::Tell(..) => None,
+        };
         self.carry_out(action, state);
-        self.show();
+        touched.iter().for_each(|name| self.show(name));
     }
 
     fn carry_out(&mut self, action: Action, state: &ClusterState) {

@@ -139,6 +139,15 @@ impl GroupStats {
         }
     }
 
+    /// A step into a round was answered after this long, or failed.
+    pub fn stepped(&self, step: &Timed, took: Duration, success: bool) {
+        if success {
+            step.answered(took);
+        } else {
+            self.failed_rounds.add(1);
+        }
+    }
+
     /// The member has its assignment.
     pub fn assigned(&self) {
         let took = self.joining.ago().unwrap_or_default();

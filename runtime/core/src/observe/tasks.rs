@@ -159,9 +159,13 @@ impl Tasks {
         self.starts().retain(|id, _| id.connector != connector);
     }
 
-    /// Sets the connectors of this worker, with the state of each as metrics show it.
-    pub fn set_connectors(&self, connectors: BTreeMap<String, &'static str>) {
-        *self.connectors.lock().unwrap_or_else(PoisonError::into_inner) = connectors;
+    /// Shows a connector of this worker's in a state, or that it is this worker's no more.
+    pub fn show_connector(&self, name: &str, state: Option<&'static str>) {
+        let mut connectors = self.connectors.lock().unwrap_or_else(PoisonError::into_inner);
+        match state {
+            Some(state) => drop(connectors.insert(name.to_owned(), state)),
+            None => drop(connectors.remove(name)),
+        }
     }
 
     /// The connectors of this worker.

@@ -24,13 +24,13 @@ impl Format {
             let quality = entry.split(';').find_map(|parameter| parameter.trim().strip_prefix("q="));
             quality.map_or(1.0, |quality| quality.trim().parse().unwrap_or(0.0))
         };
-        let most = |wanted: &[&str]| {
-            let is = |entry: &&str| wanted.contains(&entry.split(';').next().unwrap_or_default().trim());
+        let most = |wanted: &str| {
+            let is = |entry: &&str| entry.split(';').next().unwrap_or_default().trim() == wanted;
             accept.split(',').filter(is).map(weight).fold(0.0, f32::max)
         };
         // Both forms are one and the same to who takes anything.
-        let open = most(&["application/openmetrics-text"]);
-        if open > 0.0 && open >= most(&["text/plain"]) { Format::OpenMetrics } else { Format::Text }
+        let open = most("application/openmetrics-text");
+        if open > 0.0 && open >= most("text/plain") { Format::OpenMetrics } else { Format::Text }
     }
 
     /// What its answers say that they are.

@@ -20,9 +20,12 @@ const OK: RDKafkaRespErr = RDKafkaRespErr::RD_KAFKA_RESP_ERR_NO_ERROR;
 pub(super) struct Counted {
     pub stats: Arc<ClientStats>,
     nodes: Mutex<BTreeMap<i32, Arc<Traffic>>>,
-    /// Brokers that it is connected to, by name and port.
-    open: Mutex<BTreeSet<(String, c_int)>>,
+    open: Mutex<BTreeSet<Broker>>,
 }
+
+/// Where librdkafka has a connection of its own to: node, name and port. A server that was given to begin with has -1 for its
+/// node, and is another one than the node that it turns out to be.
+type Broker = (i32, String, c_int);
 
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
@@ -48,7 +51,7 @@ impl Counted {
         self.node(node).answered(bytes, took);
     }
 
-    fn changed(&self, broker: (String, c_int), connected: bool) {
+    fn changed(&self, broker: Broker, connected: bool) {
         let mut open = locked(&self.open);
         let changed = if connected { open.insert(broker) } else { open.remove(&broker) };
         if changed {
@@ -132,7 +135,7 @@ unsafe extern "C" fn on_received(
 /// Called by one of librdkafka's threads when a broker is reached, or is not any more.
 unsafe extern "C" fn on_state(
     _: *mut sys::rd_kafka_t,
-    _: i32,
+    node: i32,
     _: *const c_char,
     name: *const c_char,
     port: c_int,
@@ -141,7 +144,7 @@ unsafe extern "C" fn on_state(
 ) -> RDKafkaRespErr {
     // SAFETY: the strings live during the call; the opaque is the client's `Counted`, which outlives it.
     let (counted, name, state) = unsafe { (&*opaque.cast::<Counted>(), text(name), text(state)) };
-    counted.changed((name, port), is_connected(&state));
+    counted.changed((node, name, port), is_connected(&state));
     OK
 }
 
@@ -152,7 +155,7 @@ mod tests {
     #[test]
     fn a_connection_is_counted_once_however_often_its_state_changes() {
         let counted = Counted::new(Arc::default());
-        let broker = || ("b".to_owned(), 9092);
+        let broker = || (1, "b".to_owned(), 9092);
         for (state, open) in
             [("INIT", 0), ("CONNECT", 0), ("APIVERSION_QUERY", 1), ("UP", 1), ("DOWN", 0), ("DOWN", 0), ("UP", 1)]
         {
@@ -160,5 +163,14 @@ mod tests {
             assert_eq!(counted.stats.open(), open, "{state}");
         }
         assert_eq!((counted.stats.created.get(), counted.stats.closed.get()), (2, 1));
+    }
+
+    #[test]
+    fn a_server_to_begin_with_is_counted_beside_the_node_that_it_is() {
+        let counted = Counted::new(Arc::default());
+        for (node, state, open) in [(-1, "UP", 1), (1, "INIT", 1), (1, "UP", 2), (-1, "DOWN", 1), (1, "DOWN", 0)] {
+            counted.changed((node, "b".to_owned(), 9092), is_connected(state));
+            assert_eq!(counted.stats.open(), open, "{node} {state}");
+        }
     }
 }

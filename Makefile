@@ -17,6 +17,7 @@ soak:
 # BENCH='word ...' likewise.
 bench:
 	@setup/install.sh build kafka
+	@setup/build.sh uncounted
 	@setup/build.sh release
 	@setup/run-bench.sh
 

@@ -27,8 +27,7 @@ pub fn connects() -> Vec<Connects> {
 }
 
 fn found(group: &str, attribute: &str) -> &'static Metric {
-    let is = |metric: &&&Metric| (metric.group, metric.attribute) == (group, attribute);
-    table::ALL.iter().find(is).unwrap_or_else(|| panic!("{group} {attribute} is not in the table"))
+    table::find(group, attribute).unwrap_or_else(|| panic!("{group} {attribute} is not in the table"))
 }
 
 #[test]
@@ -59,8 +58,8 @@ fn a_group_of_connects_has_no_metric_that_connect_has_not() {
     // Of Kafka's clients the list has only what boards read.
     let clients = ["consumer-", "producer-", "admin-client-"];
     let of_connect =
-        |metric: &&&Metric| !metric.group.is_empty() && !clients.iter().any(|client| metric.group.starts_with(client));
-    for metric in table::ALL.iter().filter(of_connect) {
+        |metric: &&Metric| !metric.group.is_empty() && !clients.iter().any(|client| metric.group.starts_with(client));
+    for metric in table::all().filter(of_connect) {
         assert!(theirs.contains(&(metric.group, metric.attribute)), "{} {}", metric.group, metric.attribute);
     }
 }

@@ -10,8 +10,8 @@ use weir_core::settings::Naming;
 use super::names::connects;
 
 const HEAD: &str = "# Metrics\n\n\
-    What `GET /metrics` serves. This page is written from the table in `runtime/core/src/observe/table.rs`, which also gives \
-    HELP and UNIT; a test holds all three together.\n\n\
+    What `GET /metrics` serves. This page is written from the table in `runtime/core/src/observe/table.rs` and \
+    `client_table.rs` beside it, which also gives HELP and UNIT; a test holds all three together.\n\n\
     - Names: `metrics.naming=confluent` (default) puts group and attribute together mechanically, as below; `strimzi` gives \
     the names of Strimzi's JMX exporter; `both` gives both. What begins with `weir_` or `process_` has one name.\n\
     - Formats: Prometheus' text format 0.0.4, or OpenMetrics where `Accept` prefers it; the same names in both.\n\
@@ -23,7 +23,8 @@ const HEAD: &str = "# Metrics\n\n\
     - Totals of a task begin anew with the task: with a restart, a stop and resume, a change of its configuration or a move to \
     another worker; not with a pause.\n\
     - `kafka_consumer_*`, `kafka_producer_*` and `kafka_admin_client_*` are told by librdkafka as it sends and receives, and \
-    have what is here and no more; there are none on `local:`. A `client.id` that several clients have gets a number.\n\
+    have what is here and no more (retries, the sizes of batches and throttling are known to its statistics alone, which \
+    weir leaves off); there are none on `local:`. A `client.id` that several clients have gets a number.\n\
     - Labels of weir's own: `connector`, `task` and `tenant` (empty until there are tenants); `call` of calls, `direction` \
     of what crosses, `kind` of traps, `limit` (the setting that holds it), `topic` and `partition` of lag, `plugin` (its first \
     class) and `version` of compilations.\n\
@@ -58,7 +59,7 @@ fn page() -> String {
     }
     let mut page = HEAD.to_owned();
     let mut current = None;
-    for metric in table::ALL {
+    for metric in table::all() {
         if current != Some(metric.group) {
             current = Some(metric.group);
             let labels = tags.get(metric.group).map(|tags| tags.join(", ")).unwrap_or_default();

@@ -94,7 +94,7 @@ fn succeeded(metrics: &Value) -> bool {
 
 #[test]
 fn every_metric_has_the_value_that_it_should_have_from_running_to_restarted() {
-    let (mut served, mut walk) = (Served::start("walk", ""), Walk::default());
+    let (mut served, mut walk) = (Served::start("walk", "metrics.sample.window.ms=5000\n"), Walk::default());
     make_topic(&served.topic("lines"), 1);
     add(&served, "in.txt", 0, 1_000);
     let said = Said::of(&served);

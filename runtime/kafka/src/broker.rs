@@ -16,9 +16,10 @@ use weir_core::port::{
     Broker, BrokerError, ClientSettings, CompactedLog, Consumer, Created, NewTopic, Producer, TopicDescription,
     TransactionalProducer,
 };
+use weir_core::settings::MetricsSettings;
 
 use crate::checked::checked;
-use crate::clients::{Clients, sample};
+use crate::clients::Clients;
 use crate::consumer::{KafkaConsumer, Manner};
 use crate::defaults::{self, Properties};
 use crate::errors::classified;
@@ -110,7 +111,7 @@ impl KafkaBroker {
         let native = native.map(|(key, value)| (key.to_string(), value.trim().to_string())).collect();
         let of_clients = [ClientKind::Producer, ClientKind::Consumer].map(ClientKind::prefix);
         let of_clients = |key: &str| of_clients.iter().any(|prefix| key.starts_with(prefix));
-        let clients = Clients::new(sample(worker));
+        let clients = Clients::new(MetricsSettings::default().sample);
         let worker = worker.iter().filter(|(key, _)| of_clients(key));
         let worker = worker.map(|(key, value)| (key.clone(), value.clone())).collect();
         let (admin, warned) = (OnceCell::new(), Mutex::default());
@@ -137,6 +138,12 @@ impl KafkaBroker {
         // Zero is for ever.
         let least = own.filter(|own| *own > 0).map_or(most, |own: u128| own.min(most));
         self.log_producer.insert("message.timeout.ms".into(), least.to_string());
+        self
+    }
+
+    /// The cluster, with clients that count in samples of this length, not of Kafka's default. Called before any is made.
+    pub fn sampled(mut self, sample: Duration) -> KafkaBroker {
+        self.clients = Clients::new(sample);
         self
     }
 

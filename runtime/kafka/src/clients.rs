@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use weir_core::model::ClientKind;
 use weir_core::observe::ClientStats;
-use weir_core::port::ClientSettings;
 
 /// A client, as long as somebody has it.
 type Known = (ClientKind, Weak<ClientStats>);
@@ -22,12 +21,6 @@ pub(crate) struct Clients {
 pub(crate) struct Birth {
     clients: Clients,
     of: ClientKind,
-}
-
-/// `metrics.sample.window.ms` of a worker's file, which was checked where it was read.
-pub(crate) fn sample(worker: &ClientSettings) -> Duration {
-    let given = worker.get("metrics.sample.window.ms").and_then(|text| text.trim().parse().ok());
-    given.map_or(Duration::from_secs(30), Duration::from_millis)
 }
 
 impl Clients {

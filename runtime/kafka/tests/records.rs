@@ -9,7 +9,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use weir_core::contract::{consumer, send, topic, values};
-use weir_core::model::{RawHeaders, RawRecords, TimestampType};
+use weir_core::model::{ClientKind, RawHeaders, RawRecords, TimestampType};
+use weir_core::observe::ClientStats;
 use weir_core::port::{Broker, BrokerError, ClientSettings, ConsumerPolled as Polled};
 use weir_data::Column;
 use weir_kafka::KafkaBroker;
@@ -126,6 +127,10 @@ async fn records_that_cannot_be_written_are_answered_and_others_go_on() {
     let sent = send(&mut producer, values("no-such-topic", None, &["a"])).await;
     assert!(matches!(sent[0].outcome, Err(BrokerError::Rejected(_))), "{sent:?}");
     assert_eq!(producer.unanswered_bytes(), 0);
+    let counted = |(of, stats): (ClientKind, Arc<ClientStats>)| {
+        (of == ClientKind::Producer).then(|| (stats.records.get(), stats.record_errors.get()))
+    };
+    assert_eq!(impatient.clients().into_iter().filter_map(counted).collect::<Vec<_>>(), [(0, 1)]);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -130,6 +130,13 @@ async fn speaks(member: &KafkaCoordinator) {
     }
 }
 
+/// Logins that the member's connections counted: those that succeeded, those that failed, and the same of those that took
+/// the place of one that was over.
+fn logins(member: &KafkaCoordinator) -> [u64; 4] {
+    let stats = member.client();
+    [&stats.logins, &stats.failed_logins, &stats.relogins, &stats.failed_relogins].map(|meter| meter.get())
+}
+
 async fn refusal(member: &KafkaCoordinator) -> String {
     match member.find().await {
         Err(Refused::Fatal(why)) => why,
@@ -151,6 +158,8 @@ async fn a_member_logs_in_by_every_mechanism_with_and_without_tls() {
         speaks(&member).await;
         let join = member.join("", &[("compatible".into(), vec![1])]).await;
         assert!(matches!(&join, Err(Refused::IdRequired(id)) if id.starts_with("connect-")), "{join:?}");
+        let [succeeded, failed, _, failed_again] = logins(&member);
+        assert!(succeeded >= 1 && failed + failed_again == 0, "{protocol} {mechanism}: {:?}", logins(&member));
     }
 }
 
@@ -160,7 +169,9 @@ async fn a_wrong_password_is_refused_with_what_to_check() {
         [("SASL_SSL", "PLAIN"), ("SASL_SSL", "SCRAM-SHA-256"), ("SASL_PLAINTEXT", "SCRAM-SHA-512")]
     {
         let login = login(mechanism, "not-it");
-        let said = refusal(&secured().member("127.0.0.1", protocol, &texts(&login))).await;
+        let member = secured().member("127.0.0.1", protocol, &texts(&login));
+        let said = refusal(&member).await;
+        assert_eq!(logins(&member), [0, 1, 0, 0], "{protocol} {mechanism}");
         let names = ["sasl.jaas.config", "alice", mechanism, "SASL_AUTHENTICATION_FAILED", "127.0.0.1"];
         assert!(names.iter().all(|name| said.contains(name)) && !said.contains("not-it"), "{said}");
     }
@@ -182,6 +193,9 @@ async fn a_login_that_runs_out_is_renewed_before_it_does() {
     while since.elapsed() < 3 * LOGIN {
         assert_eq!(member.heartbeat(&nobody()).await, Err(Refused::Expelled));
     }
+    let [succeeded, failed, again, failed_again] = logins(&member);
+    assert!(succeeded >= 1 && again >= 1 && failed + failed_again == 0, "{:?}", logins(&member));
+    assert!(member.client().relogin_latency.max() > 0.0);
 }
 
 #[tokio::test]
@@ -217,9 +231,14 @@ async fn a_worker_shows_its_own_certificate_from_every_kind_of_store() {
         &[("ssl.keystore.type", "PEM"), ("ssl.keystore.location", pem), ("ssl.key.password", "opens it")],
         &[("ssl.keystore.location", pkcs12), ("ssl.keystore.password", "opens it")],
     ] {
-        speaks(&secured.member("127.0.0.1", "SSL", store)).await;
+        let member = secured.member("127.0.0.1", "SSL", store);
+        speaks(&member).await;
+        let [succeeded, failed, ..] = logins(&member);
+        assert!(succeeded >= 1 && failed == 0, "{:?}", logins(&member));
     }
-    let said = refusal(&secured.member("127.0.0.1", "SSL", &[])).await;
+    let member = secured.member("127.0.0.1", "SSL", &[]);
+    let said = refusal(&member).await;
+    assert_eq!(logins(&member), [0, 1, 0, 0], "a certificate is a login, too");
     assert!(said.contains("ssl.keystore"), "{said}");
 }
 

@@ -112,7 +112,9 @@ async fn log(
 }
 
 fn kafka(settings: &WorkerSettings) -> Result<KafkaBroker, String> {
-    KafkaBroker::new(&settings.config)
+    let broker = KafkaBroker::new(&settings.config);
+    broker
+        .map(|broker| broker.sampled(settings.metrics.sample))
         .map_err(|problems| format!("the worker's Kafka settings are not usable:\n{}", lines(&problems)))
 }
 

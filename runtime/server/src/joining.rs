@@ -28,7 +28,7 @@ pub fn coordinator(settings: &WorkerSettings, worker_id: &str) -> Result<Arc<Kaf
     config.entry("client.id".into()).or_insert_with(|| format!("connect-{worker_id}"));
     let coordinator = KafkaCoordinator::new(&config)
         .map_err(|problems| format!("the worker's Kafka settings are not usable:\n{}", lines(&problems)))?;
-    Ok(Arc::new(coordinator))
+    Ok(Arc::new(coordinator.sampled(settings.metrics.sample)))
 }
 
 /// Why the group will never take this worker. As long as it may, this does not end.

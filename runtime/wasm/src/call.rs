@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use futures::FutureExt;
 use wasmtime::{CallHook, Store, UpdateDeadline};
 use weir_core::model::{Fault, Limit, Limits};
-use weir_core::observe::GuestMeter;
+use weir_core::observe::{COUNTED, GuestMeter};
 
 use crate::bindings::weir::connect::errors;
 use crate::engine::Engine;
@@ -99,18 +99,9 @@ impl Guest {
             }
             Ok(UpdateDeadline::YieldCustom(1, state.share.give_way(state.context.meter.clone())))
         });
-        let mut entered = None;
-        store.call_hook(move |store, hook| {
-            match hook {
-                CallHook::CallingHost => entered = Some(Instant::now()),
-                CallHook::ReturningFromHost => {
-                    let spent = entered.take().map_or(Duration::ZERO, |entered| entered.elapsed());
-                    store.data().context.meter.host_nanos.fetch_add(spent.as_nanos() as u64, Ordering::Relaxed);
-                }
-                CallHook::CallingWasm | CallHook::ReturningFromWasm => {}
-            }
-            Ok(())
-        });
+        if COUNTED {
+            time_host_calls(&mut store);
+        }
         Ok(Guest { store: Some(store), slice, meter })
     }
 
@@ -163,6 +154,21 @@ impl Guest {
         self.meter.traps.count("contract");
         lie(call, what)
     }
+}
+
+fn time_host_calls(store: &mut Store<GuestState>) {
+    let mut entered = None;
+    store.call_hook(move |store, hook| {
+        match hook {
+            CallHook::CallingHost => entered = Some(Instant::now()),
+            CallHook::ReturningFromHost => {
+                let spent = entered.take().map_or(Duration::ZERO, |entered| entered.elapsed());
+                store.data().context.meter.host_nanos.fetch_add(spent.as_nanos() as u64, Ordering::Relaxed);
+            }
+            CallHook::CallingWasm | CallHook::ReturningFromWasm => {}
+        }
+        Ok(())
+    });
 }
 
 /// An answer that breaks the contract, and is not counted.

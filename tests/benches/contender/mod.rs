@@ -24,6 +24,9 @@ const JVM: &[&str] = &[
 pub enum Kind {
     Apache,
     Weir,
+    /// weir, built to count nothing: the difference is what metrics cost.
+    #[allow(dead_code, reason = "each benchmark uses what it needs")]
+    Uncounted,
 }
 
 impl Kind {
@@ -31,6 +34,7 @@ impl Kind {
         match self {
             Kind::Apache => "Connect",
             Kind::Weir => "weir",
+            Kind::Uncounted => "uncounted",
         }
     }
 }
@@ -101,11 +105,11 @@ impl Contender {
         let file = here.join("worker.properties");
         let mut command = match kind {
             Kind::Apache => kafka::connect(command, JVM),
-            Kind::Weir => {
+            Kind::Weir | Kind::Uncounted => {
                 // Beside what is measured against Connect's file connectors, what does next to nothing.
                 let echo = built("guests/guest_echo.wasm");
                 properties += &format!("sandbox.path.ceiling={}\nplugin.path={}\n", folder.display(), echo.display());
-                let mut weir = Command::new(weir());
+                let mut weir = Command::new(if kind == Kind::Weir { weir() } else { built("release/weir-uncounted") });
                 weir.arg(command.to_lowercase());
                 weir
             }

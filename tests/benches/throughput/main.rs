@@ -17,6 +17,8 @@ use weir_tests::harness::kafka::Kafka;
 
 const ROUNDS: usize = 3;
 const STARTS: usize = 3;
+/// Rounds of what differs by a hundredth.
+const CLOSE_ROUNDS: usize = 15;
 /// How often a worker is scraped beside its work; Prometheus does so every fifteen seconds or more.
 const SCRAPED: Duration = Duration::from_millis(100);
 const RECORDS: usize = 500_000;
@@ -140,6 +142,33 @@ impl Ground<'_> {
         worker.delete(&name);
         Run { took, cpu }
     }
+}
+
+/// What metrics cost: the text sink and the source of a worker beside those of one that counts nothing, in turn.
+fn counting(ground: &Ground<'_>, weir: &mut Contender) {
+    let (mut uncounted, _) = Contender::start(Kind::Uncounted, Mode::Standalone, ground.folder, ground.bootstrap);
+    let (mut sinks, mut sources) = (Vec::new(), Vec::new());
+    for round in ROUNDS..ROUNDS + CLOSE_ROUNDS {
+        let mut pair = |run: &dyn Fn(&mut Contender) -> Run| {
+            // Whoever comes second finds the machine as the first left it: they take turns in that, too.
+            let (counted, not) = if round % 2 == 0 {
+                let counted = run(weir);
+                (counted, run(&mut uncounted))
+            } else {
+                let not = run(&mut uncounted);
+                (run(weir), not)
+            };
+            not.took.as_secs_f64() / counted.took.as_secs_f64()
+        };
+        sinks.push(pair(&|worker| ground.sink(worker, "text", &json!({}), round)));
+        sources.push(pair(&|worker| ground.source(worker, round)));
+    }
+    println!(
+        "with metrics {:.3} (sink, 100 B text) and {:.3} (source) of the throughput without (> 0.98), medians of \
+         {CLOSE_ROUNDS} pairs",
+        median(sinks),
+        median(sources)
+    );
 }
 
 /// What a connector's first task has counted.
@@ -286,6 +315,7 @@ fn main() {
     for (name, [raw, apache, weir]) in names.iter().zip(&runs) {
         row(name, records, raw, apache, weir);
     }
+    counting(&ground, &mut workers[1]);
     for worker in &workers {
         println!("{} holds {:.0} MB after that", worker.kind.name(), worker.used().resident_bytes as f64 / 1e6);
     }

@@ -192,7 +192,7 @@ impl Run {
                     });
                 }
                 Effect::Beat(id) => {
-                    stats.last_beat.set();
+                    stats.last_heartbeat.set();
                     self.beating = Box::pin(async move {
                         let beaten = coordinator.heartbeat(&id).await;
                         // One that is refused was answered, too.

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::model::TopicPartition;
 
-use super::{Histogram, Stat};
+use super::{COUNTED, HeldBack, Histogram, Stat};
 
 /// A number that only grows.
 #[derive(Debug, Default)]
@@ -15,7 +15,9 @@ pub struct Counter(AtomicU64);
 impl Counter {
     /// Adds.
     pub fn add(&self, amount: u64) {
-        self.0.fetch_add(amount, Ordering::Relaxed);
+        if COUNTED {
+            self.0.fetch_add(amount, Ordering::Relaxed);
+        }
     }
 
     /// The number now.
@@ -109,8 +111,8 @@ pub struct TaskStats {
     pub commit_durations: Histogram,
     /// How long records took: until they are put, or from their poll until they are acknowledged.
     pub latency: Histogram,
-    /// Milliseconds in which the task took no more, because what it had was not done with.
-    pub held_back: Stat,
+    /// When the task takes no more, because what it has is not done with.
+    pub held_back: HeldBack,
 }
 
 impl TaskStats {
@@ -120,7 +122,7 @@ impl TaskStats {
             batch_size: stat(),
             commit_time: stat(),
             commit_attempts: stat(),
-            held_back: stat(),
+            held_back: HeldBack::new(sample),
             ..TaskStats::default()
         }
     }
@@ -199,6 +201,7 @@ impl SourceTaskCounts {
     pub fn ended(&self) {
         self.active.set(0);
         self.unanswered_bytes.set(0);
+        self.task.held_back.set(false);
     }
 
     fn set_active(&self, rows: u64) {
@@ -273,6 +276,7 @@ impl SinkTaskCounts {
     pub fn ended(&self) {
         self.partitions.set(0);
         self.lags.set(Vec::new());
+        self.task.held_back.set(false);
     }
 
     /// So many records of all partitions, and of the one that has the most, are not committed.

@@ -1,4 +1,4 @@
-//! What a worker's membership in its group comes to: rounds, beats, and the client that speaks to the coordinator.
+//! What a worker's membership in its group comes to: rebalances, heartbeats, and the client that speaks to the coordinator.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -86,15 +86,15 @@ pub struct GroupStats {
     /// Syncs that were.
     pub syncs: Timed,
     /// Rounds that came to an assignment: for the coordinator's client from the first try to join on.
-    pub rounds: Timed,
+    pub rebalances: Timed,
     /// Milliseconds of all of them.
-    pub rounds_ms: Counter,
+    pub rebalance_ms: Counter,
     /// Tries to get into a round that failed.
-    pub failed_rounds: Meter,
+    pub failed_rebalances: Meter,
     /// When a heartbeat was sent last.
-    pub last_beat: Moment,
+    pub last_heartbeat: Moment,
     /// When a round last came to an assignment.
-    pub last_round: Moment,
+    pub last_rebalance: Moment,
     /// When the member began to get into the round that it is not in yet.
     pub joining: Moment,
     /// `rebalance-time`: milliseconds from when the worker gave up what it ran until it had taken up its assignment.
@@ -116,8 +116,8 @@ impl GroupStats {
             heartbeats: timed(),
             joins: timed(),
             syncs: timed(),
-            rounds: timed(),
-            failed_rounds: Meter::new(sample),
+            rebalances: timed(),
+            failed_rebalances: Meter::new(sample),
             rebalance_time: Stat::new(sample),
             ..GroupStats::default()
         }
@@ -144,7 +144,7 @@ impl GroupStats {
         if success {
             step.answered(took);
         } else {
-            self.failed_rounds.add(1);
+            self.failed_rebalances.add(1);
         }
     }
 
@@ -152,9 +152,9 @@ impl GroupStats {
     pub fn assigned(&self) {
         let took = self.joining.ago().unwrap_or_default();
         self.joining.clear();
-        self.rounds.answered(took);
-        self.rounds_ms.add(took.as_millis() as u64);
-        self.last_round.set();
+        self.rebalances.answered(took);
+        self.rebalance_ms.add(took.as_millis() as u64);
+        self.last_rebalance.set();
     }
 
     /// The worker gives up what others may get.
@@ -263,7 +263,11 @@ pub struct ClientStats {
     /// Records that were sent, or fetched.
     pub records: Meter,
     /// Their bytes, where they were fetched.
-    pub record_bytes: Counter,
+    pub record_bytes: Meter,
+    /// Records that could not be sent.
+    pub record_errors: Meter,
+    /// Milliseconds until the answer to each request that carries records.
+    pub data_latency: Stat,
     nodes: Mutex<BTreeMap<String, Arc<Traffic>>>,
     /// When something was read or written last.
     last_io: Mutex<Option<Instant>>,
@@ -289,6 +293,9 @@ impl ClientStats {
             failed_relogins: meter(),
             relogin_latency: Stat::new(sample),
             records: meter(),
+            record_bytes: meter(),
+            record_errors: meter(),
+            data_latency: Stat::new(sample),
             ..ClientStats::default()
         }
     }

@@ -78,13 +78,6 @@ impl SampledStat {
         self.kept(sample_ms, now).map(|sample| sample.sum).sum::<f64>() / (window as f64 / 1e3)
     }
 
-    /// How many values there are in the window, for each second of it (Rate over a WindowedCount).
-    pub fn count_rate(&self, sample_ms: u64, now: u64) -> f64 {
-        let mut counted = *self;
-        counted.samples.iter_mut().for_each(|sample| sample.sum = sample.count as f64);
-        counted.rate(sample_ms, now)
-    }
-
     fn count(&self, sample_ms: u64, now: u64) -> u64 {
         self.kept(sample_ms, now).map(|sample| sample.count).sum()
     }
@@ -191,7 +184,6 @@ mod tests {
     fn shares_are_of_what_was_tried() {
         let stat = recorded(&[(1.0, 0), (1.0, 1), (0.0, 2), (1.0, 3)]);
         assert_eq!(stat.shares(WINDOW, 4), (0.75, 0.25));
-        assert_eq!(stat.count_rate(WINDOW, 30_000), 4.0 / 30.0);
     }
 
     #[test]

@@ -8,6 +8,7 @@ use tokio::time::Instant;
 
 use crate::settings::MetricsSettings;
 
+use super::COUNTED;
 use super::sampled_stat::{SampledStat, WORDS};
 
 /// Milliseconds of the clock that stats go by.
@@ -41,7 +42,13 @@ impl Stat {
 
     /// Records a value now.
     pub fn record(&self, value: f64) {
-        let now = now_ms();
+        self.record_at(value, now_ms());
+    }
+
+    pub(super) fn record_at(&self, value: f64, now: u64) {
+        if !COUNTED {
+            return;
+        }
         let mut version = self.version.load(Ordering::Relaxed);
         loop {
             version &= !1;
@@ -82,12 +89,11 @@ impl Stat {
 
     /// The sum for each second ([`SampledStat::rate`]).
     pub fn rate(&self) -> f64 {
-        self.read().rate(self.sample_ms, now_ms())
+        self.rate_at(now_ms())
     }
 
-    /// The number of values for each second ([`SampledStat::count_rate`]).
-    pub fn count_rate(&self) -> f64 {
-        self.read().count_rate(self.sample_ms, now_ms())
+    pub(super) fn rate_at(&self, now: u64) -> f64 {
+        self.read().rate(self.sample_ms, now)
     }
 
     /// The average; NaN of nothing.
@@ -131,6 +137,6 @@ mod tests {
                 assert!(average == 7.0 || average.is_nan(), "{average}");
             }
         });
-        assert_eq!((stat.avg(), stat.read().count_rate(3_600_000, now_ms()) > 0.0), (7.0, true));
+        assert_eq!((stat.avg(), stat.rate() > 0.0), (7.0, true));
     }
 }

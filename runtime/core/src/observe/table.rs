@@ -2,6 +2,7 @@
 //! (ConnectMetricsRegistry, WorkerCoordinator and the Selector of Kafka 4.3.1), out of which `naming` makes names;
 //! `weir_` is in front of what Connect does not have.
 
+use super::client_table;
 use super::metric::{Kind, Metric};
 
 macro_rules! metrics {
@@ -16,8 +17,8 @@ macro_rules! metrics {
             unit: $unit,
             help: $help,
         };)*)*
-        /// All of them, each where its index says.
-        pub static ALL: &[&Metric] = &[$($(&$constant,)*)*];
+        /// All but those of Kafka's clients, each where its index says.
+        pub(super) static WITHOUT_CLIENTS: &[&Metric] = &[$($(&$constant,)*)*];
     };
 }
 
@@ -113,44 +114,6 @@ metrics! {
         SINK_SEND_RATE Gauge "sink-record-send-rate" "records/s" "The average per-second number of records output from the transformations and sent/put to this task.";
         SINK_SEND_TOTAL Counter "sink-record-send-total" "records" "The total number of records output from the transformations and sent/put to this task since it was last restarted.";
     }
-    "connect-metrics" {
-        CLIENT_CONNECTION_CLOSE_RATE Gauge "connection-close-rate" "connection closes/s" "The number of connections closed per second.";
-        CLIENT_CONNECTION_CLOSE_TOTAL Counter "connection-close-total" "" "The total number of connections closed.";
-        CLIENT_CONNECTION_COUNT Gauge "connection-count" "connections" "The current number of active connections.";
-        CLIENT_CONNECTION_CREATION_RATE Gauge "connection-creation-rate" "connection creations/s" "The number of new connections established per second.";
-        CLIENT_CONNECTION_CREATION_TOTAL Counter "connection-creation-total" "" "The total number of new connections established.";
-        CLIENT_FAILED_AUTHENTICATION_RATE Gauge "failed-authentication-rate" "connections/s" "The number of connections with failed authentication per second.";
-        CLIENT_FAILED_AUTHENTICATION_TOTAL Counter "failed-authentication-total" "" "The total number of connections with failed authentication.";
-        CLIENT_FAILED_REAUTHENTICATION_RATE Gauge "failed-reauthentication-rate" "failed reauthentications/s" "The number of failed re-authentication of connections per second.";
-        CLIENT_FAILED_REAUTHENTICATION_TOTAL Counter "failed-reauthentication-total" "" "The total number of failed re-authentication of connections.";
-        CLIENT_INCOMING_BYTE_RATE Gauge "incoming-byte-rate" "bytes/s" "The number of bytes read off all sockets per second.";
-        CLIENT_INCOMING_BYTE_TOTAL Counter "incoming-byte-total" "bytes" "The total number of bytes read off all sockets.";
-        CLIENT_IO_RATIO Gauge "io-ratio" "ratio" "The fraction of time the I/O thread spent doing I/O.";
-        CLIENT_IO_TIME_NS_AVG Gauge "io-time-ns-avg" "ns" "The average length of time for I/O per select call in nanoseconds.";
-        CLIENT_IO_TIME_NS_TOTAL Counter "io-time-ns-total" "ns" "The total time the I/O thread spent doing I/O.";
-        CLIENT_IO_WAIT_RATIO Gauge "io-wait-ratio" "ratio" "The fraction of time the I/O thread spent waiting.";
-        CLIENT_IO_WAIT_TIME_NS_AVG Gauge "io-wait-time-ns-avg" "ns" "The average length of time the I/O thread spent waiting for a socket ready for reads or writes in nanoseconds.";
-        CLIENT_IO_WAIT_TIME_NS_TOTAL Counter "io-wait-time-ns-total" "ns" "The total time the I/O thread spent waiting.";
-        CLIENT_NETWORK_IO_RATE Gauge "network-io-rate" "network ios/s" "The number of network operations (reads or writes) on all connections per second.";
-        CLIENT_NETWORK_IO_TOTAL Counter "network-io-total" "" "The total number of network operations (reads or writes) on all connections.";
-        CLIENT_OUTGOING_BYTE_RATE Gauge "outgoing-byte-rate" "bytes/s" "The number of outgoing bytes sent to all servers per second.";
-        CLIENT_OUTGOING_BYTE_TOTAL Counter "outgoing-byte-total" "bytes" "The total number of outgoing bytes sent to all servers.";
-        CLIENT_REAUTHENTICATION_LATENCY_AVG Gauge "reauthentication-latency-avg" "ms" "The average latency observed due to re-authentication.";
-        CLIENT_REAUTHENTICATION_LATENCY_MAX Gauge "reauthentication-latency-max" "ms" "The max latency observed due to re-authentication.";
-        CLIENT_REQUEST_RATE Gauge "request-rate" "requests/s" "The number of requests sent per second.";
-        CLIENT_REQUEST_SIZE_AVG Gauge "request-size-avg" "bytes" "The average size of requests sent.";
-        CLIENT_REQUEST_SIZE_MAX Gauge "request-size-max" "bytes" "The maximum size of any request sent.";
-        CLIENT_REQUEST_TOTAL Counter "request-total" "" "The total number of requests sent.";
-        CLIENT_RESPONSE_RATE Gauge "response-rate" "responses/s" "The number of responses received per second.";
-        CLIENT_RESPONSE_TOTAL Counter "response-total" "" "The total number of responses received.";
-        CLIENT_SELECT_RATE Gauge "select-rate" "selects/s" "The number of times the I/O layer checked for new I/O to perform per second.";
-        CLIENT_SELECT_TOTAL Counter "select-total" "" "The total number of times the I/O layer checked for new I/O to perform.";
-        CLIENT_SUCCESSFUL_AUTHENTICATION_NO_REAUTH_TOTAL Counter "successful-authentication-no-reauth-total" "" "The total number of connections with successful authentication where the client does not support re-authentication.";
-        CLIENT_SUCCESSFUL_AUTHENTICATION_RATE Gauge "successful-authentication-rate" "connections/s" "The number of connections with successful authentication per second.";
-        CLIENT_SUCCESSFUL_AUTHENTICATION_TOTAL Counter "successful-authentication-total" "" "The total number of connections with successful authentication.";
-        CLIENT_SUCCESSFUL_REAUTHENTICATION_RATE Gauge "successful-reauthentication-rate" "successful reauthentications/s" "The number of successful re-authentication of connections per second.";
-        CLIENT_SUCCESSFUL_REAUTHENTICATION_TOTAL Counter "successful-reauthentication-total" "" "The total number of successful re-authentication of connections.";
-    }
     "task-error-metrics" {
         ERROR_DEADLETTERQUEUE_PRODUCE_FAILURES Gauge "deadletterqueue-produce-failures" "records" "The number of failed writes to the dead letter queue.";
         ERROR_DEADLETTERQUEUE_PRODUCE_REQUESTS Gauge "deadletterqueue-produce-requests" "records" "The number of attempted writes to the dead letter queue.";
@@ -193,20 +156,6 @@ metrics! {
         COORDINATOR_SYNC_TIME_MAX Gauge "sync-time-max" "ms" "The max time taken for a group sync.";
         COORDINATOR_SYNC_TOTAL Counter "sync-total" "" "The total number of group syncs.";
     }
-    "connect-node-metrics" {
-        NODE_INCOMING_BYTE_RATE Gauge "incoming-byte-rate" "bytes/s" "The number of incoming bytes per second.";
-        NODE_INCOMING_BYTE_TOTAL Counter "incoming-byte-total" "bytes" "The total number of incoming bytes.";
-        NODE_OUTGOING_BYTE_RATE Gauge "outgoing-byte-rate" "bytes/s" "The number of outgoing bytes per second.";
-        NODE_OUTGOING_BYTE_TOTAL Counter "outgoing-byte-total" "bytes" "The total number of outgoing bytes.";
-        NODE_REQUEST_LATENCY_AVG Gauge "request-latency-avg" "ms" "Average request latency.";
-        NODE_REQUEST_LATENCY_MAX Gauge "request-latency-max" "ms" "Maximum request latency.";
-        NODE_REQUEST_RATE Gauge "request-rate" "requests/s" "The number of requests sent per second.";
-        NODE_REQUEST_SIZE_AVG Gauge "request-size-avg" "bytes" "The average size of requests sent.";
-        NODE_REQUEST_SIZE_MAX Gauge "request-size-max" "bytes" "The maximum size of any request sent.";
-        NODE_REQUEST_TOTAL Counter "request-total" "" "The total number of requests sent.";
-        NODE_RESPONSE_RATE Gauge "response-rate" "responses/s" "The number of responses received per second.";
-        NODE_RESPONSE_TOTAL Counter "response-total" "" "The total number of responses received.";
-    }
     "app-info" {
         APP_COMMIT_ID Info "commit-id" "" "Metric indicating commit-id.";
         APP_START_TIME_MS Gauge "start-time-ms" "ms since epoch" "Metric indicating start-time-ms.";
@@ -214,62 +163,6 @@ metrics! {
     }
     "kafka-metrics-count" {
         REGISTRY_COUNT Gauge "count" "metrics" "Total number of registered metrics.";
-    }
-    "consumer-metrics" {
-        CONSUMER_CONNECTION_COUNT Gauge "connection-count" "connections" "Current connections of the client.";
-        CONSUMER_CONNECTION_CREATION_TOTAL Counter "connection-creation-total" "" "The number of connections that the client has made.";
-        CONSUMER_CONNECTION_CLOSE_TOTAL Counter "connection-close-total" "" "The number of connections of the client that were closed.";
-        CONSUMER_INCOMING_BYTE_TOTAL Counter "incoming-byte-total" "bytes" "Bytes read off all sockets of the client.";
-        CONSUMER_OUTGOING_BYTE_TOTAL Counter "outgoing-byte-total" "bytes" "Bytes sent to all servers by the client.";
-        CONSUMER_REQUEST_TOTAL Counter "request-total" "" "The number of requests that the client has sent.";
-        CONSUMER_RESPONSE_TOTAL Counter "response-total" "" "The number of responses that the client has received.";
-    }
-    "consumer-node-metrics" {
-        CONSUMER_NODE_INCOMING_BYTE_TOTAL Counter "incoming-byte-total" "bytes" "Bytes read from the node by the client.";
-        CONSUMER_NODE_OUTGOING_BYTE_TOTAL Counter "outgoing-byte-total" "bytes" "Bytes sent to the node by the client.";
-        CONSUMER_NODE_REQUEST_TOTAL Counter "request-total" "" "The number of requests that the client has sent to the node.";
-        CONSUMER_NODE_RESPONSE_TOTAL Counter "response-total" "" "The number of responses that the client has received from the node.";
-        CONSUMER_NODE_REQUEST_LATENCY_AVG Gauge "request-latency-avg" "ms" "The average time between a request to the node and its response.";
-        CONSUMER_NODE_REQUEST_LATENCY_MAX Gauge "request-latency-max" "ms" "The longest time between a request to the node and its response.";
-    }
-    "consumer-fetch-manager-metrics" {
-        FETCH_RECORDS_CONSUMED_TOTAL Counter "records-consumed-total" "records" "The number of records that the client has fetched.";
-        FETCH_BYTES_CONSUMED_TOTAL Counter "bytes-consumed-total" "bytes" "Bytes of records that the client has fetched.";
-    }
-    "producer-metrics" {
-        PRODUCER_CONNECTION_COUNT Gauge "connection-count" "connections" "Current connections of the client.";
-        PRODUCER_CONNECTION_CREATION_TOTAL Counter "connection-creation-total" "" "The number of connections that the client has made.";
-        PRODUCER_CONNECTION_CLOSE_TOTAL Counter "connection-close-total" "" "The number of connections of the client that were closed.";
-        PRODUCER_INCOMING_BYTE_TOTAL Counter "incoming-byte-total" "bytes" "Bytes read off all sockets of the client.";
-        PRODUCER_OUTGOING_BYTE_TOTAL Counter "outgoing-byte-total" "bytes" "Bytes sent to all servers by the client.";
-        PRODUCER_REQUEST_TOTAL Counter "request-total" "" "The number of requests that the client has sent.";
-        PRODUCER_RESPONSE_TOTAL Counter "response-total" "" "The number of responses that the client has received.";
-        PRODUCER_RECORD_SEND_TOTAL Counter "record-send-total" "records" "The number of records that the client has sent.";
-    }
-    "producer-node-metrics" {
-        PRODUCER_NODE_INCOMING_BYTE_TOTAL Counter "incoming-byte-total" "bytes" "Bytes read from the node by the client.";
-        PRODUCER_NODE_OUTGOING_BYTE_TOTAL Counter "outgoing-byte-total" "bytes" "Bytes sent to the node by the client.";
-        PRODUCER_NODE_REQUEST_TOTAL Counter "request-total" "" "The number of requests that the client has sent to the node.";
-        PRODUCER_NODE_RESPONSE_TOTAL Counter "response-total" "" "The number of responses that the client has received from the node.";
-        PRODUCER_NODE_REQUEST_LATENCY_AVG Gauge "request-latency-avg" "ms" "The average time between a request to the node and its response.";
-        PRODUCER_NODE_REQUEST_LATENCY_MAX Gauge "request-latency-max" "ms" "The longest time between a request to the node and its response.";
-    }
-    "admin-client-metrics" {
-        ADMIN_CONNECTION_COUNT Gauge "connection-count" "connections" "Current connections of the client.";
-        ADMIN_CONNECTION_CREATION_TOTAL Counter "connection-creation-total" "" "The number of connections that the client has made.";
-        ADMIN_CONNECTION_CLOSE_TOTAL Counter "connection-close-total" "" "The number of connections of the client that were closed.";
-        ADMIN_INCOMING_BYTE_TOTAL Counter "incoming-byte-total" "bytes" "Bytes read off all sockets of the client.";
-        ADMIN_OUTGOING_BYTE_TOTAL Counter "outgoing-byte-total" "bytes" "Bytes sent to all servers by the client.";
-        ADMIN_REQUEST_TOTAL Counter "request-total" "" "The number of requests that the client has sent.";
-        ADMIN_RESPONSE_TOTAL Counter "response-total" "" "The number of responses that the client has received.";
-    }
-    "admin-client-node-metrics" {
-        ADMIN_NODE_INCOMING_BYTE_TOTAL Counter "incoming-byte-total" "bytes" "Bytes read from the node by the client.";
-        ADMIN_NODE_OUTGOING_BYTE_TOTAL Counter "outgoing-byte-total" "bytes" "Bytes sent to the node by the client.";
-        ADMIN_NODE_REQUEST_TOTAL Counter "request-total" "" "The number of requests that the client has sent to the node.";
-        ADMIN_NODE_RESPONSE_TOTAL Counter "response-total" "" "The number of responses that the client has received from the node.";
-        ADMIN_NODE_REQUEST_LATENCY_AVG Gauge "request-latency-avg" "ms" "The average time between a request to the node and its response.";
-        ADMIN_NODE_REQUEST_LATENCY_MAX Gauge "request-latency-max" "ms" "The longest time between a request to the node and its response.";
     }
     "" {
         CONNECTOR Gauge "kafka_connect_connector_metrics" "" "A connector's class, type, version and state, each as a label of a series of its own.";
@@ -311,4 +204,14 @@ metrics! {
         PROCESS_FDS Gauge "process_open_fds" "" "Open file descriptors of this process.";
         PROCESS_FDS_MOST Gauge "process_max_fds" "" "How many file descriptors this process may have open.";
     }
+}
+
+/// All metrics, each where its index says.
+pub fn all() -> impl Iterator<Item = &'static Metric> {
+    WITHOUT_CLIENTS.iter().copied().chain(client_table::all())
+}
+
+/// A metric of Connect's or of Kafka's clients.
+pub fn find(group: &str, attribute: &str) -> Option<&'static Metric> {
+    all().find(|metric| (metric.group, metric.attribute) == (group, attribute))
 }

@@ -191,6 +191,7 @@ impl Sink {
         if self.life.works() && self.pending.as_ref().is_some_and(|(_, due)| *due <= now) {
             return self.go_on_with_pending().await;
         }
+        self.parts.counts.task.held_back.set(self.pending.is_some() && self.life.works());
         let due = self.pending.as_ref().filter(|_| self.life.works()).map_or(self.next_commit, |(_, due)| *due);
         let wait = due.min(self.next_commit).saturating_duration_since(now).min(MAX_WAIT);
         let polled = tokio::select! {
@@ -200,9 +201,6 @@ impl Sink {
             polled = self.parts.consumer.poll(wait, self.parts.batch_bytes) => polled,
             Some(wish) = self.parts.wishes.recv() => return self.grant(wish).await,
         };
-        if self.pending.is_some() && self.life.works() {
-            self.parts.counts.task.held_back.record_time(now.elapsed());
-        }
         let polled = match polled {
             Err(BrokerError::Unavailable(reason)) => {
                 tracing::warn!(task = %self.parts.id, reason, "nothing can be read now; it is tried again");
@@ -220,7 +218,10 @@ impl Sink {
                 }
                 Ok(())
             }
-            ConsumerPolled::Records(raw) => self.take(raw).await,
+            ConsumerPolled::Records(raw) => {
+                self.parts.counts.task.held_back.set(true);
+                self.take(raw).await
+            }
             ConsumerPolled::Assigned(positions) => self.open(positions).await,
             ConsumerPolled::Revoked(partitions) => self.revoked(partitions).await,
             ConsumerPolled::Lost(partitions) => self.close(&partitions).await,

@@ -209,8 +209,9 @@ impl Source {
         let began = Instant::now();
         let has_work = may_work && due.is_none_or(|due| due <= began);
         let held_back = self.life.works() && (!may_work || self.on_the_way.is_some());
+        self.parts.counts.task.held_back.set(held_back);
         let (unanswered, by_time) = (self.parts.delivery.unanswered_bytes() > 0, self.commits_by_time());
-        let happened = tokio::select! {
+        tokio::select! {
             biased;
             () = self.parts.grace.stopping.cancelled() => Some(Event::Stop),
             command = self.parts.commands.recv() => Some(Event::told(command)),
@@ -218,11 +219,7 @@ impl Source {
             answers = self.parts.delivery.answers(), if unanswered => self.answered(answers).await,
             () = std::future::ready(()), if has_work => None,
             () = tokio::time::sleep_until(due.unwrap_or(self.not_before)), if may_work => None,
-        };
-        if held_back {
-            self.parts.counts.task.held_back.record_time(began.elapsed());
         }
-        happened
     }
 
     async fn poll(&mut self) -> Option<Event> {
@@ -232,6 +229,7 @@ impl Source {
         {
             return Some(event);
         }
+        self.parts.counts.task.held_back.set(false);
         let began = Instant::now();
         let mut happened = None;
         let mut commit_due = false;

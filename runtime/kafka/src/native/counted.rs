@@ -8,12 +8,15 @@ use std::time::Duration;
 
 use rdkafka::bindings as sys;
 use rdkafka::types::RDKafkaRespErr;
-use weir_core::observe::{ClientStats, Traffic};
+use weir_core::observe::{COUNTED, ClientStats, Traffic};
 
 use super::text;
 
 /// The name that librdkafka has for who is told.
 const NAME: &std::ffi::CStr = c"weir";
+/// Kafka's numbers of the requests that carry records.
+const PRODUCE: i16 = 0;
+const FETCH: i16 = 1;
 const OK: RDKafkaRespErr = RDKafkaRespErr::RD_KAFKA_RESP_ERR_NO_ERROR;
 
 /// What a client counts, and what is needed to count it.
@@ -46,9 +49,12 @@ impl Counted {
         self.node(node).sent(bytes);
     }
 
-    fn answered(&self, node: i32, bytes: u64, took: Option<Duration>) {
+    fn answered(&self, node: i32, api: i16, bytes: u64, took: Option<Duration>) {
         self.stats.traffic.answered(bytes, took);
         self.node(node).answered(bytes, took);
+        if let Some(took) = took.filter(|_| [PRODUCE, FETCH].contains(&api)) {
+            self.stats.data_latency.record_time(took);
+        }
     }
 
     fn changed(&self, broker: Broker, connected: bool) {
@@ -70,6 +76,9 @@ fn is_connected(state: &str) -> bool {
 /// # Safety
 /// The configuration is alive, and `counted` outlives the client.
 pub(super) unsafe fn watch(conf: *mut sys::rd_kafka_conf_t, counted: &Counted) {
+    if !COUNTED {
+        return;
+    }
     let opaque = (&raw const *counted).cast_mut().cast();
     // SAFETY: by this function's contract; the name is static.
     unsafe { sys::rd_kafka_conf_interceptor_add_on_new(conf, NAME.as_ptr(), Some(on_new), opaque) };
@@ -115,7 +124,7 @@ unsafe extern "C" fn on_received(
     _: c_int,
     _: *const c_char,
     node: i32,
-    _: i16,
+    api: i16,
     _: i16,
     _: i32,
     bytes: usize,
@@ -127,7 +136,7 @@ unsafe extern "C" fn on_received(
         // Microseconds; less than none where they are not known.
         let took = u64::try_from(took).ok().map(Duration::from_micros);
         // SAFETY: the opaque is the client's `Counted`, which outlives it.
-        unsafe { &*opaque.cast::<Counted>() }.answered(node, bytes as u64, took);
+        unsafe { &*opaque.cast::<Counted>() }.answered(node, api, bytes as u64, took);
     }
     OK
 }

@@ -191,7 +191,7 @@ impl Client {
     /// Takes answers out of the queue and hands each to `take`, until there are none or about `count_max` were
     /// taken; how many there were. Never waits.
     pub fn deliveries(&self, count_max: usize, mut take: impl FnMut(Delivery)) -> usize {
-        let (mut count, mut sent) = (0, 0);
+        let (mut count, mut sent, mut failed) = (0, 0, 0);
         while count < count_max {
             // SAFETY: the queue is alive; the event is owned here, and its messages live as long as it.
             unsafe {
@@ -209,7 +209,10 @@ impl Client {
                             break;
                         }
                         let delivery = delivery(message);
-                        sent += u64::from(delivery.outcome.is_ok());
+                        match delivery.outcome {
+                            Ok(_) => sent += 1,
+                            Err(_) => failed += 1,
+                        }
                         take(delivery);
                         count += 1;
                     }
@@ -217,8 +220,10 @@ impl Client {
                 sys::rd_kafka_event_destroy(event);
             }
         }
-        if sent > 0 {
-            self.stats().records.add(sent);
+        for (meter, number) in [(&self.stats().records, sent), (&self.stats().record_errors, failed)] {
+            if number > 0 {
+                meter.add(number);
+            }
         }
         if count >= count_max {
             // The queue may hold more, and only an empty one wakes when something comes.

@@ -58,6 +58,12 @@ impl KafkaCoordinator {
         Ok(KafkaCoordinator { settings, first, found, said })
     }
 
+    /// The member, counting in samples of this length, not of Kafka's default.
+    pub fn sampled(mut self, sample: Duration) -> KafkaCoordinator {
+        self.settings.stats = Arc::new(ClientStats::new(self.settings.client.clone(), sample));
+        self
+    }
+
     fn say(&self, what: &str) {
         let mut said = locked(&self.said);
         if *said == what {

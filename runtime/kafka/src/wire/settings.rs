@@ -7,9 +7,9 @@ use openssl::hash::MessageDigest;
 use weir_core::model::Problem;
 use weir_core::observe::ClientStats;
 use weir_core::port::ClientSettings;
+use weir_core::settings::MetricsSettings;
 
 use super::tls::Tls;
-use crate::clients::sample;
 use crate::defaults::Properties;
 use crate::properties::{self, ClientKind, Origin, problem};
 
@@ -89,7 +89,7 @@ impl Settings {
         let protocol = mapped.get("security.protocol").map_or("plaintext", String::as_str);
         let login = protocol.starts_with("sasl").then(|| found.login(&mapped)).flatten();
         let tls = protocol.ends_with("ssl").then(|| Tls::new(&mapped).map_err(|wrong| found.problems.extend(wrong)));
-        let stats = Arc::new(ClientStats::new(client.clone(), sample(worker)));
+        let stats = Arc::new(ClientStats::new(client.clone(), MetricsSettings::default().sample));
         let settings = Settings {
             servers,
             group,

@@ -44,13 +44,13 @@ impl Format {
 
 /// Samples in a format, each name's in one block.
 pub fn exposition(samples: &[Sample], naming: Naming, format: Format) -> String {
-    let mut of_metric: Vec<Vec<&Sample>> = vec![Vec::new(); table::ALL.len()];
+    let mut of_metric: Vec<Vec<&Sample>> = vec![Vec::new(); table::all().count()];
     for sample in samples {
         of_metric[sample.metric.index].push(sample);
     }
     // About what a line takes.
     let mut text = String::with_capacity(samples.len() * 128);
-    for (metric, samples) in table::ALL.iter().zip(of_metric) {
+    for (metric, samples) in table::all().zip(of_metric) {
         if samples.is_empty() {
             continue;
         }
@@ -221,7 +221,8 @@ mod tests {
         samples.number(&labels([]), &table::WORKER_TASK_COUNT, 2.0);
         samples.number(&task("e"), &table::SOURCE_POLL_TOTAL, f64::NAN);
         samples.text(&task("e"), &table::TASK_STATUS, "running");
-        samples.number(&labels([("client-id", "c")]), &table::CLIENT_FAILED_AUTHENTICATION_TOTAL, 3.0);
+        let failed = table::find("connect-metrics", "failed-authentication-total").unwrap();
+        samples.number(&labels([("client-id", "c")]), failed, 3.0);
         samples.number_of(&task("e"), &table::GUEST_OWN_COUNTER, ("name", "files".into()), 7.0);
         samples.number(&task("e"), &table::TASK_OFFSET_COMMIT_MAX_TIME_MS, 0.25);
         let mut buckets = [0; BOUNDS.len() + 1];

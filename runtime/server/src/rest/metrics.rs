@@ -12,7 +12,7 @@ use rustix::time::{ClockId, clock_gettime};
 use serde_json::{Value as Json, json};
 
 use weir_core::herder::samples;
-use weir_core::observe::{Samples, labels, table};
+use weir_core::observe::{Sample, Samples, labels, table};
 
 use super::error::Error;
 use super::exposition::{Format, exposition};
@@ -43,9 +43,20 @@ fn everything(app: &App, format: Format) -> String {
     let mut samples = samples(&app.herder.view, builder, None);
     of_process(&mut samples);
     of_app(app, &mut samples);
-    let count = samples.0.len() + 1;
-    samples.number(&labels([]), &table::REGISTRY_COUNT, count as f64);
+    counts(app, &mut samples);
     exposition(&samples.0, builder.settings.metrics.naming, format)
+}
+
+/// How many metrics there are (the group `kafka-metrics-count`), of the worker's client in its group and of all; each
+/// among what it counts.
+fn counts(app: &App, samples: &mut Samples) {
+    if let Some(client) = member(app) {
+        let of_client =
+            |sample: &&Sample| sample.labels.iter().any(|(name, id)| (*name, &**id) == ("client-id", client));
+        let count = samples.0.iter().filter(of_client).count() + 1;
+        samples.number(&labels([("client-id", client)]), &table::REGISTRY_COUNT, count as f64);
+    }
+    samples.number(&labels([]), &table::REGISTRY_COUNT, (samples.0.len() + 1) as f64);
 }
 
 /// Who else is asked for what it knows of a connector.
@@ -127,21 +138,22 @@ async fn said_at(app: &App, url: &str, name: &str, forward: &str, headers: &Head
     whole.then_some(said)
 }
 
-/// The client by which the worker is known: the one in its group, or the name that one would have.
-fn client_id(app: &App) -> String {
-    match &app.herder.builder.group {
-        Some((_, client)) => client.id.clone(),
-        None => format!("connect-{}", app.herder.view.statuses.worker_id()),
-    }
+/// The worker's client in its group, where it has one.
+fn member(app: &App) -> Option<&str> {
+    app.herder.builder.group.as_ref().map(|(_, client)| &*client.id)
 }
 
 /// What is served, and since when.
 fn of_app(app: &App, samples: &mut Samples) {
-    let none = labels([]);
-    let (since, client) = (app.began_ms.to_string(), client_id(app));
-    samples.text(&none, &table::APP_VERSION, CONNECT_VERSION);
-    samples.text(&none, &table::APP_COMMIT_ID, app.commit);
-    samples.number(&none, &table::APP_START_TIME_MS, app.began_ms as f64);
+    let since = app.began_ms.to_string();
+    // Without a group it has the name that a client would have.
+    let client = member(app).map_or_else(|| format!("connect-{}", app.herder.view.statuses.worker_id()), str::to_owned);
+    let member = member(app).map(|client| labels([("client-id", client)]));
+    for of in std::iter::once(labels([])).chain(member) {
+        samples.text(&of, &table::APP_VERSION, CONNECT_VERSION);
+        samples.text(&of, &table::APP_COMMIT_ID, app.commit);
+        samples.number(&of, &table::APP_START_TIME_MS, app.began_ms as f64);
+    }
     let whole = labels([
         ("client-id", &client),
         ("version", CONNECT_VERSION),

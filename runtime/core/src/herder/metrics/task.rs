@@ -75,7 +75,7 @@ fn every(stats: &TaskStats, labels: &TaskLabels, samples: &mut Samples) {
     }
     let labels = &labels.weirs;
     // Milliseconds of each second.
-    samples.number(labels, &metric::BACKPRESSURE, (stats.held_back.rate() / 1e3).min(1.0));
+    samples.number(labels, &metric::BACKPRESSURE, stats.held_back.ratio());
     samples.durations(labels, &metric::COMMIT_SECONDS, None, stats.commit_durations.get());
     samples.durations(labels, &metric::RECORD_LATENCY, None, stats.latency.get());
 }

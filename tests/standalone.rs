@@ -1,5 +1,5 @@
 //! The binary, standalone: connector files, restarts, kill -9, brokers that go away, chains, sinks that share a group,
-//! topics on the command line, where plugins are found, and what a user is told.
+//! schema registries over TLS, topics on the command line, where plugins are found, and what a user is told.
 
 #[path = "standalone/auto_restart.rs"]
 mod auto_restart;
@@ -21,6 +21,8 @@ mod large_records;
 mod plugin_check;
 #[path = "standalone/plugin_path.rs"]
 mod plugin_path;
+#[path = "standalone/registry_tls.rs"]
+mod registry_tls;
 #[path = "standalone/settings.rs"]
 mod settings;
 #[path = "standalone/tasks_max.rs"]

@@ -1,12 +1,16 @@
-//! Fuzz targets of what reads Connect's topics, the group protocol, offsets files and the texts of configurations.
+//! Fuzz targets of what reads Connect's topics, the group protocol, offsets files, dead letters on their way back and the
+//! texts of configurations.
 
 #[path = "../../../tests/fuzz/mod.rs"]
 mod fuzzing;
 
+use std::sync::Arc;
+
 use fuzzing::fuzz;
 use serde_json::Value;
 use weir_core::herder::group_codec::{decode_assignment, decode_state, encode_assignment, encode_state};
-use weir_core::model::{Assignment, Config, GroupProtocol, Pattern, VersionRange, compare_versions};
+use weir_core::model::{Assignment, Config, GroupProtocol, Pattern, RawRecords, VersionRange, compare_versions};
+use weir_core::process::{Way, taken_back, way};
 use weir_core::settings::{Values, parse_properties, resolved, variables_of};
 use weir_core::store::{
     Passed, Status, StatusKey, decode_config, decode_key, decode_offset_file, encode_config, encode_key,
@@ -171,5 +175,93 @@ fn versions_and_patterns() {
         let made = Pattern::new(pattern);
         let matches = made.as_ref().map(|made| made.matches("topic-1"));
         format!("{holds:?} {:?} {:?}", range.is_err(), matches.ok())
+    });
+}
+
+/// Letters out of lines: a header's name and its value, or a name alone; an empty line ends a letter.
+fn letters(bytes: &[u8]) -> RawRecords {
+    let mut letters = RawRecords { topics: vec!["dead".into()], ..RawRecords::default() };
+    for line in bytes.split(|byte| *byte == b'\n').chain([&b""[..]]) {
+        let headers = &mut letters.headers;
+        if line.is_empty() {
+            headers.ends.push(headers.name.len() as u32);
+            letters.value.push(letters.rows.to_string().as_bytes());
+            letters.rows += 1;
+            continue;
+        }
+        let (name, value) = match line.iter().position(|byte| *byte == b'=') {
+            Some(at) => (&line[..at], Some(&line[at + 1..])),
+            None => (line, None),
+        };
+        headers.name.push(headers.names.len() as u32);
+        headers.names.push(Arc::from(&*String::from_utf8_lossy(name)));
+        headers.value.push_option(value);
+    }
+    letters
+}
+
+/// The headers of a row, without the last of each name that says something of an error where they are to be left out.
+fn headers_of(records: &RawRecords, row: usize, without: &[&str]) -> Vec<(String, Option<Vec<u8>>)> {
+    let owned = |(name, value): (&str, Option<&[u8]>)| (name.to_owned(), value.map(<[u8]>::to_vec));
+    let mut headers: Vec<_> = records.headers.of(row).map(owned).collect();
+    for left_out in without {
+        if let Some(last) = headers.iter().rposition(|(name, _)| name == left_out) {
+            headers.remove(last);
+        }
+    }
+    headers
+}
+
+/// Letters that anybody may have written: what goes back is their record, with no header less and none more than it had.
+#[test]
+fn dead_letters_on_their_way_back() {
+    let names = [
+        "topic",
+        "partition",
+        "offset",
+        "source.partition",
+        "source.offset",
+        "connector.name",
+        "task.id",
+        "stage",
+        "class.name",
+        "exception.class.name",
+        "exception.message",
+        "exception.stacktrace",
+        "incomplete",
+    ];
+    let names = names.map(|name| format!("__connect.errors.{name}"));
+    let names = names.each_ref().map(String::as_str);
+    let seeds = [
+        "own=1\n__connect.errors.topic=t\n__connect.errors.partition=3\n__connect.errors.connector.name=c\n",
+        "__connect.errors.connector.name=d\n__connect.errors.connector.name=c\n\nown\n\n__connect.errors.incomplete=true",
+    ];
+    let words = ["=t", "=c", "=3", "=-1", "=2147483648", "=true", "\n", "\n\n", "__connect.errors.", "own=1"];
+    let words = [&names[..], &words].concat();
+    let only: Arc<str> = "only".into();
+    fuzz("dead_letters", seeds.map(|seed| seed.as_bytes().to_vec()), &words, |bytes| {
+        let letters = letters(bytes);
+        let ways: Vec<Way> = (0..letters.rows).map(|row| way(&letters, row, "c", Some(&only))).collect();
+        let back = (0u32..).zip(&ways).filter_map(|(row, way)| match way {
+            Way::Back(topic, partition) => Some((row, (topic.clone(), *partition))),
+            Way::OfAnother | Way::Unknown => None,
+        });
+        let (rows, places): (Vec<u32>, Vec<(Arc<str>, Option<i32>)>) = back.unzip();
+        let records = taken_back(&letters, &rows, &places);
+        assert_eq!(records.rows, rows.len());
+        for (at, (row, (topic, partition))) in rows.iter().zip(&places).enumerate() {
+            let row = *row as usize;
+            assert_eq!((records.topic_of(at), records.partition_of(at)), (topic, *partition));
+            assert!(partition.is_none_or(|partition| partition >= 0), "{partition:?}");
+            assert_eq!(records.value.get(at), letters.value.get(row));
+            assert_eq!(headers_of(&records, at, &[]), headers_of(&letters, row, &names));
+        }
+        let kinds = ways.iter().take(8).map(|way| match way {
+            Way::Back(_, None) => 'b',
+            Way::Back(_, Some(_)) => 'p',
+            Way::OfAnother => 'o',
+            Way::Unknown => 'u',
+        });
+        kinds.collect()
     });
 }

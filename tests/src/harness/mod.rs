@@ -11,6 +11,7 @@ pub mod proxy;
 pub mod python;
 pub mod scenario;
 pub mod server;
+pub mod tls_front;
 pub mod unfit;
 pub mod worker;
 

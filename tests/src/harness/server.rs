@@ -8,8 +8,6 @@ use std::time::Instant;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use tokio::net::TcpStream;
-use tokio_rustls::rustls::pki_types::pem::PemObject;
-use tokio_rustls::rustls::{self, pki_types};
 use tokio_rustls::server::TlsStream;
 
 use super::certificates::Authority;
@@ -54,9 +52,10 @@ impl Server {
 
     /// The same over TLS, with a certificate for `name` by an authority of its own, whose certificate comes in PEM.
     pub fn secure(listener: TcpListener, name: &str, told: &[Told]) -> (Server, String) {
-        let (acceptor, authority) = certified(name);
+        let authority = Authority::default();
+        let acceptor = authority.certify(&[name]).acceptor(None);
         let secured = |listener| Secured { listener, acceptor };
-        (Server::of(listener, told, secured), authority)
+        (Server::of(listener, told, secured), authority.pem)
     }
 
     fn of<L: axum::serve::Listener<Addr: std::fmt::Debug>>(
@@ -81,19 +80,6 @@ impl Server {
     pub fn posted(&self) -> Vec<Posted> {
         self.kept.lock().unwrap_or_else(PoisonError::into_inner).posted.clone()
     }
-}
-
-/// An acceptor with a certificate for `name`, and the certificate of the authority that made it.
-fn certified(name: &str) -> (tokio_rustls::TlsAcceptor, String) {
-    let authority = Authority::default();
-    let own = authority.certify(&[name]);
-    let certificate = pki_types::CertificateDer::from_pem_slice(own.certificate.as_bytes()).expect("PEM");
-    let key = pki_types::PrivateKeyDer::from_pem_slice(own.key.as_bytes()).expect("PEM");
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let config = rustls::ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
-    let config = config.expect("versions").with_no_client_auth();
-    let config = config.with_single_cert(vec![certificate], key).expect("its own key");
-    (Arc::new(config).into(), authority.pem)
 }
 
 /// A listener whose connections are those that got through their handshake.

@@ -5,6 +5,7 @@ mod avro;
 mod json_schema;
 mod plain;
 mod protobuf;
+mod registry;
 
 #[path = "../../../../tests/fuzz/mod.rs"]
 mod fuzzing;

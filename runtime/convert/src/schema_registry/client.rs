@@ -1,50 +1,13 @@
 //! Requests to a schema registry over Confluent's API: retried where that may help, answered by the next address where
 //! one does not answer, bounded in size.
 
-use std::collections::HashSet;
 use std::time::Duration;
 
 use reqwest::{Method, Url};
 use serde_json::{Value as Json, json};
 
+use super::answer::{self, Gathering, Registered, RegistryError};
 use super::settings::{Credentials, RegistrySettings};
-
-/// Why a registry did not help.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum RegistryError {
-    /// It may later.
-    Unavailable(String),
-    /// It has nothing of the kind.
-    Missing(String),
-    /// It refuses, with its own words, or what it says makes no sense.
-    Refused(String),
-}
-
-impl RegistryError {
-    /// Its story.
-    pub(crate) fn message(&self) -> &str {
-        match self {
-            RegistryError::Unavailable(message) | RegistryError::Missing(message) | RegistryError::Refused(message) => {
-                message
-            }
-        }
-    }
-}
-
-/// A schema as a registry has it, with the schemas it refers to before it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Registered {
-    /// Its id.
-    pub(crate) id: u32,
-    /// Its text.
-    pub(crate) schema: String,
-    /// `AVRO`, `JSON` or `PROTOBUF`.
-    pub(crate) kind: String,
-    /// The names and texts of the schemas that it refers to, those first that others refer to.
-    pub(crate) references: Vec<(String, String)>,
-    /// The references as the registry said them.
-    pub(crate) said: Json,
-}
 
 /// A schema that a registry is asked for by its text.
 pub(crate) struct Asked<'a> {
@@ -58,8 +21,6 @@ pub(crate) struct Asked<'a> {
 
 /// Bytes that an answer may have.
 const ANSWER_MAX: usize = 16 << 20;
-/// Schemas that one schema may refer to, others between them.
-const REFERENCES_MAX: usize = 200;
 
 /// A client of one registry, which may have several addresses.
 pub(crate) struct RegistryClient {
@@ -93,51 +54,26 @@ impl RegistryClient {
     pub(crate) async fn register(&mut self, asked: &Asked<'_>, normalize: bool) -> Result<u32, RegistryError> {
         let query = normalized(normalize);
         let path = ["subjects", asked.subject, "versions"];
-        let answer = self.ask(Method::POST, &path, &query, Some(&body(asked))).await?;
-        number(&answer, "id")
+        answer::id(&self.ask(Method::POST, &path, &query, Some(&body(asked))).await?)
     }
 
     /// The id and the version that a schema has in a subject.
     pub(crate) async fn lookup(&mut self, asked: &Asked<'_>, normalize: bool) -> Result<(u32, i32), RegistryError> {
         let mut query = normalized(normalize);
         query.push(("deleted", "true"));
-        let answer = self.ask(Method::POST, &["subjects", asked.subject], &query, Some(&body(asked))).await?;
-        Ok((number(&answer, "id")?, number(&answer, "version")? as i32))
+        let path = ["subjects", asked.subject];
+        answer::id_and_version(&self.ask(Method::POST, &path, &query, Some(&body(asked))).await?)
     }
 
     /// The schema in an answer, with what it refers to.
     async fn registered(&mut self, id: Option<u32>, answer: &Json) -> Result<Registered, RegistryError> {
-        let id = id.map_or_else(|| number(answer, "id"), Ok)?;
-        let schema = text(answer, "schema")?;
-        let kind = answer.get("schemaType").and_then(Json::as_str).unwrap_or("AVRO").to_owned();
-        let said = answer.get("references").cloned().unwrap_or(Json::Null);
-        let mut references = Vec::new();
-        let mut seen = HashSet::new();
-        // Those that wait, the next one last; a schema is there once those before it are.
-        let mut waiting = wanted(&said)?;
-        waiting.reverse();
-        let mut open: Vec<(Reference, String)> = Vec::new();
-        while let Some(reference) = waiting.pop() {
-            if let Step::Done = reference.step {
-                if let Some((reference, schema)) = open.pop() {
-                    references.push((reference.name, schema));
-                }
-                continue;
-            }
-            if !seen.insert((reference.subject.clone(), reference.version)) {
-                continue;
-            }
-            if seen.len() > REFERENCES_MAX {
-                return Err(RegistryError::Refused(format!("schema {id} refers to more than {REFERENCES_MAX} others")));
-            }
+        let mut gathering = Gathering::new(id, answer)?;
+        while let Some(reference) = gathering.next_asked()? {
             let path = ["subjects", &reference.subject, "versions", &reference.version.to_string()];
             let answer = self.ask(Method::GET, &path, &[("deleted", "true")], None).await?;
-            let inner = wanted(answer.get("references").unwrap_or(&Json::Null))?;
-            waiting.push(Reference { step: Step::Done, ..reference.clone() });
-            waiting.extend(inner.into_iter().rev());
-            open.push((reference, text(&answer, "schema")?));
+            gathering.answered(reference, &answer)?;
         }
-        Ok(Registered { id, schema, kind, references, said })
+        Ok(gathering.finished())
     }
 
     /// One request, tried again where that may help.
@@ -202,7 +138,8 @@ impl RegistryClient {
             request = request.header("Content-Type", kind).body(body.to_string());
         }
         let unavailable = |error: reqwest::Error| {
-            RegistryError::Unavailable(format!("the schema registry {shown} cannot be asked: {}", whole(&error)))
+            let told = whole(&error);
+            RegistryError::Unavailable(format!("the schema registry {shown} cannot be asked: {told}{}", remedy(&told)))
         };
         let mut response = request.send().await.map_err(unavailable)?;
         let status = response.status();
@@ -214,27 +151,8 @@ impl RegistryClient {
             }
             answer.extend_from_slice(&chunk);
         }
-        read(status.as_u16(), &answer, &shown)
+        answer::read(status.as_u16(), &answer, &shown)
     }
-}
-
-/// What an answer says.
-fn read(status: u16, answer: &[u8], shown: &str) -> Result<Json, RegistryError> {
-    let json: Option<Json> = serde_json::from_slice(answer).ok();
-    if (200..300).contains(&status) {
-        return json.ok_or_else(|| RegistryError::Refused(format!("the schema registry {shown} answers no JSON")));
-    }
-    let said = |key: &str| json.as_ref().and_then(|json| json.get(key));
-    let code = said("error_code").and_then(Json::as_i64).unwrap_or(i64::from(status));
-    let message = said("message")
-        .and_then(Json::as_str)
-        .map_or_else(|| format!("the schema registry {shown} answers with status {status}"), str::to_owned);
-    let message = format!("{message}; error code: {code}");
-    Err(match status {
-        404 => RegistryError::Missing(message),
-        408 | 429 | 500 | 502..=504 => RegistryError::Unavailable(message),
-        _ => RegistryError::Refused(message),
-    })
 }
 
 /// An error with what caused it.
@@ -246,6 +164,24 @@ fn whole(error: &dyn std::error::Error) -> String {
         source = cause.source();
     }
     told
+}
+
+/// What to look at where one side of TLS does not believe the other's certificate. The host makes the client, and this
+/// crate knows nothing of its TLS, so its errors are known by their words, which are rustls's.
+fn remedy(told: &str) -> &'static str {
+    let said = |begins: &str, reasons: &[&str]| {
+        told.split_once(begins).is_some_and(|(_, reason)| reasons.iter().any(|known| reason.contains(known)))
+    };
+    // One that was made anew under the same name has another key, and a server may show an authority's own certificate.
+    if said("invalid peer certificate: ", &["UnknownIssuer", "BadSignature", "CaUsedAsEndEntity"]) {
+        ". Nobody vouches for its certificate whom this converter trusts: name a store with the certificate of its \
+         authority in schema.registry.ssl.truststore.location"
+    } else if said("received fatal alert: ", &["Certificate", "UnknownCA"]) {
+        ". It asks for a certificate that it trusts: name a store with a key and such a certificate in \
+         schema.registry.ssl.keystore.location"
+    } else {
+        ""
+    }
 }
 
 /// An address without credentials and query.
@@ -277,43 +213,6 @@ fn body(asked: &Asked<'_>) -> Json {
         body["references"] = asked.references.clone();
     }
     body
-}
-
-fn number(answer: &Json, key: &str) -> Result<u32, RegistryError> {
-    let number = answer.get(key).and_then(Json::as_u64).and_then(|number| u32::try_from(number).ok());
-    number.ok_or_else(|| RegistryError::Refused(format!("the schema registry's answer has no {key}: {answer}")))
-}
-
-fn text(answer: &Json, key: &str) -> Result<String, RegistryError> {
-    let text = answer.get(key).and_then(Json::as_str).map(str::to_owned);
-    text.ok_or_else(|| RegistryError::Refused(format!("the schema registry's answer has no {key}")))
-}
-
-#[derive(Clone, Copy)]
-enum Step {
-    Ask,
-    Done,
-}
-
-#[derive(Clone)]
-struct Reference {
-    name: String,
-    subject: String,
-    version: u32,
-    step: Step,
-}
-
-fn wanted(references: &Json) -> Result<Vec<Reference>, RegistryError> {
-    let references = references.as_array().map(Vec::as_slice).unwrap_or_default();
-    let read = |reference: &Json| {
-        Ok(Reference {
-            name: text(reference, "name")?,
-            subject: text(reference, "subject")?,
-            version: number(reference, "version")?,
-            step: Step::Ask,
-        })
-    };
-    references.iter().map(read).collect()
 }
 
 impl RegistrySettings {

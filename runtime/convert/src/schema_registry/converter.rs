@@ -10,7 +10,8 @@ use weir_core::model::{BatchTables, Fault, Problem, RowFault, SchemaHandle};
 use weir_core::port::{Converted, Converter, Serialized, TopicColumn};
 use weir_data::{Cells, Column, Schema};
 
-use super::client::{Asked, Registered, RegistryClient, RegistryError};
+use super::answer::{Registered, RegistryError};
+use super::client::{Asked, RegistryClient};
 use super::settings::{Http, RegistrySettings};
 use super::usage::{Usage, Writing};
 use super::{PREFIX, framed, prefix};

@@ -1,8 +1,11 @@
 //! Schema registries that speak Confluent's API: what converters of schemas are configured with, how they ask, and how
 //! records name their schemas.
 
+mod answer;
 mod client;
 mod converter;
+#[cfg(test)]
+pub(crate) mod fuzzed;
 mod keys;
 mod settings;
 mod subject;
@@ -10,7 +13,7 @@ mod usage;
 
 pub use settings::{Http, HttpSettings};
 
-pub(crate) use client::Registered;
+pub(crate) use answer::Registered;
 pub(crate) use converter::{Format, Own, RegistryConverter};
 pub(crate) use keys::{flag, registry_keys, whole_number};
 pub(crate) use settings::{RegistrySettings, boolean};

@@ -38,8 +38,10 @@ pub fn way(letters: &RawRecords, row: usize, connector: &str, only_topic: Option
     if text("connector.name").is_some_and(|name| name != connector) {
         return Way::OfAnother;
     }
+    // The letter can be anybody's, and producers answer to a partition below 0 as if nothing could be written any more.
+    let partition = text("partition").and_then(|partition| partition.parse::<i32>().ok()).filter(|number| *number >= 0);
     match (text("topic"), only_topic) {
-        (Some(topic), _) => Way::Back(topic.into(), text("partition").and_then(|partition| partition.parse().ok())),
+        (Some(topic), _) => Way::Back(topic.into(), partition),
         (None, Some(topic)) => Way::Back(topic.clone(), None),
         (None, None) => Way::Unknown,
     }
@@ -125,11 +127,13 @@ mod tests {
             &[(topic, "t"), (partition, "no number")],
             &[(name, "d"), (topic, "t")],
             &[],
+            &[(topic, "t"), (partition, "-1")],
         ]);
         let only: Arc<str> = "only".into();
-        let ways: Vec<Way> = (0..4).map(|row| way(&letters, row, "c", Some(&only))).collect();
+        let ways: Vec<Way> = (0..5).map(|row| way(&letters, row, "c", Some(&only))).collect();
         let back = |topic: &str, partition| Way::Back(topic.into(), partition);
-        assert_eq!(ways, [back("t", Some(3)), back("t", None), Way::OfAnother, back("only", None)]);
+        let expected = [back("t", Some(3)), back("t", None), Way::OfAnother, back("only", None), back("t", None)];
+        assert_eq!(ways, expected);
         assert_eq!(way(&letters, 3, "c", None), Way::Unknown);
     }
 

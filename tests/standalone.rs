@@ -17,6 +17,8 @@ mod demo;
 mod groups;
 #[path = "standalone/large_records.rs"]
 mod large_records;
+#[path = "standalone/limits.rs"]
+mod limits;
 #[path = "standalone/plugin_check.rs"]
 mod plugin_check;
 #[path = "standalone/plugin_path.rs"]

@@ -31,10 +31,14 @@ fn the_readme_says_of_every_limit_what_its_key_and_its_default_are() {
         tables,
         memories,
         call_cpu,
+        cpu_nanos_per_second,
+        cpu_weight,
         start,
         poll_beyond,
         put,
         other,
+        http_requests,
+        http_response_bytes,
         log_lines_per_second,
         log_line_bytes,
     } = Limits::default();
@@ -54,10 +58,14 @@ fn the_readme_says_of_every_limit_what_its_key_and_its_default_are() {
             format!("{core_instances}, {tables}, {memories}"),
         ),
         ("`task.call.cpu.max.ms`", millis(call_cpu)),
+        ("`task.cpu.max.cores`", cpu_nanos_per_second.map_or("none".into(), |nanos| nanos.to_string())),
+        ("`task.cpu.weight`", number(cpu_weight as usize)),
         ("`task.start.timeout.ms`", millis(start)),
         ("`task.poll.timeout.ms`", millis(poll_beyond)),
         ("`task.put.timeout.ms`", millis(put)),
         ("`task.call.timeout.ms`", millis(other)),
+        ("`task.http.requests.max`", number(http_requests)),
+        ("`task.http.response.max.bytes`", mebibytes(http_response_bytes)),
         ("`task.log.lines.per.second`", number(log_lines_per_second as usize)),
         ("`task.log.line.max.bytes`", number(log_line_bytes)),
     ] {
@@ -192,5 +200,62 @@ async fn every_blocked_call_ends_at_the_deadline_of_its_kind() {
         };
         assert_eq!((call, key, limit), (called, setting, allowed));
         assert!(used >= limit, "{used:?}");
+    }
+}
+
+/// A server that answers every request with a body of so many bytes, and keeps its connections.
+fn serving(bytes: usize) -> (Endpoint, std::thread::JoinHandle<()>, Arc<std::sync::atomic::AtomicBool>) {
+    use std::io::{Read, Write};
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let over = Arc::new(std::sync::atomic::AtomicBool::new(false));
+    let seen = over.clone();
+    let server = std::thread::spawn(move || {
+        let mut kept = Vec::new();
+        for connection in listener.incoming() {
+            let mut connection = connection.unwrap();
+            if seen.load(std::sync::atomic::Ordering::Relaxed) {
+                break;
+            }
+            // All of it: whose answer is there before its request has ended is told that its connection was reset.
+            let (mut asked, mut buffer) = (String::new(), [0; 4096]);
+            while !asked.ends_with(if asked.contains("chunked") { "0\r\n\r\n" } else { "\r\n\r\n" }) {
+                let count = connection.read(&mut buffer).unwrap();
+                assert!(count > 0, "{asked}");
+                asked.push_str(std::str::from_utf8(&buffer[..count]).unwrap());
+            }
+            let head = format!("HTTP/1.1 200 OK\r\ncontent-length: {bytes}\r\n\r\n");
+            // Whoever is not let read on hangs up.
+            let _ = connection.write_all(head.as_bytes()).and_then(|()| connection.write_all(&vec![b'x'; bytes]));
+            kept.push(connection);
+        }
+    });
+    (Endpoint { host: "127.0.0.1".into(), port }, server, over)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn answers_over_http_are_bounded_in_length_and_in_number() {
+    let limits = Limits { http_requests: 3, http_response_bytes: 100_000, ..tight() };
+    let plugins = plugins(limits.clone());
+    let component = component(&plugins, "guest_hostile").await;
+    for (behaviour, bytes, expected, hit) in [
+        ("download", 100_000, "downloaded 100000 bytes", None),
+        ("download", 100_001, "could not download", Some("task.http.response.max.bytes")),
+        ("requests", 10, "3 requests at a time, then", Some("task.http.requests.max")),
+    ] {
+        let (endpoint, server, over) = serving(bytes);
+        let url = format!("http://{endpoint}/");
+        let entries = [("behaviour", behaviour), ("path", url.as_str())];
+        let grants = Arc::new(Grants { endpoints: vec![endpoint.clone()], ..Grants::default() });
+        let given = Context { grants, ..context("test.HostileSource", &entries, &limits) };
+        let meter = given.meter.clone();
+        let mut task = component.source_task(given).await.unwrap();
+        task.start().await.unwrap();
+        let said = task.poll(Duration::ZERO, BATCH).await.unwrap_err().to_string();
+        assert!(said.contains(expected), "{said}");
+        assert_eq!(meter.limit_hits.all().into_keys().next().as_deref(), hit, "{behaviour} {bytes}");
+        over.store(true, std::sync::atomic::Ordering::Relaxed);
+        drop(std::net::TcpStream::connect(("127.0.0.1", endpoint.port)));
+        server.join().unwrap();
     }
 }

@@ -136,7 +136,8 @@ fn run(settings: Settings, connectors: Connectors, binary: Binary) -> Result<(),
     }
     // Guests run apart from everything that must never wait for them.
     let cores = std::thread::available_parallelism().map_or(2, std::num::NonZero::get);
-    let data = runtime("weir-data", cores.max(2))?;
+    // One thread more than guests run at a time sees who else wants to.
+    let data = runtime("weir-data", cores + 1)?;
     let control = runtime("weir-control", 1)?;
     let outcome = control.block_on(serve(settings, connectors, binary, data.handle().clone()));
     // Neither waits for a guest in its computation, nor for a broker that does not answer.

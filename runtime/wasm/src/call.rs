@@ -4,8 +4,8 @@ use std::future::Future;
 use std::panic::AssertUnwindSafe;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::task::{Context, Poll};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
 use futures::FutureExt;
@@ -13,6 +13,7 @@ use wasmtime::{CallHook, Store, UpdateDeadline};
 use weir_core::model::{Fault, Limit, Limits};
 use weir_core::observe::{COUNTED, GuestMeter};
 
+use crate::admission::{Share, Turn};
 use crate::bindings::weir::connect::errors;
 use crate::engine::Engine;
 use crate::state::GuestState;
@@ -22,6 +23,12 @@ use crate::state::GuestState;
 pub(crate) struct Slice {
     began: AtomicU64,
     used: AtomicU64,
+    /// What of the turn was charged before its end.
+    charged: AtomicU64,
+    /// Whether it was interrupted for others to run.
+    gave_way: AtomicBool,
+    /// Whether it keeps its place all the same.
+    keeps: AtomicBool,
 }
 
 fn thread_nanos() -> u64 {
@@ -32,25 +39,48 @@ fn thread_nanos() -> u64 {
 impl Slice {
     /// What the call has used, read from inside a poll.
     fn used_now(&self) -> Duration {
-        let running = thread_nanos().saturating_sub(self.began.load(Ordering::Relaxed));
-        Duration::from_nanos(self.used.load(Ordering::Relaxed) + running)
+        Duration::from_nanos(self.used.load(Ordering::Relaxed) + self.turn_now())
+    }
+
+    /// What the turn has used, read from inside of it.
+    fn turn_now(&self) -> u64 {
+        thread_nanos().saturating_sub(self.began.load(Ordering::Relaxed))
+    }
+
+    /// Gives way: what the turn has used is charged, and says whether the place is kept.
+    fn give_way(&self, share: &Share) {
+        let used = self.turn_now();
+        let charged = self.charged.swap(used, Ordering::Relaxed);
+        self.keeps.store(share.keeps(used.saturating_sub(charged)), Ordering::Relaxed);
+        self.gave_way.store(true, Ordering::Relaxed);
     }
 }
 
-/// A future whose polls are metered.
+/// A future each of whose polls is a turn, and metered.
 struct Metered<'a, F> {
     future: Pin<&'a mut F>,
     slice: &'a Slice,
+    turn: Turn<'a>,
+    meter: &'a GuestMeter,
 }
 
 impl<F: Future> Future for Metered<'_, F> {
     type Output = F::Output;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<F::Output> {
+        let gave_way = self.slice.gave_way.load(Ordering::Relaxed);
+        let mut taken = ready!(self.turn.poll(context, gave_way));
+        self.slice.gave_way.store(false, Ordering::Relaxed);
         let began = thread_nanos();
         self.slice.began.store(began, Ordering::Relaxed);
         let polled = self.future.as_mut().poll(context);
-        self.slice.used.fetch_add(thread_nanos().saturating_sub(began), Ordering::Relaxed);
+        let used = thread_nanos().saturating_sub(began);
+        taken.used = used.saturating_sub(self.slice.charged.swap(0, Ordering::Relaxed));
+        self.slice.used.fetch_add(used, Ordering::Relaxed);
+        self.meter.cpu_nanos.fetch_add(used, Ordering::Relaxed);
+        if self.slice.keeps.swap(false, Ordering::Relaxed) && polled.is_pending() {
+            self.turn.keep(taken);
+        }
         polled
     }
 }
@@ -75,6 +105,7 @@ impl Deadline {
 pub(crate) struct Guest {
     store: Option<Store<GuestState>>,
     slice: Arc<Slice>,
+    share: Arc<Share>,
     /// What it uses.
     pub meter: Arc<GuestMeter>,
 }
@@ -82,9 +113,9 @@ pub(crate) struct Guest {
 impl Guest {
     pub fn new(engine: &Engine, context: weir_core::port::Context) -> Result<Guest, Fault> {
         let (slice, meter) = (Arc::new(Slice::default()), context.meter.clone());
+        let share = engine.admission().share(&context.owner, &context.limits);
         let hostcall_bytes = usize::try_from(context.limits.memory_bytes).unwrap_or(usize::MAX);
-        let mut store =
-            Store::new(engine.wasmtime(), GuestState::new(context, slice.clone(), engine.authorities().clone())?);
+        let mut store = Store::new(engine.wasmtime(), GuestState::new(context, slice.clone(), share.clone(), engine)?);
         store.limiter(|state| &mut state.memory);
         store.set_hostcall_fuel(hostcall_bytes);
         store.set_epoch_deadline(1);
@@ -97,12 +128,13 @@ impl Guest {
                 state.memory.hit = Some(hit);
                 return Err(wasmtime::Error::msg(message));
             }
-            Ok(UpdateDeadline::YieldCustom(1, state.share.give_way(state.context.meter.clone())))
+            state.slice.give_way(&state.share);
+            Ok(UpdateDeadline::Yield(1))
         });
         if COUNTED {
             time_host_calls(&mut store);
         }
-        Ok(Guest { store: Some(store), slice, meter })
+        Ok(Guest { store: Some(store), slice, share, meter })
     }
 
     /// Makes one call. While it runs the store is the call's own, so a call that is dropped takes the instance with it.
@@ -122,11 +154,11 @@ impl Guest {
         self.slice.used.store(0, Ordering::Relaxed);
         let began = Instant::now();
         let future = std::pin::pin!(run(store));
-        let metered = Metered { future, slice: &self.slice };
+        let metered =
+            Metered { future, slice: &self.slice, turn: Turn::new(&self.share, &self.meter), meter: &self.meter };
         let answer =
             tokio::time::timeout(deadline.wait + deadline.limit, AssertUnwindSafe(metered).catch_unwind()).await;
         let meter = &self.meter;
-        meter.cpu_nanos.fetch_add(self.slice.used.load(Ordering::Relaxed), Ordering::Relaxed);
         meter.calls.took(name, began.elapsed());
         let fault = match answer {
             Ok(Ok((store, Ok(value)))) => {

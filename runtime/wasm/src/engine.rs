@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use crate::admission::Admission;
 use crate::tls::Authorities;
 
 /// How often a running guest is interrupted to look at its limits and to let others run.
@@ -29,7 +30,8 @@ pub(crate) fn compiling_engine() -> wasmtime::Result<wasmtime::Engine> {
     wasmtime::Engine::new(&config())
 }
 
-struct Ticker {
+/// As long as it is there, the clock goes.
+pub(crate) struct Ticker {
     stop: AtomicBool,
 }
 
@@ -44,11 +46,11 @@ impl Drop for Ticker {
 pub struct Engine {
     engine: wasmtime::Engine,
     authorities: Authorities,
-    _ticker: Arc<Ticker>,
+    admission: Arc<Admission>,
 }
 
 impl Engine {
-    /// An engine with its own ticking thread, which ends with the last clone. Its guests have `stack_bytes` of stack, and
+    /// An engine with its own ticking thread, which ends with the last clone and the last guest. Its guests have `stack_bytes` of stack, and
     /// reach servers for which `authorities` vouch.
     pub fn new(stack_bytes: usize, authorities: Authorities) -> wasmtime::Result<Engine> {
         let mut config = config();
@@ -63,7 +65,12 @@ impl Engine {
                 std::thread::sleep(TICK);
             }
         })?;
-        Ok(Engine { engine, authorities, _ticker: ticker })
+        let admission = Arc::new(Admission::new(engine.clone(), ticker));
+        Ok(Engine { engine, authorities, admission })
+    }
+
+    pub(crate) fn admission(&self) -> &Arc<Admission> {
+        &self.admission
     }
 
     pub(crate) fn wasmtime(&self) -> &wasmtime::Engine {

@@ -7,12 +7,15 @@ use std::sync::Arc;
 
 use http::uri::Scheme;
 use rustls::pki_types::ServerName;
+use tokio::sync::Semaphore;
 use wasmtime_wasi_http::{Error, RequestOptions, WasiHttpHooks};
-use weir_core::model::{Endpoint, Grants, only_by_address};
+use weir_core::model::{Endpoint, Grants, Limits, only_by_address};
+use weir_core::observe::GuestMeter;
+use weir_core::port::Context;
 
 use crate::bindings::weir::connect::log::Level;
 use crate::log_lines::LogLines;
-use crate::send::send;
+use crate::send::{UnderWay, send};
 use crate::sockets::NOT_OPENED;
 use crate::tls::{Authorities, about_the_certificate};
 
@@ -20,16 +23,40 @@ type Body = wasmtime_wasi_http::WasiBody;
 pub(crate) type Ended = Box<dyn Future<Output = Result<(), Error>> + Send>;
 pub(crate) type Sent = Result<(http::Response<Body>, Ended), Error>;
 
-/// Sends what is granted.
+/// Sends what is granted, within an instance's limits.
 pub(crate) struct GrantedHttp {
     grants: Arc<Grants>,
     authorities: Authorities,
     log: LogLines,
+    limits: Arc<Limits>,
+    meter: Arc<GuestMeter>,
+    places: Arc<Semaphore>,
 }
 
 impl GrantedHttp {
-    pub fn new(grants: Arc<Grants>, authorities: Authorities, log: LogLines) -> GrantedHttp {
-        GrantedHttp { grants, authorities, log }
+    pub fn new(context: &Context, authorities: Authorities, log: LogLines) -> GrantedHttp {
+        let (grants, limits, meter) = (context.grants.clone(), context.limits.clone(), context.meter.clone());
+        let places = Arc::new(Semaphore::new(limits.http_requests));
+        GrantedHttp { grants, authorities, log, limits, meter, places }
+    }
+
+    /// A place among the requests under way, and what bounds the answer.
+    fn under_way(&self) -> Option<UnderWay> {
+        const REQUESTS: &str = "task.http.requests.max";
+        const RESPONSE: &str = "task.http.response.max.bytes";
+        let (most, longest) = (self.limits.http_requests, self.limits.http_response_bytes);
+        let Ok(place) = self.places.clone().try_acquire_owned() else {
+            self.meter.limit_hits.count(REQUESTS);
+            self.log.write(Level::Warn, &format!("a request was refused: {REQUESTS} allows {most} under way"));
+            return None;
+        };
+        let (log, meter) = (self.log.clone(), self.meter.clone());
+        let too_long = move || {
+            meter.limit_hits.count(RESPONSE);
+            log.write(Level::Warn, &format!("an answer was cut off: {RESPONSE} allows {longest} bytes"));
+            Error::HttpResponseBodySize(Some(longest))
+        };
+        Some(UnderWay { _place: place, left: longest, too_long: Box::new(too_long) })
     }
 }
 
@@ -66,6 +93,7 @@ impl WasiHttpHooks for GrantedHttp {
         let wanted = endpoint(request.uri());
         let granted = wanted.clone().filter(|wanted| self.grants.endpoints.contains(wanted));
         let (connector, log) = (self.authorities.connector(), self.log.clone());
+        let under_way = if granted.is_some() { self.under_way() } else { None };
         Box::new(async move {
             let Some(wanted) = granted else {
                 // The guest sees a code without words.
@@ -73,11 +101,12 @@ impl WasiHttpHooks for GrantedHttp {
                 log.write(Level::Warn, &format!("{asked} was refused: {NOT_OPENED}"));
                 return Err(Error::HttpRequestDenied);
             };
+            let Some(under_way) = under_way else { return Err(Error::ConnectionLimitReached) };
             let addresses = resolve(&wanted).await?;
             let secure = request.uri().scheme() == Some(&Scheme::HTTPS);
             let name = secure.then(|| ServerName::try_from(wanted.host.clone())).transpose()?;
             let tls = name.map(|name| (connector, name));
-            send(request, &addresses, tls, options).await.map_err(|error| match error {
+            send(request, &addresses, tls, options, under_way).await.map_err(|error| match error {
                 Error::Tls(error) => match about_the_certificate(&error) {
                     Some(reason) => {
                         log.write(Level::Warn, &format!("there is no TLS with {wanted}: {reason}"));

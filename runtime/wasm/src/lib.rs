@@ -27,6 +27,7 @@ mod sockets;
 mod source;
 mod state;
 mod tls;
+mod turns;
 
 pub use compile::{CompileBounds, CompileError, Compiler, compile_stdin_to_stdout};
 pub use component::WasmPlugins;

@@ -15,6 +15,7 @@ use hyper_util::rt::TokioIo;
 use rustls::pki_types::ServerName;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
+use tokio::sync::OwnedSemaphorePermit;
 use tokio_rustls::TlsConnector;
 use wasmtime_wasi_http::{Error, RequestOptions, WasiBody};
 
@@ -26,12 +27,14 @@ const WAIT: Duration = Duration::from_secs(600);
 /// How TLS is done, and the server's name.
 pub(crate) type Tls = (TlsConnector, ServerName<'static>);
 
-/// Sends a request to one of `addresses`; with TLS when `tls` names the server.
+/// Sends a request to one of `addresses`; with TLS when `tls` names the server. It is under way until its answer's body
+/// was read or given up.
 pub(crate) async fn send(
     mut request: Request<WasiBody>,
     addresses: &[SocketAddr],
     tls: Option<Tls>,
     options: Option<RequestOptions>,
+    under_way: UnderWay,
 ) -> Sent {
     let wait = |chosen: fn(&RequestOptions) -> Option<Duration>| options.as_ref().and_then(chosen).unwrap_or(WAIT);
     let (connect, first_byte, between_bytes) =
@@ -58,7 +61,8 @@ pub(crate) async fn send(
             }
         }
     };
-    let answer: Response<WasiBody> = answer.map(|incoming| Bounded::new(incoming, between_bytes).boxed_unsync());
+    let answer: Response<WasiBody> =
+        answer.map(|incoming| Bounded::new(incoming, between_bytes, under_way).boxed_unsync());
     let ended: Ended = Box::new(async move { if open { connection.await.map_err(Error::from) } else { Ok(()) } });
     Ok((answer, ended))
 }
@@ -76,16 +80,27 @@ async fn connect_to(addresses: &[SocketAddr], tls: Option<Tls>) -> Result<Box<dy
     }
 }
 
-/// An answer's body whose next piece comes in time.
+/// A request that is under way, and what its answer may come to.
+pub(crate) struct UnderWay {
+    /// Its place among those of its instance.
+    pub _place: OwnedSemaphorePermit,
+    /// Bytes that its answer's body may still have.
+    pub left: u64,
+    /// What is said, and counted, when it has more.
+    pub too_long: Box<dyn Fn() -> Error + Send>,
+}
+
+/// An answer's body whose next piece comes in time, and which is no longer than it may be.
 struct Bounded {
     incoming: Incoming,
     wait: Duration,
     until: Pin<Box<tokio::time::Sleep>>,
+    under_way: UnderWay,
 }
 
 impl Bounded {
-    fn new(incoming: Incoming, wait: Duration) -> Bounded {
-        Bounded { incoming, wait, until: Box::pin(tokio::time::sleep(wait)) }
+    fn new(incoming: Incoming, wait: Duration, under_way: UnderWay) -> Bounded {
+        Bounded { incoming, wait, until: Box::pin(tokio::time::sleep(wait)), under_way }
     }
 }
 
@@ -96,6 +111,11 @@ impl Body for Bounded {
     fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
         match Pin::new(&mut self.incoming).poll_frame(context) {
             Poll::Ready(Some(Ok(frame))) => {
+                let bytes = frame.data_ref().map_or(0, Bytes::len) as u64;
+                let Some(left) = self.under_way.left.checked_sub(bytes) else {
+                    return Poll::Ready(Some(Err((self.under_way.too_long)())));
+                };
+                self.under_way.left = left;
                 let until = tokio::time::Instant::now() + self.wait;
                 self.until.as_mut().reset(until);
                 Poll::Ready(Some(Ok(frame)))

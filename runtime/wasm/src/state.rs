@@ -13,11 +13,11 @@ use weir_core::port::Context;
 
 use crate::admission::Share;
 use crate::call::Slice;
+use crate::engine::Engine;
 use crate::files::{self, FilesView, NamedFiles};
 use crate::http::GrantedHttp;
 use crate::log_lines::LogLines;
 use crate::sockets::{self, LookupView};
-use crate::tls::Authorities;
 
 /// Host resources that a guest may hold at a time.
 const HANDLES: usize = 1_000;
@@ -75,7 +75,7 @@ pub(crate) struct GuestState {
     pub log: LogLines,
     pub memory: Memory,
     pub slice: Arc<Slice>,
-    pub share: Share,
+    pub share: Arc<Share>,
     /// Whether a metric of the guest's own was refused, which is logged once.
     pub metric_refused: bool,
     pub table: ResourceTable,
@@ -86,7 +86,7 @@ pub(crate) struct GuestState {
 }
 
 impl GuestState {
-    pub fn new(context: Context, slice: Arc<Slice>, authorities: Authorities) -> Result<GuestState, Fault> {
+    pub fn new(context: Context, slice: Arc<Slice>, share: Arc<Share>, engine: &Engine) -> Result<GuestState, Fault> {
         let log = LogLines::new(context.owner.clone(), &context.limits, context.meter.clone());
         let mut builder = WasiCtx::builder();
         builder.stderr(log.clone());
@@ -98,7 +98,7 @@ impl GuestState {
         if context.grants.stdin {
             builder.inherit_stdin();
         }
-        let granted_http = GrantedHttp::new(context.grants.clone(), authorities, log.clone());
+        let granted_http = GrantedHttp::new(&context, engine.authorities().clone(), log.clone());
         let names = files::open(&mut builder, &context.grants.paths)?;
         sockets::open(&mut builder, &context.grants, &log);
         let mut table = ResourceTable::new();
@@ -111,7 +111,7 @@ impl GuestState {
             },
             log,
             slice,
-            share: Share,
+            share,
             metric_refused: false,
             table,
             names,

@@ -6,6 +6,9 @@ use std::time::Duration;
 
 use serde_json::Value;
 
+/// How long an answer may be: metrics of a thousand tasks are long.
+const BODY_MOST: u64 = 256 << 20;
+
 /// What was answered; status 0 when nobody answered.
 #[derive(Debug)]
 pub struct Answer {
@@ -67,7 +70,7 @@ pub fn request_with(method: &str, url: &str, headers: &[(&str, &str)], body: Opt
                     .iter()
                     .map(|(name, value)| (name.to_string(), String::from_utf8_lossy(value.as_bytes()).into_owned()))
                     .collect(),
-                text: answer.body_mut().read_to_string().unwrap_or_default(),
+                text: answer.body_mut().with_config().limit(BODY_MOST).read_to_string().unwrap_or_default(),
             }
         }
         Err(_) => Answer { status: 0, text: String::new(), content_type: None, location: None, headers: Vec::new() },

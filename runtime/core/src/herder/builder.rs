@@ -6,7 +6,7 @@ use std::sync::{Arc, RwLock};
 use tokio::sync::mpsc;
 
 use crate::model::{
-    Ceilings, ClassKind, Config, ConverterRole, Fault, Grants, Problem, Subscription, TaskId, VersionRange,
+    Ceilings, ClassKind, Config, ConverterRole, Fault, Grants, Limits, Problem, Subscription, TaskId, VersionRange,
 };
 use crate::observe::{ClientStats, ErrorCounts, GroupStats, SinkTaskCounts, SourceTaskCounts, TaskCounts, Tasks};
 use crate::plugin::{Found, Registry, grants};
@@ -15,7 +15,7 @@ use crate::port::{
     Secrets, Session, Step, StepGuard, Transformations,
 };
 use crate::process::{Chain, ChainSegmentPlace, Converters, Gate, Retries};
-use crate::settings::{ConnectorSettings, StepSettings, WorkerSettings, put_back};
+use crate::settings::{ConnectorSettings, StepSettings, WorkerSettings, limits_of_connector, put_back};
 use crate::store::{ConnectorOffsets, OffsetStore, SourceOffsets};
 use crate::task::{Grace, Reporter, SinkParts, SourceParts, TaskFailure, TaskState, run_sink, run_source};
 use crate::worker::{
@@ -184,6 +184,11 @@ impl Builder {
         }
     }
 
+    /// The bounds on a connector's instances.
+    fn limits(&self, config: &Config) -> Result<Arc<Limits>, Failure> {
+        limits_of_connector(&self.settings.limits, config).map(Arc::new).map_err(Failure::Config)
+    }
+
     /// Starts a connector. What becomes of it is told.
     pub fn start_connector(
         self: &Arc<Self>,
@@ -222,6 +227,7 @@ impl Builder {
         let (class, name) = (found.class.name.clone(), settings.name.as_str());
         let grants = granted(&found, &settings.config, ceilings)?;
         let mut context = self.context(format!("{name}|worker"), &found, settings.config.clone(), grants, name);
+        context.limits = self.limits(&settings.config)?;
         context.stopping = grace.stopping;
         if kind == ConnectorKind::Source {
             if let (Some(topic), None) = (&settings.delivery.offsets_topic, &self.settings.distributed) {
@@ -286,6 +292,7 @@ impl Builder {
         let ceilings = Ceilings { stdio: ceilings.stdio && id.index == 0, ..ceilings };
         let grants = granted(&found, &config, &ceilings)?;
         let mut context = self.context(owner, &found, config, grants, &id.connector);
+        context.limits = self.limits(&settings.config)?;
         context.stopping = grace.stopping.clone();
         let chain = self.chain(&settings, &context).await?;
         let converters = self.converters(&settings)?;
@@ -300,7 +307,7 @@ impl Builder {
         let tolerance = settings.errors.tolerance;
         let retries = Retries { settings: settings.errors.retries, counts: errors.clone() };
         let reports = self.reports(found.class.kind, &settings, &id, errors.clone()).await?;
-        let made = self.made(&settings, &found, counts.clone(), errors, context.meter.clone());
+        let made = self.made(&settings, &found, counts.clone(), errors, &context);
         let _ = observed.made.set(made); // a task is made once
         if let TaskCounts::Source(counts) = counts {
             let topics = self.topics(&settings, &id)?;

@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use crate::model::{ClassKind, ConverterRole, VersionRange};
-use crate::observe::{ErrorCounts, GuestMeter, MadeTask, Part, TaskCounts};
+use crate::observe::{ErrorCounts, MadeTask, Part, TaskCounts};
 use crate::plugin::Found;
+use crate::port::Context;
 use crate::settings::{ConnectorSettings, GuardSettings, StepSettings};
 
 use super::builder::Builder;
@@ -17,7 +18,7 @@ impl Builder {
         found: &Found,
         counts: TaskCounts,
         errors: Arc<ErrorCounts>,
-        meter: Arc<GuestMeter>,
+        context: &Context,
     ) -> MadeTask {
         let roles = [ConverterRole::Key, ConverterRole::Value, ConverterRole::Header];
         let chosen = settings.converters.iter().zip(&self.settings.converters);
@@ -53,7 +54,8 @@ impl Builder {
             exactly_once: found.class.kind == ClassKind::Source && self.preflight().is_some(),
             counts,
             errors,
-            meter,
+            meter: context.meter.clone(),
+            limits: context.limits.clone(),
         }
     }
 }

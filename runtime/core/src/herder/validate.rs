@@ -6,7 +6,7 @@ use crate::model::{
     Ceilings, ClassKind, Config, ConfigKey, ConverterRole, DefaultValue, Problem, Recommendation, VersionRange,
 };
 use crate::plugin::{grants, is_of_converter, no_version};
-use crate::settings::{Checked, ConnectorSettings, ConverterSettings, Reader, check, check_null};
+use crate::settings::{Checked, ConnectorSettings, ConverterSettings, Reader, check, check_null, limits_of_connector};
 
 use super::builder::{Builder, Failure};
 use super::clients::Override;
@@ -220,7 +220,8 @@ impl Builder {
             }
             Err(problems) => problems.into_iter().for_each(|problem| validation.add(problem)),
         }
-        denied.into_iter().for_each(|problem| validation.add(problem));
+        let beyond = limits_of_connector(&self.settings.limits, config).err();
+        denied.into_iter().chain(beyond.into_iter().flatten()).for_each(|problem| validation.add(problem));
         for (prefix, recommendation) in self.recommend(&asked, config, ceilings).await {
             validation.recommend(&prefix, recommendation);
         }

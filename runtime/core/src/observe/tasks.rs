@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
-use crate::model::{ClassKind, TaskId};
+use crate::model::{ClassKind, Limits, TaskId};
 
 use super::stat::now_ms;
 use super::states::{StateTracker, TaskPhase};
@@ -55,6 +55,8 @@ pub struct MadeTask {
     pub errors: Arc<ErrorCounts>,
     /// What its instances use.
     pub meter: Arc<GuestMeter>,
+    /// The bounds on them.
+    pub limits: Arc<Limits>,
 }
 
 /// A task that is this worker's.

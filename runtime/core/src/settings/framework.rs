@@ -3,9 +3,11 @@
 
 use crate::model::{ClassKind, Config, ConfigKey, ConfigType, DefaultValue, Importance, Validator, Width};
 
+use super::limits;
+
 /// A key: name, type, default (none: required; `null`), importance, group, place in it, width, name for people, text.
 #[expect(clippy::too_many_arguments, reason = "a table's columns")]
-fn key(
+pub(super) fn key(
     name: &str,
     kind: ConfigType,
     default: DefaultValue,
@@ -393,7 +395,7 @@ pub fn beyond_connect(kind: ClassKind, config: &Config) -> Vec<ConfigKey> {
         ClassKind::Source => named(config, of_dead_letters().into()),
         ClassKind::Sink | ClassKind::Transformation | ClassKind::Predicate => Vec::new(),
     };
-    [letters, named(config, of_auto_restart().into())].concat()
+    [letters, named(config, of_auto_restart().into()), limits::definitions(config)].concat()
 }
 
 /// Keys that belong together, where a configuration names one of them.

@@ -26,7 +26,7 @@ pub use definition::{Checked, check, check_null, entries};
 pub use delivery::{DeliverySettings, ExactlyOnceSupport, TransactionBoundary};
 pub use distributed::{DistributedSettings, InternalTopic, MAC_ALGORITHMS};
 pub use errors::{DEAD_LETTER_TOPIC, DeadLetterSettings, ErrorSettings, RetrySettings, Tolerance};
-pub use limits::MEMORY_BYTES_LEAST;
+pub use limits::{MEMORY_BYTES_LEAST, of_connector as limits_of_connector};
 pub use metrics::{MetricsSettings, Naming};
 pub use overrides::OverridePolicy;
 pub use properties::parse_properties;

@@ -204,7 +204,7 @@ impl WorkerSettings {
             plugin_path: reader.list("plugin.path").into_iter().map(PathBuf::from).collect(),
             batch_bytes_max: reader.number("batch.bytes.max", 1 << 20),
             buffer_memory: reader.number("producer.buffer.memory", 32 << 20),
-            limits: limits(&mut reader),
+            limits: limits(&mut reader, &Limits::default()),
             metrics: MetricsSettings::read(&mut reader),
             producer: reader.below("producer."),
             consumer: reader.below("consumer."),

@@ -1,8 +1,9 @@
 //! Pure. Metrics as Prometheus reads them: its text format 0.0.4, and OpenMetrics 1.0, with the same names in both.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fmt::Write;
+use std::sync::{Arc, LazyLock};
 
 use weir_core::observe::{BOUNDS, Kind, Labels, Metric, Name, Observed, Sample, Value, names, table};
 use weir_core::settings::Naming;
@@ -50,14 +51,15 @@ pub fn exposition(samples: &[Sample], naming: Naming, format: Format) -> String 
     }
     // About what a line takes.
     let mut text = String::with_capacity(samples.len() * 128);
+    let mut shared = Shared::default();
     for (metric, samples) in table::all().zip(of_metric) {
         if samples.is_empty() {
             continue;
         }
         for name in names(metric, naming) {
             match name.name.split_once("{}") {
-                None => block(&mut text, metric, &name, &samples, format),
-                Some((before, behind)) => named_by_label(&mut text, metric, (before, behind), &samples, format),
+                None => block(&mut text, metric, &name, &samples, format, &mut shared),
+                Some(parts) => named_by_label(&mut text, metric, parts, &samples, format, &mut shared),
             }
         }
     }
@@ -74,6 +76,7 @@ fn named_by_label(
     (before, behind): (&str, &str),
     samples: &[&Sample],
     format: Format,
+    shared: &mut Shared,
 ) {
     let mut of_name: BTreeMap<&str, Vec<Sample>> = BTreeMap::new();
     for sample in samples {
@@ -83,11 +86,11 @@ fn named_by_label(
     for (own, samples) in of_name {
         let counter = metric.kind == Kind::Counter;
         let name = Name { name: format!("{before}{own}{behind}"), counter, also_bare: false, run_together: false };
-        block(text, metric, &name, &samples.iter().collect::<Vec<_>>(), format);
+        block(text, metric, &name, &samples.iter().collect::<Vec<_>>(), format, shared);
     }
 }
 
-fn block(text: &mut String, metric: &Metric, name: &Name, samples: &[&Sample], format: Format) {
+fn block(text: &mut String, metric: &Metric, name: &Name, samples: &[&Sample], format: Format, shared: &mut Shared) {
     let Name { name, counter, also_bare, run_together } = name;
     // OpenMetrics calls a family what its samples are called without what their kind puts behind.
     let (family, kind) = match (metric.kind, format) {
@@ -113,75 +116,104 @@ fn block(text: &mut String, metric: &Metric, name: &Name, samples: &[&Sample], f
         let _ = writeln!(text, "# UNIT {family} {}", metric.unit);
     }
     for sample in samples {
-        line(text, metric, name, *run_together, sample);
+        line(text, metric, name, shared.of(&sample.labels, *run_together), sample);
     }
 }
 
-fn line(text: &mut String, metric: &Metric, name: &str, run_together: bool, sample: &Sample) {
+/// Labels as they are written, each once however many samples share them: of a thousand tasks there are thousands of
+/// labels, and a hundred times as many lines.
+#[derive(Default)]
+struct Shared(HashMap<(*const (&'static str, Arc<str>), bool), Box<str>>);
+
+impl Shared {
+    /// Labels between braces, without these. Whoever asks has the labels as long as this lives: the address is theirs.
+    fn of(&mut self, labels: &Labels, run_together: bool) -> &str {
+        let written = self.0.entry((labels.as_ptr(), run_together));
+        written.or_insert_with(|| {
+            let mut text = String::new();
+            for (label, value) in labels.iter() {
+                if !text.is_empty() {
+                    text.push(',');
+                }
+                if run_together {
+                    text.extend(label.chars().filter(|c| *c != '-'));
+                } else {
+                    text.extend(label.chars().map(|c| if c == '-' { '_' } else { c }));
+                }
+                quoted(&mut text, value);
+            }
+            text.into()
+        })
+    }
+}
+
+fn quoted(text: &mut String, value: &str) {
+    text.push_str("=\"");
+    escape(text, value, true);
+    text.push('"');
+}
+
+fn line(text: &mut String, metric: &Metric, name: &str, of: &str, sample: &Sample) {
     let own = sample.own.as_ref().map(|(label, value)| (*label, &**value));
     match &sample.value {
         Value::Number(value) => {
             text.push_str(name);
-            labels(text, &sample.labels, own, run_together);
+            labels(text, of, own.into_iter());
             number(text, *value);
         }
         Value::Text(value) => {
             let label = metric.attribute.replace('-', "_");
             text.push_str(name);
-            labels(text, &sample.labels, Some((&label, value)), run_together);
+            labels(text, of, std::iter::once((&*label, &**value)));
             text.push_str(" 1\n");
         }
-        Value::Durations(observed) => durations(text, name, &sample.labels, own, observed),
+        Value::Durations(observed) => durations(text, name, of, own, observed),
     }
 }
 
-fn durations(text: &mut String, name: &str, of: &Labels, own: Option<(&str, &str)>, observed: &Observed) {
+fn durations(text: &mut String, name: &str, of: &str, own: Option<(&str, &str)>, observed: &Observed) {
     let mut below = 0;
+    let bounds = bounds();
     for (at, count) in observed.buckets.iter().enumerate() {
         below += count;
         text.push_str(name);
         text.push_str("_bucket");
-        labels(text, of, own, false);
-        // Inside the braces that are there.
-        let had_labels = text.ends_with('}');
-        if had_labels {
-            text.pop();
-        }
-        let bound = BOUNDS.get(at).map_or(Cow::Borrowed("+Inf"), |micros| bound(*micros).into());
-        let _ = writeln!(text, "{}le=\"{bound}\"}} {below}", if had_labels { "," } else { "{" });
+        labels(text, of, own.into_iter().chain([("le", bounds[at].as_ref())]));
+        number(text, below as f64);
     }
     for (suffix, value) in [("_sum", observed.sum), ("_count", below as f64)] {
         text.push_str(name);
         text.push_str(suffix);
-        labels(text, of, own, false);
+        labels(text, of, own.into_iter());
         number(text, value);
     }
 }
 
-/// Microseconds as seconds, as OpenMetrics wants bounds: never without a point.
-fn bound(micros: u64) -> String {
-    let seconds = (micros as f64 / 1e6).to_string();
-    if seconds.contains('.') { seconds } else { format!("{seconds}.0") }
+/// The buckets' bounds as texts: seconds, as OpenMetrics wants them never without a point.
+fn bounds() -> &'static [Cow<'static, str>] {
+    static TEXTS: LazyLock<Vec<Cow<'static, str>>> = LazyLock::new(|| {
+        let seconds = |micros: &u64| {
+            let seconds = (*micros as f64 / 1e6).to_string();
+            Cow::Owned(if seconds.contains('.') { seconds } else { format!("{seconds}.0") })
+        };
+        BOUNDS.iter().map(seconds).chain([Cow::Borrowed("+Inf")]).collect()
+    });
+    &TEXTS
 }
 
-fn labels(text: &mut String, labels: &Labels, own: Option<(&str, &str)>, run_together: bool) {
-    let shared = labels.iter().map(|(label, value)| (*label, &**value));
-    let mut before = '{';
-    for (label, value) in shared.chain(own) {
-        text.push(before);
-        before = ',';
-        if run_together {
-            text.extend(label.chars().filter(|c| *c != '-'));
-        } else {
-            text.extend(label.chars().map(|c| if c == '-' { '_' } else { c }));
+/// Labels that are written already, and others of one sample's own.
+fn labels<'a>(text: &mut String, of: &str, own: impl Iterator<Item = (&'a str, &'a str)>) {
+    let begun = text.len();
+    text.push('{');
+    text.push_str(of);
+    for (label, value) in own {
+        if text.len() > begun + 1 {
+            text.push(',');
         }
-        text.push_str("=\"");
-        escape(text, value, true);
-        text.push('"');
+        text.push_str(label);
+        quoted(text, value);
     }
-    if before == ',' {
-        text.push('}');
-    }
+    if text.len() > begun + 1 { text.push('}') } else { text.truncate(begun) }
 }
 
 fn escape(text: &mut String, value: &str, quotes_too: bool) {
@@ -204,7 +236,12 @@ fn number(text: &mut String, value: f64) {
         _ if value.is_nan() => writeln!(text, " NaN"),
         f64::INFINITY => writeln!(text, " +Inf"),
         f64::NEG_INFINITY => writeln!(text, " -Inf"),
-        _ if value.fract() == 0.0 && value.abs() < 1e15 => writeln!(text, " {}", value as i64),
+        _ if value.fract() == 0.0 && value.abs() < 1e15 => {
+            text.push(' ');
+            text.push_str(itoa::Buffer::new().format(value as i64));
+            text.push('\n');
+            Ok(())
+        }
         _ => writeln!(text, " {value}"),
     };
 }

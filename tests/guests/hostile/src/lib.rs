@@ -62,6 +62,14 @@ fn misbehave(behaviour: &str, path: &str) -> Result<()> {
             Ok(status) => Err(Error::fatal(format!("reached {path}: {status}"))),
             Err(error) => Err(Error::retriable(format!("could not get: {error}"))),
         },
+        "download" => match download(path) {
+            Ok(bytes) => Err(Error::fatal(format!("downloaded {bytes} bytes"))),
+            Err(error) => Err(Error::retriable(format!("could not download: {error}"))),
+        },
+        "requests" => match requests(path, 100) {
+            (asked, None) => Err(Error::fatal(format!("{asked} requests at a time"))),
+            (asked, Some(error)) => Err(Error::retriable(format!("{asked} requests at a time, then {error}"))),
+        },
         other => Err(Error::config("behaviour", format!("{other:?} is none that there is"))),
     }
 }
@@ -74,9 +82,46 @@ fn get(url: &str) -> std::result::Result<u16, String> {
     answer.map(|answer| answer.status().as_u16()).map_err(|error| format!("{error:?}"))
 }
 
+/// How long the body of a GET's answer is.
+#[cfg(target_arch = "wasm32")]
+fn download(url: &str) -> std::result::Result<usize, String> {
+    let request = wstd::http::Request::get(url).body(()).map_err(|error| error.to_string())?;
+    wstd::runtime::block_on(async {
+        let answer = wstd::http::Client::new().send(request).await.map_err(|error| format!("{error:?}"))?;
+        let mut body = answer.into_body();
+        body.contents().await.map(<[u8]>::len).map_err(|error| format!("{error:?}"))
+    })
+}
+
+/// How many GETs are answered whose answers are not read, and why there are not as many as there should be.
+#[cfg(target_arch = "wasm32")]
+fn requests(url: &str, most: usize) -> (usize, Option<String>) {
+    wstd::runtime::block_on(async {
+        let mut answers = Vec::new();
+        while answers.len() < most {
+            let request = wstd::http::Request::get(url).body(()).expect("it is a request");
+            match wstd::http::Client::new().send(request).await {
+                Ok(answer) => answers.push(answer),
+                Err(error) => return (answers.len(), Some(format!("{error:?}"))),
+            }
+        }
+        (answers.len(), None)
+    })
+}
+
 #[cfg(not(target_arch = "wasm32"))]
 fn get(_: &str) -> std::result::Result<u16, String> {
     Err("there is no host".into())
+}
+
+#[cfg(not(target_arch = "wasm32"))]
+fn download(_: &str) -> std::result::Result<usize, String> {
+    Err("there is no host".into())
+}
+
+#[cfg(not(target_arch = "wasm32"))]
+fn requests(_: &str, _: usize) -> (usize, Option<String>) {
+    (0, Some("there is no host".into()))
 }
 
 #[expect(unconditional_recursion, reason = "it is what this guest is for")]

@@ -63,7 +63,7 @@ pub fn samples(view: &View, builder: &Builder, only: Option<&str>) -> Samples {
         connector(view, name, state, &mut samples);
     }
     for (name, tasks) in by_connector {
-        tasks_of(view, builder, &name, &tasks, &mut samples);
+        tasks_of(view, &name, &tasks, &mut samples);
     }
     for (owner, restarts, attempts) in builder.auto_restart.counts() {
         let (name, labels) = match owner {
@@ -138,7 +138,7 @@ fn connector(view: &View, name: &str, own: &'static str, samples: &mut Samples) 
     }
 }
 
-fn tasks_of(view: &View, builder: &Builder, name: &str, tasks: &[(TaskId, Arc<ObservedTask>)], samples: &mut Samples) {
+fn tasks_of(view: &View, name: &str, tasks: &[(TaskId, Arc<ObservedTask>)], samples: &mut Samples) {
     let statuses = view.status(name).map(|status| status.tasks).unwrap_or_default();
     let told: BTreeMap<&TaskId, &Status> = statuses.iter().map(|(id, status)| (id, status)).collect();
     let state = |(id, task): &(TaskId, Arc<ObservedTask>)| {
@@ -155,7 +155,7 @@ fn tasks_of(view: &View, builder: &Builder, name: &str, tasks: &[(TaskId, Arc<Ob
     for ((id, task), state) in tasks.iter().zip(states) {
         let labels = TaskLabels::of(id);
         samples.text(&labels.connects, &metric::TASK_STATUS, state);
-        task::task(task, id, &labels, &builder.settings.limits, samples);
+        task::task(task, id, &labels, samples);
     }
 }
 

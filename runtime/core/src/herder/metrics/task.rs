@@ -12,7 +12,7 @@ use crate::observe::{
 use super::{TENANT, TaskLabels};
 
 /// Everything about a task but its state.
-pub(super) fn task(task: &ObservedTask, id: &TaskId, labels: &TaskLabels, limits: &Limits, samples: &mut Samples) {
+pub(super) fn task(task: &ObservedTask, id: &TaskId, labels: &TaskLabels, samples: &mut Samples) {
     let (running, paused) = task.shares();
     samples.number(&labels.connects, &metric::TASK_RUNNING_RATIO, running);
     samples.number(&labels.connects, &metric::TASK_PAUSE_RATIO, paused);
@@ -24,7 +24,7 @@ pub(super) fn task(task: &ObservedTask, id: &TaskId, labels: &TaskLabels, limits
         TaskCounts::Sink(counts) => sink(counts, id, labels, samples),
     }
     errors(&made.errors, &labels.connects, samples);
-    guests(&made.meter, &labels.weirs, limits, samples);
+    guests(&made.meter, &labels.weirs, &made.limits, samples);
 }
 
 fn parts(made: &MadeTask, id: &TaskId, of_task: &Labels, samples: &mut Samples) {

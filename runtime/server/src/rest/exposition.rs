@@ -1,7 +1,7 @@
 //! Pure. Metrics as Prometheus reads them: its text format 0.0.4, and OpenMetrics 1.0, with the same names in both.
 
 use std::borrow::Cow;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::sync::{Arc, LazyLock};
 
@@ -45,21 +45,21 @@ impl Format {
 
 /// Samples in a format, each name's in one block.
 pub fn exposition(samples: &[Sample], naming: Naming, format: Format) -> String {
-    let mut of_metric: Vec<Vec<&Sample>> = vec![Vec::new(); table::all().count()];
+    let mut of_metric: Vec<Vec<Labelled<'_>>> = vec![Vec::new(); table::all().count()];
+    let mut written = Written::new(naming);
     for sample in samples {
-        of_metric[sample.metric.index].push(sample);
+        of_metric[sample.metric.index].push(Labelled { sample, labels: written.place(&sample.labels) });
     }
     // About what a line takes.
     let mut text = String::with_capacity(samples.len() * 128);
-    let mut shared = Shared::default();
     for (metric, samples) in table::all().zip(of_metric) {
         if samples.is_empty() {
             continue;
         }
         for name in names(metric, naming) {
             match name.name.split_once("{}") {
-                None => block(&mut text, metric, &name, &samples, format, &mut shared),
-                Some(parts) => named_by_label(&mut text, metric, parts, &samples, format, &mut shared),
+                None => block(&mut text, metric, &name, &samples, format, &written),
+                Some(parts) => named_by_label(&mut text, metric, parts, &samples, format, &written),
             }
         }
     }
@@ -69,28 +69,95 @@ pub fn exposition(samples: &[Sample], naming: Naming, format: Format) -> String 
     text
 }
 
+/// A sample, and the place of its labels among those that are written.
+#[derive(Clone, Copy)]
+struct Labelled<'a> {
+    sample: &'a Sample,
+    labels: usize,
+}
+
+/// Labels as they are written between braces, each once for the samples of a task that follow one another.
+struct Written<'a> {
+    naming: Naming,
+    last: Option<&'a Labels>,
+    plain: Vec<String>,
+    run_together: Vec<String>,
+}
+
+impl<'a> Written<'a> {
+    fn new(naming: Naming) -> Written<'a> {
+        Written { naming, last: None, plain: Vec::new(), run_together: Vec::new() }
+    }
+
+    fn place(&mut self, labels: &'a Labels) -> usize {
+        if self.last.is_none_or(|last| !Arc::ptr_eq(last, labels)) {
+            self.last = Some(labels);
+            self.plain.push(listed(labels, |text, label| text.extend(label.chars().map(underscored))));
+            if self.naming != Naming::Confluent {
+                self.run_together.push(listed(labels, |text, label| text.extend(label.split('-'))));
+            }
+        }
+        self.plain.len() - 1
+    }
+
+    fn of(&self, sample: Labelled<'_>, run_together: bool) -> &str {
+        let all = if run_together { &self.run_together } else { &self.plain };
+        all.get(sample.labels).map_or("", String::as_str)
+    }
+}
+
+fn underscored(c: char) -> char {
+    if c == '-' { '_' } else { c }
+}
+
+fn listed(labels: &Labels, write: impl Fn(&mut String, &str)) -> String {
+    let mut text = String::new();
+    for (label, value) in labels.iter() {
+        if !text.is_empty() {
+            text.push(',');
+        }
+        write(&mut text, label);
+        quoted(&mut text, value);
+    }
+    text
+}
+
+fn quoted(text: &mut String, value: &str) {
+    text.push_str("=\"");
+    escape(text, value, true);
+    text.push('"');
+}
+
 /// Blocks of a metric whose name holds the value of its own label.
 fn named_by_label(
     text: &mut String,
     metric: &Metric,
     (before, behind): (&str, &str),
-    samples: &[&Sample],
+    samples: &[Labelled<'_>],
     format: Format,
-    shared: &mut Shared,
+    written: &Written<'_>,
 ) {
-    let mut of_name: BTreeMap<&str, Vec<Sample>> = BTreeMap::new();
-    for sample in samples {
+    let mut of_name: BTreeMap<&str, Vec<(Sample, usize)>> = BTreeMap::new();
+    for Labelled { sample, labels } in samples {
         let Some((_, own)) = &sample.own else { continue };
-        of_name.entry(own).or_default().push(Sample { own: None, ..(*sample).clone() });
+        of_name.entry(own).or_default().push((Sample { own: None, ..(*sample).clone() }, *labels));
     }
     for (own, samples) in of_name {
         let counter = metric.kind == Kind::Counter;
         let name = Name { name: format!("{before}{own}{behind}"), counter, also_bare: false, run_together: false };
-        block(text, metric, &name, &samples.iter().collect::<Vec<_>>(), format, shared);
+        let samples: Vec<_> = samples.iter().map(|(sample, labels)| Labelled { sample, labels: *labels }).collect();
+        block(text, metric, &name, &samples, format, written);
     }
 }
 
-fn block(text: &mut String, metric: &Metric, name: &Name, samples: &[&Sample], format: Format, shared: &mut Shared) {
+fn block(
+    text: &mut String,
+    metric: &Metric,
+    name: &Name,
+    samples: &[Labelled<'_>],
+    format: Format,
+    written: &Written<'_>,
+) {
     let Name { name, counter, also_bare, run_together } = name;
     // OpenMetrics calls a family what its samples are called without what their kind puts behind.
     let (family, kind) = match (metric.kind, format) {
@@ -116,41 +183,8 @@ fn block(text: &mut String, metric: &Metric, name: &Name, samples: &[&Sample], f
         let _ = writeln!(text, "# UNIT {family} {}", metric.unit);
     }
     for sample in samples {
-        line(text, metric, name, shared.of(&sample.labels, *run_together), sample);
+        line(text, metric, name, written.of(*sample, *run_together), sample.sample);
     }
-}
-
-/// Labels as they are written, each once however many samples share them: of a thousand tasks there are thousands of
-/// labels, and a hundred times as many lines.
-#[derive(Default)]
-struct Shared(HashMap<(*const (&'static str, Arc<str>), bool), Box<str>>);
-
-impl Shared {
-    /// Labels between braces, without these. Whoever asks has the labels as long as this lives: the address is theirs.
-    fn of(&mut self, labels: &Labels, run_together: bool) -> &str {
-        let written = self.0.entry((labels.as_ptr(), run_together));
-        written.or_insert_with(|| {
-            let mut text = String::new();
-            for (label, value) in labels.iter() {
-                if !text.is_empty() {
-                    text.push(',');
-                }
-                if run_together {
-                    text.extend(label.chars().filter(|c| *c != '-'));
-                } else {
-                    text.extend(label.chars().map(|c| if c == '-' { '_' } else { c }));
-                }
-                quoted(&mut text, value);
-            }
-            text.into()
-        })
-    }
-}
-
-fn quoted(text: &mut String, value: &str) {
-    text.push_str("=\"");
-    escape(text, value, true);
-    text.push('"');
 }
 
 fn line(text: &mut String, metric: &Metric, name: &str, of: &str, sample: &Sample) {
@@ -158,13 +192,13 @@ fn line(text: &mut String, metric: &Metric, name: &str, of: &str, sample: &Sampl
     match &sample.value {
         Value::Number(value) => {
             text.push_str(name);
-            labels(text, of, own.into_iter());
+            labels(text, of, own);
             number(text, *value);
         }
         Value::Text(value) => {
             let label = metric.attribute.replace('-', "_");
             text.push_str(name);
-            labels(text, of, std::iter::once((&*label, &**value)));
+            labels(text, of, Some((&label, value)));
             text.push_str(" 1\n");
         }
         Value::Durations(observed) => durations(text, name, of, own, observed),
@@ -172,19 +206,20 @@ fn line(text: &mut String, metric: &Metric, name: &str, of: &str, sample: &Sampl
 }
 
 fn durations(text: &mut String, name: &str, of: &str, own: Option<(&str, &str)>, observed: &Observed) {
-    let mut below = 0;
-    let bounds = bounds();
-    for (at, count) in observed.buckets.iter().enumerate() {
+    let mut shared = String::new();
+    labels(&mut shared, of, own);
+    let (mut below, inside) = (0, shared.strip_suffix('}').map_or("{".into(), |inside| format!("{inside},")));
+    for (bound, count) in bounds().iter().zip(&observed.buckets) {
         below += count;
-        text.push_str(name);
-        text.push_str("_bucket");
-        labels(text, of, own.into_iter().chain([("le", bounds[at].as_ref())]));
+        for part in [name, "_bucket", &inside, "le=\"", bound, "\"}"] {
+            text.push_str(part);
+        }
         number(text, below as f64);
     }
     for (suffix, value) in [("_sum", observed.sum), ("_count", below as f64)] {
-        text.push_str(name);
-        text.push_str(suffix);
-        labels(text, of, own.into_iter());
+        for part in [name, suffix, &shared] {
+            text.push_str(part);
+        }
         number(text, value);
     }
 }
@@ -201,23 +236,25 @@ fn bounds() -> &'static [Cow<'static, str>] {
     &TEXTS
 }
 
-/// Labels that are written already, and others of one sample's own.
-fn labels<'a>(text: &mut String, of: &str, own: impl Iterator<Item = (&'a str, &'a str)>) {
-    let begun = text.len();
+/// Labels that are written already, and one of the sample's own.
+fn labels(text: &mut String, of: &str, own: Option<(&str, &str)>) {
+    if of.is_empty() && own.is_none() {
+        return;
+    }
     text.push('{');
     text.push_str(of);
-    for (label, value) in own {
-        if text.len() > begun + 1 {
+    if let Some((label, value)) = own {
+        if !of.is_empty() {
             text.push(',');
         }
         text.push_str(label);
         quoted(text, value);
     }
-    if text.len() > begun + 1 { text.push('}') } else { text.truncate(begun) }
+    text.push('}');
 }
 
 fn escape(text: &mut String, value: &str, quotes_too: bool) {
-    if !value.contains(['\\', '\n', '"']) {
+    if !value.bytes().any(|byte| matches!(byte, b'\\' | b'\n' | b'"')) {
         return text.push_str(value);
     }
     for c in value.chars() {

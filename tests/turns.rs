@@ -61,7 +61,7 @@ fn a_cap_slows_a_task_that_spins() {
         let (plugins, mut spinning) = (plugins(patient()), JoinSet::new());
         let capped = Limits { cpu_nanos_per_second: Some(100_000_000), ..patient() };
         let meter = spin(&plugins, &mut spinning, "capped|task-0", &capped).await;
-        let share = shares(&[meter.clone()])[0] / WHILE.as_secs_f64();
+        let share = shares(std::slice::from_ref(&meter))[0] / WHILE.as_secs_f64();
         // A turn more or less at either end.
         assert!(share > 0.05 && share < 0.125, "{share} of a core");
         assert!(meter.admissions.load(Ordering::Relaxed) > 10, "it waited, and that shows");

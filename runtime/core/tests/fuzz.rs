@@ -246,7 +246,7 @@ fn dead_letters_on_their_way_back() {
             Way::Back(topic, partition) => Some((row, (topic.clone(), *partition))),
             Way::OfAnother | Way::Unknown => None,
         });
-        let (rows, places): (Vec<u32>, Vec<(Arc<str>, Option<i32>)>) = back.unzip();
+        let (rows, places): (Vec<u32>, Vec<_>) = back.unzip();
         let records = taken_back(&letters, &rows, &places);
         assert_eq!(records.rows, rows.len());
         for (at, (row, (topic, partition))) in rows.iter().zip(&places).enumerate() {

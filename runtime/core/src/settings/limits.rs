@@ -48,23 +48,21 @@ pub(super) fn positive_millis(reader: &mut Reader, key: &str, default: Duration)
     limit
 }
 
-/// Cores as nanoseconds of each second.
-fn cores(reader: &mut Reader, key: &str, default: Option<u64>) -> Option<u64> {
-    let cores: f64 = reader.get(key).and_then(|_| {
-        let cores = reader.number(key, f64::NAN);
-        if !CORES.contains(&cores) && !cores.is_nan() {
-            let (least, most) = (CORES.start(), CORES.end());
-            let message = format!("Invalid value {cores} for configuration {key}: say a number from {least} to {most}");
-            reader.problem(key, message);
-        }
-        Some(cores)
-    })?;
-    if cores.is_nan() { default } else { Some((cores * 1e9) as u64) }
+/// Cores as nanoseconds of each second, where they are given.
+fn cores(reader: &mut Reader, key: &str) -> Option<u64> {
+    reader.get(key)?;
+    let cores = reader.number(key, *CORES.end());
+    if !CORES.contains(&cores) {
+        let (least, most) = (CORES.start(), CORES.end());
+        let message = format!("Invalid value {cores} for configuration {key}: say a number from {least} to {most}");
+        reader.problem(key, message);
+    }
+    Some((cores * 1e9) as u64)
 }
 
 /// Reads all limits.
 pub(super) fn limits(reader: &mut Reader, defaults: &Limits) -> Limits {
-    let cpu = cores(reader, CPU_CORES, defaults.cpu_nanos_per_second);
+    let cpu = cores(reader, CPU_CORES);
     Limits {
         memory_bytes: within(reader, "task.memory.max.bytes", defaults.memory_bytes, MEMORY_BYTES),
         stack_bytes: within(reader, STACK, defaults.stack_bytes, STACK_BYTES),
@@ -126,7 +124,7 @@ pub(super) fn definitions(config: &Config) -> Vec<ConfigKey> {
     let limit = |(place, (name, kind, called, text)): (usize, &Limited)| {
         let documentation = format!("{text} At most what the worker's own {name} allows, which is the default.");
         let (default, order) = (DefaultValue::Null, place as i32);
-        key(name, kind.clone(), default, Importance::Low, SANDBOX, order, Width::Short, called, &documentation)
+        key(name, *kind, default, Importance::Low, SANDBOX, order, Width::Short, called, &documentation)
     };
     limits.map(limit).collect()
 }
@@ -215,6 +213,7 @@ mod tests {
             ("task.cpu.weight", "0", "from 1 to 10000"),
             ("task.cpu.max.cores", "0", "from 0.01 to 1024"),
             ("task.cpu.max.cores", "250m", "Not a number"),
+            ("task.cpu.max.cores", "NaN", "from 0.01 to 1024"),
         ] {
             let config = Config::from([(key.to_owned(), value.to_owned())]);
             let mut reader = Reader::new(&config);

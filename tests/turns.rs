@@ -25,7 +25,12 @@ const WHILE: Duration = Duration::from_secs(2);
 /// Starts a task that computes without end; answers what it uses.
 async fn spin(plugins: &WasmPlugins, spinning: &mut JoinSet<()>, owner: &str, limits: &Limits) -> Arc<GuestMeter> {
     let component = component(plugins, "guest_hostile").await;
-    let given = Context { owner: owner.into(), ..context("test.HostileSource", &[("behaviour", "loop")], limits) };
+    let (tenant, _) = owner.split_once('~').unwrap_or_default();
+    let given = Context {
+        owner: owner.into(),
+        tenant: tenant.into(),
+        ..context("test.HostileSource", &[("behaviour", "loop")], limits)
+    };
     let meter = given.meter.clone();
     let mut task = component.source_task(given).await.unwrap();
     task.start().await.unwrap();

@@ -45,6 +45,7 @@ async fn misbehave(hostile: Arc<dyn Component>, behaviour: &'static str, cap: Op
         let entries = [("behaviour", behaviour)];
         let given = Context {
             owner: owner.clone(),
+            tenant: behaviour.into(),
             meter: meter.clone(),
             ..context("test.HostileSource", &entries, &limits(cap))
         };
@@ -73,7 +74,11 @@ async fn run(plugins: &WasmPlugins, beside: Option<Option<u64>>) -> Run {
         meters.push(meter.clone());
         strangers.spawn(misbehave(hostile.clone(), behaviour, beside.flatten(), meter));
     }
-    let given = Context { owner: "victim~c|task-0".into(), ..context("test.EchoSink", &[], &limits(None)) };
+    let given = Context {
+        owner: "victim~c|task-0".into(),
+        tenant: "victim".into(),
+        ..context("test.EchoSink", &[], &limits(None))
+    };
     let meter = given.meter.clone();
     meters.push(meter.clone());
     let mut sink = echo.sink_task(given).await.expect("it can be made");

@@ -10,7 +10,6 @@ use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
 use tokio::time::Sleep;
-use weir_core::model::Limits;
 use weir_core::observe::GuestMeter;
 
 use crate::engine::Ticker;
@@ -34,21 +33,14 @@ struct Queue {
     wakers: BTreeMap<Ticket, Waker>,
 }
 
-impl Queue {
-    fn wake(&mut self, called: Option<Ticket>) {
-        if let Some(waker) = called.and_then(|ticket| self.wakers.remove(&ticket)) {
-            waker.wake();
-        }
-    }
-}
-
 /// The turns of an engine's guests.
 pub(crate) struct Admission {
     queue: Mutex<Queue>,
-    shares: Mutex<HashMap<Arc<str>, Weak<Share>>>,
+    /// By the address of what the instances of a task, or of a connector, count together: each has one of its own.
+    shares: Mutex<HashMap<usize, Weak<Share>>>,
     engine: wasmtime::Engine,
     /// A guest that computes ends by it alone.
-    _ticker: Arc<Ticker>,
+    ticker: Arc<Ticker>,
     /// When guests were made to give way last.
     gave_way: AtomicU64,
 }
@@ -56,28 +48,45 @@ pub(crate) struct Admission {
 /// The share of one task, or of one connector, whatever instances it has.
 pub(crate) struct Share {
     admission: Arc<Admission>,
-    owner: Arc<str>,
     id: AccountId,
+    /// Kept, so that nobody else gets its address.
+    meter: Arc<GuestMeter>,
 }
 
 impl Admission {
     pub fn new(engine: wasmtime::Engine, ticker: Arc<Ticker>) -> Admission {
         let places = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
         let queue = Mutex::new(Queue { turns: Turns::new(places), wakers: BTreeMap::new() });
-        Admission { queue, shares: Mutex::default(), engine, _ticker: ticker, gave_way: AtomicU64::new(0) }
+        Admission { queue, shares: Mutex::default(), engine, ticker, gave_way: AtomicU64::new(0) }
     }
 
-    /// The share of an owner: one for all of its instances.
-    pub fn share(self: &Arc<Admission>, owner: &Arc<str>, limits: &Limits) -> Arc<Share> {
+    /// The share of an instance: one for all of its task's.
+    pub fn share(self: &Arc<Admission>, of: &weir_core::port::Context) -> Arc<Share> {
         let mut shares = locked(&self.shares);
-        if let Some(share) = shares.get(owner).and_then(Weak::upgrade) {
+        if let Some(share) = shares.get(&address(&of.meter)).and_then(Weak::upgrade) {
             return share;
         }
-        let tenant = owner.split_once('~').map_or("", |(tenant, _)| tenant);
-        let id = locked(&self.queue).turns.open(tenant, limits.cpu_weight, limits.cpu_nanos_per_second, now());
-        let share = Arc::new(Share { admission: self.clone(), owner: owner.clone(), id });
-        shares.insert(owner.clone(), Arc::downgrade(&share));
+        let (weight, cap) = (of.limits.cpu_weight, of.limits.cpu_nanos_per_second);
+        let id = locked(&self.queue).turns.open(&of.tenant, weight, cap, now());
+        let share = Arc::new(Share { admission: self.clone(), id, meter: of.meter.clone() });
+        shares.insert(address(&of.meter), Arc::downgrade(&share));
         share
+    }
+
+    /// Changes who has which turn, and wakes who is called by that.
+    fn change(&self, change: impl FnOnce(&mut Queue) -> Option<Ticket>) {
+        let mut queue = locked(&self.queue);
+        let called = change(&mut queue);
+        let waker = called.and_then(|ticket| queue.wakers.remove(&ticket));
+        drop(queue);
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+    }
+
+    /// How often guests were interrupted so far.
+    pub fn interruptions(&self) -> u64 {
+        self.ticker.ticks()
     }
 
     /// Has whoever runs give way, unless that was just done.
@@ -85,7 +94,7 @@ impl Admission {
         let (now, last) = (now(), self.gave_way.load(Ordering::Relaxed));
         let is_due = now.saturating_sub(last) >= APART;
         if is_due && self.gave_way.compare_exchange(last, now, Ordering::Relaxed, Ordering::Relaxed).is_ok() {
-            self.engine.increment_epoch();
+            self.ticker.tick(&self.engine);
         }
     }
 }
@@ -94,12 +103,16 @@ impl Drop for Share {
     fn drop(&mut self) {
         let mut shares = locked(&self.admission.shares);
         // Another one may have taken its place while this one went.
-        if shares.get(&self.owner).is_some_and(|share| share.strong_count() == 0) {
-            shares.remove(&self.owner);
+        if shares.get(&address(&self.meter)).is_some_and(|share| share.strong_count() == 0) {
+            shares.remove(&address(&self.meter));
         }
         drop(shares);
         locked(&self.admission.queue).turns.close(self.id);
     }
+}
+
+fn address(meter: &Arc<GuestMeter>) -> usize {
+    Arc::as_ptr(meter).addr()
 }
 
 enum Place {
@@ -129,21 +142,32 @@ pub(crate) struct Taken<'a> {
 
 impl Drop for Taken<'_> {
     fn drop(&mut self) {
-        let mut queue = locked(&self.share.admission.queue);
-        let called = queue.turns.done(self.share.id, self.used);
-        queue.wake(called);
+        self.share.admission.change(|queue| queue.turns.done(self.share.id, self.used));
     }
 }
 
 impl<'a> Turn<'a> {
     /// Keeps its place although its turn is over.
     pub fn keep(&mut self, taken: Taken<'a>) {
+        self.share.charge(taken.used);
         std::mem::forget(taken);
         self.place = Place::Kept;
     }
 
     pub fn new(share: &'a Share, meter: &'a GuestMeter) -> Turn<'a> {
         Turn { share, meter, place: Place::Outside, since: None }
+    }
+
+    /// How often guests were interrupted so far.
+    pub fn interruptions(&self) -> u64 {
+        self.share.interruptions()
+    }
+
+    fn note_wait(&mut self) {
+        if let Some(since) = self.since.take() {
+            self.meter.admission_nanos.fetch_add(since.elapsed().as_nanos() as u64, Ordering::Relaxed);
+            self.meter.admissions.fetch_add(1, Ordering::Relaxed);
+        }
     }
 
     /// Waits for its turn. Whoever gave way by itself does not make others do so.
@@ -157,7 +181,11 @@ impl<'a> Turn<'a> {
                 }
                 Place::Kept => {
                     self.place = Place::Outside;
-                    break;
+                    if self.share.keeps(0) {
+                        break;
+                    }
+                    // Somebody came meanwhile who goes before.
+                    admission.change(|queue| queue.turns.done(self.share.id, 0));
                 }
                 Place::Waiting(ticket) => {
                     let mut queue = locked(&admission.queue);
@@ -192,29 +220,35 @@ impl<'a> Turn<'a> {
                 }
             }
         }
-        if let Some(since) = self.since.take() {
-            self.meter.admission_nanos.fetch_add(since.elapsed().as_nanos() as u64, Ordering::Relaxed);
-            self.meter.admissions.fetch_add(1, Ordering::Relaxed);
-        }
+        self.note_wait();
         Poll::Ready(Taken { share: self.share, used: 0 })
     }
 }
 
 impl Drop for Turn<'_> {
     fn drop(&mut self) {
-        let (kept, ticket) = match self.place {
-            Place::Outside | Place::Capped(_) => return,
-            Place::Kept => (true, 0),
-            Place::Waiting(ticket) => (false, ticket),
-        };
-        let mut queue = locked(&self.share.admission.queue);
-        queue.wakers.remove(&ticket);
-        let called = if kept { queue.turns.done(self.share.id, 0) } else { queue.turns.give_up(ticket) };
-        queue.wake(called);
+        self.note_wait();
+        match self.place {
+            Place::Outside | Place::Capped(_) => {}
+            Place::Kept => self.share.admission.change(|queue| queue.turns.done(self.share.id, 0)),
+            Place::Waiting(ticket) => self.share.admission.change(|queue| {
+                queue.wakers.remove(&ticket);
+                queue.turns.give_up(ticket)
+            }),
+        }
     }
 }
 
 impl Share {
+    /// How often guests were interrupted so far.
+    pub fn interruptions(&self) -> u64 {
+        self.admission.interruptions()
+    }
+
+    fn charge(&self, used: u64) {
+        locked(&self.admission.queue).turns.charge(self.id, used);
+    }
+
     /// Whether a guest that used so many nanoseconds in its turn, and has not ended, keeps its place when it gives way.
     pub fn keeps(&self, used: u64) -> bool {
         locked(&self.admission.queue).turns.keeps(self.id, used, now())

@@ -23,6 +23,8 @@ use crate::state::GuestState;
 pub(crate) struct Slice {
     began: AtomicU64,
     used: AtomicU64,
+    /// How often guests had been interrupted when the turn began.
+    interruptions: AtomicU64,
     /// What of the turn was charged before its end.
     charged: AtomicU64,
     /// Whether it was interrupted for others to run.
@@ -45,6 +47,11 @@ impl Slice {
     /// What the turn has used, read from inside of it.
     fn turn_now(&self) -> u64 {
         thread_nanos().saturating_sub(self.began.load(Ordering::Relaxed))
+    }
+
+    /// Whether guests were interrupted since the turn began: what was before that is not the turn's.
+    fn is_interrupted(&self, share: &Share) -> bool {
+        share.interruptions() != self.interruptions.load(Ordering::Relaxed)
     }
 
     /// Gives way: what the turn has used is charged, and says whether the place is kept.
@@ -71,6 +78,7 @@ impl<F: Future> Future for Metered<'_, F> {
         let gave_way = self.slice.gave_way.load(Ordering::Relaxed);
         let mut taken = ready!(self.turn.poll(context, gave_way));
         self.slice.gave_way.store(false, Ordering::Relaxed);
+        self.slice.interruptions.store(self.turn.interruptions(), Ordering::Relaxed);
         let began = thread_nanos();
         self.slice.began.store(began, Ordering::Relaxed);
         let polled = self.future.as_mut().poll(context);
@@ -113,7 +121,7 @@ pub(crate) struct Guest {
 impl Guest {
     pub fn new(engine: &Engine, context: weir_core::port::Context) -> Result<Guest, Fault> {
         let (slice, meter) = (Arc::new(Slice::default()), context.meter.clone());
-        let share = engine.admission().share(&context.owner, &context.limits);
+        let share = engine.admission().share(&context);
         let hostcall_bytes = usize::try_from(context.limits.memory_bytes).unwrap_or(usize::MAX);
         let mut store = Store::new(engine.wasmtime(), GuestState::new(context, slice.clone(), share.clone(), engine)?);
         store.limiter(|state| &mut state.memory);
@@ -127,6 +135,9 @@ impl Guest {
                 let message = hit.to_string();
                 state.memory.hit = Some(hit);
                 return Err(wasmtime::Error::msg(message));
+            }
+            if !state.slice.is_interrupted(&state.share) {
+                return Ok(UpdateDeadline::Continue(1));
             }
             state.slice.give_way(&state.share);
             Ok(UpdateDeadline::Yield(1))

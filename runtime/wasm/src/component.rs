@@ -229,6 +229,7 @@ impl WasmPlugins {
     ) -> Result<Vec<Class>, Refusal> {
         let context = Context {
             owner: Arc::from(format!("plugin {}", &hash[..12])),
+            tenant: "".into(),
             class: Arc::from(""),
             config: Arc::default(),
             grants: Arc::new(Grants::default()),

@@ -1,7 +1,7 @@
 //! The engine: what guests may use of WebAssembly, the clock by which they are interrupted, and whom their TLS trusts.
 
 use std::sync::Weak;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -31,13 +31,21 @@ pub(crate) fn compiling_engine() -> wasmtime::Result<wasmtime::Engine> {
 }
 
 /// As long as it is there, the clock goes.
+#[derive(Default)]
 pub(crate) struct Ticker {
-    stop: AtomicBool,
+    ticks: AtomicU64,
 }
 
-impl Drop for Ticker {
-    fn drop(&mut self) {
-        self.stop.store(true, Ordering::Relaxed);
+impl Ticker {
+    /// Interrupts all guests that run.
+    pub fn tick(&self, engine: &wasmtime::Engine) {
+        self.ticks.fetch_add(1, Ordering::Relaxed);
+        engine.increment_epoch();
+    }
+
+    /// How often it did so.
+    pub fn ticks(&self) -> u64 {
+        self.ticks.load(Ordering::Relaxed)
     }
 }
 
@@ -56,12 +64,12 @@ impl Engine {
         let mut config = config();
         config.enable_compiler(false).max_wasm_stack(stack_bytes).async_stack_size(stack_bytes + HOST_STACK_BYTES);
         let engine = wasmtime::Engine::new(&config)?;
-        let ticker = Arc::new(Ticker { stop: AtomicBool::new(false) });
+        let ticker = Arc::new(Ticker::default());
         let (weak, ticked): (Weak<Ticker>, _) = (Arc::downgrade(&ticker), engine.weak());
         std::thread::Builder::new().name("weir-epoch".into()).spawn(move || {
-            while let (Some(_), Some(engine)) = (weak.upgrade(), ticked.upgrade()) {
-                engine.increment_epoch();
-                drop(engine);
+            while let (Some(ticker), Some(engine)) = (weak.upgrade(), ticked.upgrade()) {
+                ticker.tick(&engine);
+                drop((ticker, engine));
                 std::thread::sleep(TICK);
             }
         })?;

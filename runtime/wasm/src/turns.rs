@@ -18,8 +18,9 @@ const CAP_WINDOW: u64 = 100_000_000;
 /// What is spent, in nanoseconds of whoever has [`WEIGHT`].
 type Virtual = u64;
 
-/// What somebody may have to come from before: whoever gave way, and is to wait again, had the place called out of its hands.
-const CREDIT: Virtual = 20_000_000;
+/// Nanoseconds that somebody may have to come from before: whoever gave way, and is to wait again, had the place called out of
+/// its hands.
+const CREDIT: u64 = 20_000_000;
 
 /// A bound on CPU time over time. Times are nanoseconds of one clock.
 #[derive(Clone, Copy, Debug)]
@@ -156,9 +157,9 @@ impl Turns {
         }
         let Some(tenant) = self.tenants.get_mut(&account.tenant) else { return Wanted::Run };
         // Who did not want to run has next to no more to come than who did.
-        account.spent = account.spent.max(tenant.clock.saturating_sub(CREDIT));
+        account.spent = account.spent.max(tenant.clock.saturating_sub(virtual_time(CREDIT, account.weight)));
         if tenant.waiting.is_empty() {
-            tenant.spent = tenant.spent.max(self.clock.saturating_sub(CREDIT));
+            tenant.spent = tenant.spent.max(self.clock.saturating_sub(virtual_time(CREDIT, tenant.weight)));
         }
         if self.taken < self.places {
             self.taken += 1;
@@ -170,7 +171,8 @@ impl Turns {
         Wanted::Wait(ticket)
     }
 
-    fn charge(&mut self, id: AccountId, used: u64) {
+    /// A task used so many nanoseconds.
+    pub fn charge(&mut self, id: AccountId, used: u64) {
         let Some(account) = self.accounts.get_mut(&id) else { return };
         account.spent += virtual_time(used, account.weight);
         if let Some(cap) = &mut account.cap {
@@ -189,12 +191,22 @@ impl Turns {
         if account.cap.as_mut().is_some_and(|cap| cap.until(now).is_some()) {
             return false;
         }
-        let Some(own) = self.tenants.get(&account.tenant) else { return false };
-        let mut before = self.tenants.iter().filter(|(_, tenant)| !tenant.waiting.is_empty());
-        !before.any(|(name, tenant)| match *name == account.tenant {
-            true => tenant.waiting.first().is_some_and(|(spent, _)| *spent < account.spent),
-            false => tenant.spent < own.spent,
-        })
+        let Some(own) = self.tenants.get(&account.tenant).map(|own| own.spent) else { return false };
+        let mut wanting = self.tenants.iter().filter(|(_, tenant)| !tenant.waiting.is_empty());
+        let somebody_goes_before = !self.waiting.is_empty()
+            && wanting.any(|(name, tenant)| match *name == account.tenant {
+                true => tenant.waiting.first().is_some_and(|(spent, _)| *spent < account.spent),
+                false => tenant.spent < own,
+            });
+        if somebody_goes_before {
+            return false;
+        }
+        // Who comes later begins where this one is, not where it was when it got its place.
+        if let Some(tenant) = self.tenants.get_mut(&account.tenant) {
+            tenant.clock = tenant.clock.max(account.spent);
+        }
+        self.clock = self.clock.max(own);
+        true
     }
 
     /// A task's turn is over, in which it used so many nanoseconds; who is called next, if somebody waits.
@@ -205,6 +217,9 @@ impl Turns {
     }
 
     fn call(&mut self) -> Option<Ticket> {
+        if self.waiting.is_empty() {
+            return None;
+        }
         let wants = self.tenants.values_mut().filter(|tenant| !tenant.waiting.is_empty());
         let tenant = wants.min_by_key(|tenant| tenant.spent)?;
         let (spent, ticket) = tenant.waiting.pop_first()?;
@@ -365,6 +380,26 @@ mod tests {
         let Wanted::Wait(_) = turns.want(heavy, 0) else { panic!("the place is taken") };
         assert!(turns.keeps(light, 2 * MILLI, 0), "a third as heavy, it has used less than a third of that");
         assert!(!turns.keeps(light, 2 * MILLI, 0));
+    }
+
+    #[test]
+    fn who_comes_late_is_not_given_what_others_used_before() {
+        let mut turns = Turns::new(1);
+        let early = turns.open("a", WEIGHT, None, 0);
+        assert_eq!(turns.want(early, 0), Wanted::Run);
+        (0..100).for_each(|_| assert!(turns.keeps(early, 10 * MILLI, 0)));
+        for tenant in ["a", "b"] {
+            let late = turns.open(tenant, WEIGHT, None, 0);
+            let Wanted::Wait(ticket) = turns.want(late, 0) else { panic!("the place is taken") };
+            assert!(!turns.keeps(early, MILLI, 0), "{tenant}");
+            assert_eq!(turns.done(early, 0), Some(ticket));
+            assert!(turns.begin(ticket));
+            let Wanted::Wait(again) = turns.want(early, 0) else { panic!("the place is taken") };
+            let kept = (0..100).take_while(|_| turns.keeps(late, 10 * MILLI, 0)).count();
+            assert!(kept <= 4, "{tenant}: it kept its place for {kept} turns");
+            assert_eq!(turns.done(late, 0), Some(again));
+            assert!(turns.begin(again));
+        }
     }
 
     #[test]

@@ -83,6 +83,7 @@ pub fn config(entries: &[(&str, &str)]) -> Config {
 pub fn context(class: &str, entries: &[(&str, &str)], limits: &Limits) -> Context {
     Context {
         owner: "test|task-0".into(),
+        tenant: "".into(),
         class: class.into(),
         config: Arc::new(config(entries)),
         grants: Arc::new(Grants::default()),

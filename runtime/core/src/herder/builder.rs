@@ -169,12 +169,16 @@ impl Builder {
         grants: Grants,
         connector: &str,
     ) -> Context {
+        // A configuration that asks for more is refused elsewhere.
+        let limits =
+            limits_of_connector(&self.settings.limits, &config).unwrap_or_else(|_| self.settings.limits.clone());
         Context {
             owner: owner.into(),
+            tenant: "".into(),
             class: found.class.name.as_str().into(),
             config: Arc::new(config),
             grants: Arc::new(grants),
-            limits: Arc::new(self.settings.limits.clone()),
+            limits: Arc::new(limits),
             offsets: (found.class.kind == ClassKind::Source)
                 .then(|| self.offset_reader(SourceOffsets { workers: self.offsets.clone(), own: None }, connector)),
             errants: None,

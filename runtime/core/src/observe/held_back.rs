@@ -73,7 +73,10 @@ impl HeldBack {
     fn ratio_at(&self, now: u64) -> f64 {
         let since = self.since.load(Ordering::Relaxed);
         // Of two who look, or one who looks while it ends, one notes it.
-        if since != FREE && self.since.compare_exchange(since, now, Ordering::Relaxed, Ordering::Relaxed).is_ok() {
+        if since != FREE
+            && since < now
+            && self.since.compare_exchange(since, now, Ordering::Relaxed, Ordering::Relaxed).is_ok()
+        {
             self.note(since, now);
         }
         (self.times.rate_at(now) / 1e3).min(1.0)

@@ -177,8 +177,8 @@ metrics! {
         GUEST_MEMORY Gauge "weir_task_guest_memory_bytes" "bytes" "Memory of the task's guests together: linear memory and tables.";
         GUEST_MEMORY_PEAK Gauge "weir_task_guest_memory_peak_bytes" "bytes" "The most memory that the task's guests had together so far.";
         GUEST_MEMORY_LIMIT Gauge "weir_task_guest_memory_limit_bytes" "bytes" "The most memory that the task's guests may have together.";
-        GUEST_ADMISSION Counter "weir_task_admission_wait_seconds_total" "seconds" "Time that calls into the task's guests waited to be admitted.";
-        GUEST_ADMISSIONS Counter "weir_task_admission_waits_total" "" "Calls into the task's guests that waited to be admitted.";
+        GUEST_ADMISSION Counter "weir_task_admission_wait_seconds_total" "seconds" "Time that the task's guests waited for a turn on the CPU, for what their cap lets them have among it.";
+        GUEST_ADMISSIONS Counter "weir_task_admission_waits_total" "" "How often the task's guests waited for a turn on the CPU.";
         GUEST_TRAPS Counter "weir_task_guest_traps_total" "" "Instances of the task that trapped, by the kind of trap.";
         LIMIT_HITS Counter "weir_task_limit_hits_total" "" "How often a limit stopped a guest of the task, by limit.";
         GUEST_LOG_DROPPED Counter "weir_task_log_lines_dropped_total" "" "Log lines of the task's guests that were dropped.";

@@ -140,6 +140,8 @@ pub enum Wish {
 pub struct Context {
     /// Who it runs for, as log lines and statuses name it: `name` or `name|task-0`.
     pub owner: Arc<str>,
+    /// The tenant whose it is, who has one share of the CPU; empty where there are none.
+    pub tenant: Arc<str>,
     /// The class it is.
     pub class: Arc<str>,
     /// Its configuration.

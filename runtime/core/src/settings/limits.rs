@@ -96,6 +96,7 @@ pub fn of_connector(worker: &Limits, config: &Config) -> Result<Limits, Vec<Prob
         ("task.memories.max", own.memories as f64, worker.memories as f64),
         ("task.call.cpu.max.ms", millis(own.call_cpu), millis(worker.call_cpu)),
         (CPU_CORES, cores(&own), cores(worker)),
+        ("task.cpu.weight", f64::from(own.cpu_weight), f64::from(worker.cpu_weight)),
         ("task.start.timeout.ms", millis(own.start), millis(worker.start)),
         ("task.poll.timeout.ms", millis(own.poll_beyond), millis(worker.poll_beyond)),
         ("task.put.timeout.ms", millis(own.put), millis(worker.put)),
@@ -105,7 +106,7 @@ pub fn of_connector(worker: &Limits, config: &Config) -> Result<Limits, Vec<Prob
         ("task.log.lines.per.second", f64::from(own.log_lines_per_second), f64::from(worker.log_lines_per_second)),
         ("task.log.line.max.bytes", own.log_line_bytes as f64, worker.log_line_bytes as f64),
     ] {
-        if own > most {
+        if own > most && !reader.is_wrong(key) {
             let message =
                 format!("Invalid value {own} for configuration {key}: this worker's own {key} allows {most} at most");
             reader.problem(key, message);
@@ -234,12 +235,15 @@ mod tests {
         };
         assert_eq!(of(&[("name", "c")]), Ok(worker.clone()));
         let own =
-            of(&[("task.memory.max.bytes", "8388608"), ("task.cpu.max.cores", "0.25"), ("task.cpu.weight", "300")]);
+            of(&[("task.memory.max.bytes", "8388608"), ("task.cpu.max.cores", "0.25"), ("task.cpu.weight", "30")]);
         let own = own.unwrap();
-        assert_eq!((own.memory_bytes, own.cpu_nanos_per_second, own.cpu_weight), (8 << 20, Some(250_000_000), 300));
+        assert_eq!((own.memory_bytes, own.cpu_nanos_per_second, own.cpu_weight), (8 << 20, Some(250_000_000), 30));
         for (key, value, most) in [
             ("task.memory.max.bytes", "67108865", "67108864"),
             ("task.cpu.max.cores", "0.75", "0.5"),
+            ("task.cpu.max.cores", "250m", "Not a number"),
+            ("task.cpu.weight", "101", "100"),
+            ("task.tables.max", "20000", "from 1 to 10000"),
             ("task.put.timeout.ms", "120001", "120000"),
             ("task.log.lines.per.second", "101", "100"),
             ("task.stack.max.bytes", "65536", "worker's properties"),

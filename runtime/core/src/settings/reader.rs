@@ -50,6 +50,11 @@ impl<'a> Reader<'a> {
         self.problems.push(Problem { key: key.to_owned(), message: message.into() });
     }
 
+    /// Whether a problem with a key was noted.
+    pub fn is_wrong(&self, key: &str) -> bool {
+        self.problems.iter().any(|problem| problem.key == key)
+    }
+
     /// Notes problems.
     pub fn problems(&mut self, problems: Vec<Problem>) {
         self.problems.extend(problems);

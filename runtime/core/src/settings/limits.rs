@@ -51,13 +51,7 @@ pub(super) fn positive_millis(reader: &mut Reader, key: &str, default: Duration)
 /// Cores as nanoseconds of each second, where they are given.
 fn cores(reader: &mut Reader, key: &str) -> Option<u64> {
     reader.get(key)?;
-    let cores = reader.number(key, *CORES.end());
-    if !CORES.contains(&cores) {
-        let (least, most) = (CORES.start(), CORES.end());
-        let message = format!("Invalid value {cores} for configuration {key}: say a number from {least} to {most}");
-        reader.problem(key, message);
-    }
-    Some((cores * 1e9) as u64)
+    Some((within(reader, key, *CORES.end(), CORES) * 1e9) as u64)
 }
 
 /// Reads all limits.
